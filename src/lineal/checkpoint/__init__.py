@@ -1,0 +1,1 @@
+"""What is on disk: checkpoints read lazily, written once, and known by their content."""

@@ -1,0 +1,92 @@
+"""What a model is: a hash of its tensors and of the files that give them meaning.
+
+    data_hash     BLAKE3 of a tensor's raw little-endian row-major bytes
+    leaf          H(0x00, "lineal.tensor.1", name, dtype, shape, byte length, data_hash)
+    weights_hash  RFC 6962 tree over the leaves sorted by name bytes, inner node H(0x01, left, right)
+    model_hash    H("lineal.model.1", weights_hash, package entries sorted by path: path, content hash)
+
+Strings are UTF-8 behind their length (u32); a shape is its rank (u32) and dimensions (u64); counts are u64; all
+little-endian. The version tags inside make a later change of the scheme a different hash, never a silent one.
+"""
+
+import math
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import final
+
+from blake3 import blake3
+
+
+@final
+@dataclass(frozen=True)
+class Leaf:
+    """One tensor of a model: name, stored dtype (safetensors' name for it), shape, byte length and data hash."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    byte_length: int
+    data_hash: bytes
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def leaf_hash(self) -> bytes:
+        shape = struct.pack(f"<I{len(self.shape)}Q", len(self.shape), *self.shape)
+        parts = (_string("lineal.tensor.1"), _string(self.name), _string(self.dtype), shape)
+        return blake3(b"\x00" + b"".join(parts) + struct.pack("<Q", self.byte_length) + self.data_hash).digest()
+
+
+@final
+@dataclass(frozen=True)
+class Manifest:
+    """Everything a model's identity is made of: its leaves sorted by name, its package's content hashes by path."""
+
+    leaves: tuple[Leaf, ...]
+    package: Mapping[str, bytes]
+
+    @property
+    def weights_hash(self) -> bytes:
+        return merkle_root([leaf.leaf_hash for leaf in self.leaves])
+
+    @property
+    def model_hash(self) -> bytes:
+        return model_hash(self.weights_hash, self.package)
+
+    @property
+    def parameters(self) -> int:
+        return sum(leaf.elements for leaf in self.leaves)
+
+    @property
+    def tensor_bytes(self) -> int:
+        return sum(leaf.byte_length for leaf in self.leaves)
+
+
+def manifest_of(leaves: Iterable[Leaf], package: Mapping[str, bytes]) -> Manifest:
+    return Manifest(tuple(sorted(leaves, key=lambda leaf: leaf.name.encode())), dict(package))
+
+
+def merkle_root(leaf_hashes: list[bytes]) -> bytes:
+    """RFC 6962, section 2.1, over hashes that are leaves already; of none, the hash of nothing."""
+    if not leaf_hashes:
+        return blake3().digest()
+    if len(leaf_hashes) == 1:
+        return leaf_hashes[0]
+    split = 1 << ((len(leaf_hashes) - 1).bit_length() - 1)
+    left, right = merkle_root(leaf_hashes[:split]), merkle_root(leaf_hashes[split:])
+    return blake3(b"\x01" + left + right).digest()
+
+
+def model_hash(weights_hash: bytes, package: Mapping[str, bytes]) -> bytes:
+    digest = blake3(_string("lineal.model.1") + weights_hash + struct.pack("<Q", len(package)))
+    for path in sorted(package, key=str.encode):
+        digest.update(_string(path) + package[path])
+    return digest.digest()
+
+
+def _string(text: str) -> bytes:
+    encoded = text.encode()
+    return struct.pack("<I", len(encoded)) + encoded

@@ -1,0 +1,71 @@
+"""Types that weights are quantized to, and what one weight costs in each."""
+
+from enum import Enum
+from fractions import Fraction
+
+from lineal.errors import DerivationError
+
+
+class QuantizationType(Enum):
+    """A quantized weight type: its name, and how many bytes a block of how many weights takes.
+
+    The GGUF types (llama.cpp `ggml-common.h`) have one fixed block, scales included. The others leave the grouping
+    of scales to the method, so their figure is the weight's alone.
+    """
+
+    INT8 = ("int8", 1, 1)
+    INT4 = ("int4", 2, 1)
+    FP16 = ("fp16", 1, 2)
+    BF16 = ("bf16", 1, 2)
+    DYNAMIC = ("dynamic", 1, 1)
+    QAT = ("qat", 1, 1)
+    NF4 = ("nf4", 2, 1)
+    FP8 = ("fp8", 1, 1)
+    F32 = ("f32", 1, 4)
+    F16 = ("f16", 1, 2)
+    Q4_0 = ("q4_0", 32, 18)
+    Q4_1 = ("q4_1", 32, 20)
+    Q5_0 = ("q5_0", 32, 22)
+    Q5_1 = ("q5_1", 32, 24)
+    Q8_0 = ("q8_0", 32, 34)
+    Q8_1 = ("q8_1", 32, 36)
+    Q2_K = ("q2_k", 256, 84)
+    Q3_K = ("q3_k", 256, 110)
+    Q4_K = ("q4_k", 256, 144)
+    Q5_K = ("q5_k", 256, 176)
+    Q6_K = ("q6_k", 256, 210)
+    Q8_K = ("q8_k", 256, 292)
+    IQ1_S = ("iq1_s", 256, 50)
+    IQ1_M = ("iq1_m", 256, 56)
+    IQ2_XXS = ("iq2_xxs", 256, 66)
+    IQ2_XS = ("iq2_xs", 256, 74)
+    IQ2_S = ("iq2_s", 256, 82)
+    IQ3_XXS = ("iq3_xxs", 256, 98)
+    IQ3_S = ("iq3_s", 256, 110)
+    IQ4_NL = ("iq4_nl", 32, 18)
+    IQ4_XS = ("iq4_xs", 256, 136)
+    TQ1_0 = ("tq1_0", 256, 54)
+    TQ2_0 = ("tq2_0", 256, 66)
+    MXFP4 = ("mxfp4", 32, 17)
+
+    block_weights: int
+    block_bytes: int
+
+    def __new__(cls, name: str, block_weights: int, block_bytes: int) -> "QuantizationType":
+        member = object.__new__(cls)
+        member._value_ = name
+        member.block_weights = block_weights
+        member.block_bytes = block_bytes
+        return member
+
+    @property
+    def bits_per_weight(self) -> float:
+        return float(Fraction(8 * self.block_bytes, self.block_weights))
+
+    @classmethod
+    def named(cls, name: object) -> "QuantizationType":
+        try:
+            return cls(name)
+        except ValueError:
+            known = ", ".join(str(member.value) for member in cls)
+            raise DerivationError(f"unknown quantization type {name!r} (known: {known})") from None

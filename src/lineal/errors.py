@@ -1,0 +1,77 @@
+"""Every error lineal raises on purpose.
+
+    LinealError                 exit code
+    |-- AnswerIsNo              1   the question was understood; the answer is no
+    |   `-- VerificationFailed  1   bytes or a recomputation differ from the record
+    |-- UsageError              2   a call or a recipe that cannot mean anything
+    |   |-- RecipeError         2   faults in a family file, all at once, with lines
+    |   |-- MethodError         2   an unknown method, or an option out of its range
+    |   |-- DerivationError     2   a derivation, step or hash that is not valid
+    |   |-- LineageCycle        2   an edge that would make a model its own ancestor
+    |   `-- MissingExtra        2   a command that needs an extra that is not installed
+    `-- StorageError            3   files or the registry
+        |-- CheckpointError     3   a damaged, unsafe or unsuitable checkpoint
+        |-- RegistryError       3   the registry cannot be opened, read or written
+        `-- NotEnoughSpace      3   refused before the first byte was written
+
+Each is one line for the user: what was found, where, and what to do.
+"""
+
+from typing import ClassVar
+
+
+class LinealError(Exception):
+    """The root of the tree: catch this to catch everything lineal raises on purpose."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class AnswerIsNo(LinealError):
+    exit_code = 1
+
+
+class VerificationFailed(AnswerIsNo):
+    pass
+
+
+class UsageError(LinealError):
+    exit_code = 2
+
+
+class RecipeError(UsageError):
+    pass
+
+
+class MethodError(UsageError):
+    pass
+
+
+class DerivationError(UsageError):
+    pass
+
+
+class LineageCycle(UsageError):
+    pass
+
+
+class MissingExtra(UsageError):
+    """A feature whose optional dependencies are absent."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra '{extra}': pip install 'lineal[{extra}]'")
+
+
+class StorageError(LinealError):
+    exit_code = 3
+
+
+class CheckpointError(StorageError):
+    pass
+
+
+class RegistryError(StorageError):
+    pass
+
+
+class NotEnoughSpace(StorageError):
+    pass
