@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
 
 from lineal.derivation.canonical import Json
@@ -15,19 +15,22 @@ SINGLE_PARENT_MERGES = frozenset({"adapter", "extract", "passthrough", "slices",
 """Merges that rearrange one model: layer slices and operations on adapters."""
 
 
+def _derived_field(value: tuple[bytes, ...] | None = None) -> Any:
+    """A field that follows from the others: not passed in, not compared, not shown."""
+    shown = {"init": False, "repr": False, "compare": False}
+    return field(**shown) if value is None else field(default=value, **shown)
+
+
 class Derivation(ABC):
     """What was done to make a model. Frozen, validated, equal by value, JSON there and back."""
 
     type_name: ClassVar[str]
+    parent_hashes: tuple[bytes, ...]
+    """The parents' model hashes, in order."""
 
     @property
     def is_derived(self) -> bool:
         return bool(self.parent_hashes)
-
-    @property
-    @abstractmethod
-    def parent_hashes(self) -> tuple[bytes, ...]:
-        """The parents' model hashes, in order."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Json]:
@@ -40,10 +43,7 @@ class Original(Derivation):
     """A model that has no parents: trained from scratch, or brought from elsewhere."""
 
     type_name: ClassVar[str] = "original"
-
-    @property
-    def parent_hashes(self) -> tuple[bytes, ...]:
-        return ()
+    parent_hashes: tuple[bytes, ...] = _derived_field(())
 
     def to_json(self) -> dict[str, Json]:
         return {"type": self.type_name}
@@ -55,15 +55,12 @@ class FineTune(Derivation):
     type_name: ClassVar[str] = "fine-tune"
     parent_hash: bytes
     epochs: int
+    parent_hashes: tuple[bytes, ...] = _derived_field()
 
     def __post_init__(self) -> None:
-        check_hash(self.parent_hash)
+        object.__setattr__(self, "parent_hashes", (check_hash(self.parent_hash),))
         if not _is_integer(self.epochs) or self.epochs < 1:
             raise DerivationError(f"fine-tune: epochs must be an integer of at least 1, got {self.epochs!r}")
-
-    @property
-    def parent_hashes(self) -> tuple[bytes, ...]:
-        return (self.parent_hash,)
 
     def to_json(self) -> dict[str, Json]:
         return {"type": self.type_name, "parent_hash": format_hash(self.parent_hash), "epochs": self.epochs}
@@ -78,6 +75,7 @@ class Distillation(Derivation):
     teacher_hash: bytes
     temperature: float
     teacher_hashes: tuple[bytes, ...] = ()
+    parent_hashes: tuple[bytes, ...] = _derived_field()
 
     def __post_init__(self) -> None:
         teachers = tuple(self.teacher_hashes) or (self.teacher_hash,)
@@ -88,10 +86,7 @@ class Distillation(Derivation):
         if not _is_number(self.temperature) or not math.isfinite(self.temperature) or self.temperature <= 0:
             raise DerivationError(f"distillation: temperature must be finite and above 0, got {self.temperature!r}")
         object.__setattr__(self, "teacher_hashes", teachers)
-
-    @property
-    def parent_hashes(self) -> tuple[bytes, ...]:
-        return self.teacher_hashes
+        object.__setattr__(self, "parent_hashes", teachers)
 
     def to_json(self) -> dict[str, Json]:
         teachers: dict[str, Json] = (
@@ -108,7 +103,7 @@ class Merge(Derivation):
     """Models combined into one; the base, where the merge has one, is a parent like the others."""
 
     type_name: ClassVar[str] = "merge"
-    parent_hashes: tuple[bytes, ...]  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]
+    parent_hashes: tuple[bytes, ...]
     method: str
 
     def __post_init__(self) -> None:
@@ -130,15 +125,12 @@ class Quantize(Derivation):
     type_name: ClassVar[str] = "quantize"
     parent_hash: bytes
     quant_type: QuantizationType
+    parent_hashes: tuple[bytes, ...] = _derived_field()
 
     def __post_init__(self) -> None:
-        check_hash(self.parent_hash)
+        object.__setattr__(self, "parent_hashes", (check_hash(self.parent_hash),))
         if not isinstance(self.quant_type, QuantizationType):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DerivationError(f"quantize: quant_type must be a QuantizationType, got {self.quant_type!r}")
-
-    @property
-    def parent_hashes(self) -> tuple[bytes, ...]:
-        return (self.parent_hash,)
 
     def to_json(self) -> dict[str, Json]:
         parent = format_hash(self.parent_hash)
@@ -151,15 +143,12 @@ class Prune(Derivation):
     type_name: ClassVar[str] = "prune"
     parent_hash: bytes
     sparsity: float
+    parent_hashes: tuple[bytes, ...] = _derived_field()
 
     def __post_init__(self) -> None:
-        check_hash(self.parent_hash)
+        object.__setattr__(self, "parent_hashes", (check_hash(self.parent_hash),))
         if not _is_number(self.sparsity) or not 0 <= self.sparsity < 1:
             raise DerivationError(f"prune: sparsity must be in [0, 1), got {self.sparsity!r}")
-
-    @property
-    def parent_hashes(self) -> tuple[bytes, ...]:
-        return (self.parent_hash,)
 
     def to_json(self) -> dict[str, Json]:
         return {"type": self.type_name, "parent_hash": format_hash(self.parent_hash), "sparsity": self.sparsity}
