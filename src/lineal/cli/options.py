@@ -1,0 +1,21 @@
+"""Options that several verbs share, declared once."""
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+RegistryOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--registry",
+        envvar="LINEAL_REGISTRY",
+        metavar="PATH",
+        help="The registry; default: the nearest .lineal/registry.db upward, else ~/.lineal/registry.db.",
+    ),
+]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+ThreadsOption: TypeAlias = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Worker threads; the bytes never depend on it. Default: all cores.")
+]
+OutOption: TypeAlias = Annotated[Path, typer.Option("--out", help="The folder to write.")]

@@ -1,0 +1,76 @@
+"""What every method is: a frozen dataclass whose fields are its options and whose call is its mathematics."""
+
+from abc import ABC
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from enum import Enum
+from typing import Any, ClassVar, Self, cast
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from lineal.derivation.canonical import Json, exact
+from lineal.derivation.step import Kind
+from lineal.errors import MethodError
+
+
+class Reproducibility(Enum):
+    """What recomputing a derivation may be held to."""
+
+    EXACT = "exact"
+    """The same bytes on any IEEE machine, with any number of threads, shards and block sizes."""
+    TOLERANT = "tolerant"
+    """Byte-equal on the same machine, versions and threads; elsewhere the error is reported, not judged."""
+    STATISTICAL = "statistical"
+    """Training: byte-equal on the same machine, versions and threads."""
+
+
+class Method(ABC):
+    """A way to derive a model. Subclasses are frozen, keyword-only dataclasses; ranges are checked in `__post_init__`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    kind: ClassVar[Kind]
+    name: ClassVar[str]
+    paper: ClassVar[str]
+    version: ClassVar[int] = 1
+    reproducibility: ClassVar[Reproducibility]
+
+    def options(self) -> dict[str, Json]:
+        """Every field, as it stands in a recipe and in a step; seeds are strings, so that no reader rounds them."""
+        return {f.name: _option(f.name, getattr(self, f.name)) for f in fields(cast(Any, self))}
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, object]) -> Self:
+        """The method with these options, coerced to the fields' types; all faults at once in one error."""
+        try:
+            return TypeAdapter(cls).validate_python(dict(options))
+        except ValidationError as error:
+            faults = (_fault(cls, cast(Mapping[str, Any], fault)) for fault in error.errors(include_url=False))
+            raise MethodError(f"{cls.name}: {'; '.join(faults)}") from None
+
+    @classmethod
+    def option_names(cls) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(cast(Any, cls)))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for an unknown name: the nearest known one, else all of them."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(names)}"
+
+
+def _option(name: str, value: Any) -> Json:
+    return str(value) if name == "seed" else exact(value)
+
+
+def _fault(cls: type[Method], fault: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in fault["loc"])
+    match fault["type"]:
+        case "unexpected_keyword_argument":
+            return f"unknown option {place!r} ({nearest(place, cls.option_names())})"
+        case "missing" | "missing_argument" | "missing_keyword_only_argument":
+            return f"the option {place!r} is needed"
+        case _:
+            return f"{place}: {fault['msg']}, got {fault['input']!r}"
