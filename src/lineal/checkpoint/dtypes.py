@@ -1,0 +1,86 @@
+"""Stored bytes <-> float32: the kernels of the methods never see a dtype."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import ml_dtypes
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from lineal.errors import CheckpointError
+
+Float32: TypeAlias = NDArray[np.float32]
+Raw: TypeAlias = NDArray[np.uint8]
+
+_NUMPY: dict[str, Any] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
+    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
+}
+FLOATS = frozenset({*_NUMPY, "BF16"})
+"""The dtypes that arithmetic is done on; tensors of any other are copied and must agree."""
+
+
+def decode(raw: Raw, dtype: str, out: Float32) -> None:
+    """Write the values of stored bytes into `out`; F64 is rounded to the nearest float32."""
+    if dtype == "BF16":
+        _widen_bf16(raw.view("<u2"), out.view(np.uint32))
+    else:
+        np.copyto(out, raw.view(_known(dtype)), casting="same_kind" if dtype == "F64" else "safe")
+
+
+def encode(values: Float32, dtype: str, raw: Raw) -> None:
+    """Write values as stored bytes, rounded to nearest, ties to even."""
+    if dtype == "BF16":
+        _narrow_bf16(values.view(np.uint32), raw.view("<u2"))
+    else:
+        with np.errstate(over="ignore"):  # an overflow is an Inf, and those are found by first_nonfinite
+            np.copyto(raw.view(_known(dtype)), values, casting="unsafe")
+
+
+def first_nonfinite(values: Float32) -> int:
+    """The index of the first NaN or Inf, or -1."""
+    return _first_nonfinite(values.view(np.uint32)) if _any_nonfinite(values.view(np.uint32)) else -1
+
+
+def _known(dtype: str) -> Any:
+    if dtype not in _NUMPY:
+        raise CheckpointError(f"no arithmetic on {dtype} (known: {', '.join(sorted(FLOATS))})")
+    return _NUMPY[dtype]
+
+
+_kernel: Callable[[Any], Any] = njit(cache=True, nogil=True)
+
+
+@_kernel
+def _widen_bf16(stored: Any, bits: Any) -> None:
+    for i in range(stored.size):
+        bits[i] = np.uint32(stored[i]) << np.uint32(16)
+
+
+@_kernel
+def _narrow_bf16(bits: Any, stored: Any) -> None:
+    for i in range(bits.size):
+        b = bits[i]
+        rounded = (b + np.uint32(0x7FFF) + ((b >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+        quiet = (b >> np.uint32(16)) | np.uint32(0x40)
+        stored[i] = np.uint16(quiet if (b & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000) else rounded)
+
+
+@_kernel
+def _any_nonfinite(bits: Any) -> bool:
+    largest = np.uint32(0)
+    for i in range(bits.size):
+        largest = max(largest, bits[i] & np.uint32(0x7FFFFFFF))
+    return largest >= np.uint32(0x7F800000)
+
+
+@_kernel
+def _first_nonfinite(bits: Any) -> int:
+    for i in range(bits.size):
+        if (bits[i] & np.uint32(0x7FFFFFFF)) >= np.uint32(0x7F800000):
+            return i
+    return -1

@@ -1,0 +1,53 @@
+"""Hashes of unchanged files, remembered by (path, size, mtime, inode) like git's index."""
+
+import json
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any, final
+
+_RACY_NS = 50_000_000
+"""A file changed this recently could change again within one tick of the file system's clock: not remembered."""
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS remembered (
+  path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL, hashes TEXT NOT NULL
+) STRICT
+"""
+
+
+@final
+class HashMemory:
+    """A file of remembered hashes. Losing it costs time, never truth: verification does not ask it."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+
+    def recall(self, file: Path) -> dict[str, Any] | None:
+        """What was remembered of a file, if it has not changed since."""
+        with closing(self._open()) as database:
+            query = "SELECT size, mtime_ns, inode, hashes FROM remembered WHERE path = ?"
+            row = database.execute(query, (str(file.resolve()),)).fetchone()
+        return json.loads(row[3]) if row and row[:3] == _signature(os.stat(file)) else None
+
+    def remember(self, file: Path, before: os.stat_result, hashes: dict[str, Any]) -> None:
+        """Keep the hashes of a file, unless it changed since `before`, its state when hashing began."""
+        signature = _signature(before)
+        if signature != _signature(os.stat(file)) or time.time_ns() - before.st_mtime_ns < _RACY_NS:
+            return
+        with closing(self._open()) as database, database:
+            row = (str(file.resolve()), *signature, json.dumps(hashes))
+            database.execute("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?, ?)", row)
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path, timeout=60)
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute(_TABLE)
+        return database
+
+
+def _signature(stat: os.stat_result) -> tuple[int, int, int]:
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino

@@ -1,0 +1,104 @@
+"""What travels beside the weights: config, tokenizer, chat template, code, licence."""
+
+import math
+import re
+import shutil
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from lineal.checkpoint.reader import read_json
+from lineal.derivation.canonical import canonical_json
+from lineal.errors import CheckpointError
+
+CONFIGS = ("config.json", "generation_config.json", "adapter_config.json")
+"""Hashed as canonical JSON without what libraries stamp into them; every other entry byte for byte."""
+
+STAMPS = frozenset({"transformers_version", "_name_or_path", "base_model_name_or_path", "revision"})
+
+_PACKAGE = (
+    *CONFIGS,
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "merges.txt",
+    "vocab.json",
+    "vocab.txt",
+    "spiece.model",
+    "sentencepiece*.model",
+    "chat_template.*",
+    "additional_chat_templates/*",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "video_preprocessor_config.json",
+    "*.py",
+)
+_LICENCE = re.compile(r"(licen[cs]e|notice|copying)", re.IGNORECASE)
+
+
+def package_paths(folder: Path) -> tuple[str, ...]:
+    """The files that belong to the model's identity, as sorted POSIX paths relative to the folder."""
+    found = (path.relative_to(folder).as_posix() for path in _files(folder))
+    return tuple(sorted((path for path in found if any(fnmatch(path, rule) for rule in _PACKAGE)), key=str.encode))
+
+
+def licence_paths(folder: Path) -> tuple[str, ...]:
+    """LICENSE, NOTICE and their like: they travel, and have a hash of their own."""
+    return tuple(sorted(path.name for path in _files(folder) if path.parent == folder and _LICENCE.match(path.name)))
+
+
+def content_hash(folder: Path, path: str) -> bytes:
+    """The hash of a package entry's meaning: of its canonical JSON for a config, else of its bytes."""
+    if path in CONFIGS:
+        return blake3(canonical_json(_meaning(read_json(folder / path)))).digest()
+    return blake3((folder / path).read_bytes()).digest()
+
+
+def licence_hash(folder: Path) -> bytes | None:
+    """One hash over all licence files, names included; None where there is none."""
+    paths = licence_paths(folder)
+    if not paths:
+        return None
+    return blake3(canonical_json([[path, blake3((folder / path).read_bytes()).hexdigest()] for path in paths])).digest()
+
+
+def copy_package(donor: Path, folder: Path, *, without: Iterable[str] = ()) -> None:
+    """Copy the donor's package and licence files byte for byte."""
+    left_out = frozenset(without)
+    for path in (*package_paths(donor), *licence_paths(donor)):
+        if path not in left_out:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(donor / path, folder / path)
+
+
+def _files(folder: Path) -> list[Path]:
+    beside = [path for path in folder.iterdir() if path.is_file()]
+    templates = folder / "additional_chat_templates"
+    return beside + ([path for path in templates.iterdir() if path.is_file()] if templates.is_dir() else [])
+
+
+def _meaning(value: Any) -> Any:
+    """A config without stamps; what JSON numbers cannot hold (Infinity in some configs) as strings."""
+    if isinstance(value, dict):
+        return {str(key): _meaning(item) for key, item in value.items() if key not in STAMPS}
+    if isinstance(value, list):
+        return [_meaning(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def vocabulary(folder: Path) -> dict[str, int] | None:
+    """Token -> id of tokenizer.json, added tokens included; None where the folder has no such file."""
+    if not (folder / "tokenizer.json").is_file():
+        return None
+    tokenizer = read_json(folder / "tokenizer.json")
+    model = tokenizer.get("model")
+    table = model.get("vocab") if isinstance(model, dict) else None
+    if isinstance(table, list):  # Unigram: [[piece, score], ...] in the order of ids
+        table = {entry[0]: index for index, entry in enumerate(table)}
+    if not isinstance(table, dict):
+        raise CheckpointError(f"{folder / 'tokenizer.json'}: no vocabulary in model.vocab")
+    added = {str(entry["content"]): int(entry["id"]) for entry in tokenizer.get("added_tokens", ())}
+    return {**table, **added}

@@ -1,0 +1,134 @@
+"""A folder with a model in it, as a lazy mapping: name -> spec, name -> bytes. Nothing is mapped, nothing unpickled."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, cast, final
+
+from lineal.checkpoint.safetensors_header import TensorSpec, read_header
+from lineal.errors import CheckpointError
+
+Form = Literal["full", "adapter"]
+
+FULL_WEIGHTS = "model.safetensors"
+FULL_INDEX = "model.safetensors.index.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
+
+_PICKLES = ("pytorch_model*.bin", "adapter_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_LARGEST_JSON = 100_000_000
+
+
+@final
+@dataclass(frozen=True)
+class Checkpoint(Mapping[str, TensorSpec]):
+    """A model folder: one safetensors file, shards with an index, or a PEFT adapter."""
+
+    folder: Path
+    form: Form
+    weight_files: tuple[str, ...]
+    specs: Mapping[str, TensorSpec]
+
+    def __getitem__(self, name: str) -> TensorSpec:
+        return self.specs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.specs)
+
+    def __len__(self) -> int:
+        return len(self.specs)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """config.json, or adapter_config.json of an adapter."""
+        return read_json(self.folder / (ADAPTER_CONFIG if self.form == "adapter" else "config.json"))
+
+    @property
+    def tensor_bytes(self) -> int:
+        return sum(spec.byte_length for spec in self.specs.values())
+
+    @property
+    def parameters(self) -> int:
+        return sum(spec.elements for spec in self.specs.values())
+
+    def read(self, name: str) -> bytearray:
+        """All bytes of one tensor."""
+        spec = self[name]
+        content = bytearray(spec.byte_length)
+        descriptor = os.open(spec.path, os.O_RDONLY)
+        try:
+            read_exactly(descriptor, memoryview(content), spec.offset, spec.path)
+        finally:
+            os.close(descriptor)
+        return content
+
+
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """Open a model folder by reading its headers alone; what is damaged, unsafe or not a model is refused."""
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder" if not folder.exists() else f"{folder}: not a folder")
+    if (folder / FULL_INDEX).is_file():
+        return _sharded(folder)
+    for form, weights in (("full", FULL_WEIGHTS), ("adapter", ADAPTER_WEIGHTS)):
+        if (folder / weights).is_file():
+            return Checkpoint(folder, cast(Form, form), (weights,), read_header(folder / weights)[0])
+    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    if pickles:
+        raise CheckpointError(f"{folder}: only pickled weights ({pickles[0]}); unpickling runs code: convert to safetensors")
+    raise CheckpointError(f"{folder}: no {FULL_WEIGHTS}, {FULL_INDEX} or {ADAPTER_WEIGHTS}")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of bounded size."""
+    try:
+        if path.stat().st_size > _LARGEST_JSON:
+            raise CheckpointError(f"{path}: larger than {_LARGEST_JSON} bytes")
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file") from None
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path}: not a JSON object")
+    return cast(dict[str, Any], found)
+
+
+def read_exactly(descriptor: int, buffer: memoryview, offset: int, path: Path) -> None:
+    """Fill the buffer from the file; a file that ends early has changed since its header was read."""
+    done = 0
+    while done < len(buffer):
+        count = os.preadv(descriptor, [buffer[done:]], offset + done)
+        if count == 0:
+            raise CheckpointError(f"{path}: ends at byte {offset + done}; it changed while it was read")
+        done += count
+
+
+def _sharded(folder: Path) -> Checkpoint:
+    index = folder / FULL_INDEX
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{index}: no weight_map")
+    placed = cast(dict[str, Any], weight_map)
+    shards = sorted({_inside(index, shard) for shard in placed.values()})
+    specs: dict[str, TensorSpec] = {}
+    for shard in shards:
+        if not (folder / shard).is_file():
+            raise CheckpointError(f"{index}: names the shard {shard}, which is missing")
+        for name, spec in read_header(folder / shard)[0].items():
+            if placed.get(name) != shard:
+                raise CheckpointError(f"{folder / shard}: holds {name!r}, which the index places in {placed.get(name)}")
+            specs[name] = spec
+    missing = sorted(placed.keys() - specs.keys())
+    if missing:
+        raise CheckpointError(f"{index}: places {missing[0]!r} in {placed[missing[0]]}, which does not hold it")
+    return Checkpoint(folder, "full", tuple(shards), specs)
+
+
+def _inside(index: Path, shard: Any) -> str:
+    """A shard's file name; a path that leads elsewhere is refused."""
+    if not isinstance(shard, str) or shard != Path(shard).name or not shard.endswith(".safetensors"):
+        raise CheckpointError(f"{index}: {shard!r} is not the name of a safetensors file in this folder")
+    return shard

@@ -1,0 +1,61 @@
+"""Adapter merge: the base with a LoRA adapter's update added, W + scale * B @ A."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from lineal.errors import MethodError
+from lineal.methods.kernels import kernel
+from lineal.methods.method import Reproducibility
+from lineal.methods.streaming import Block, Emit, Site, StreamingMethod
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class AdapterMerge(StreamingMethod):
+    """Make an adapter part of its base. The one parent is the adapter, already seen as full weights on its base."""
+
+    kind: ClassVar = "merge"
+    name: ClassVar = "adapter"
+    paper: ClassVar = "https://arxiv.org/abs/2106.09685"
+    reproducibility: ClassVar = Reproducibility.EXACT
+
+    @property
+    def passes(self) -> int:
+        return 1
+
+    def check(self, site: Site) -> None:
+        if site.models != 1 or not site.has_base:
+            raise MethodError("adapter: one adapter and its base are needed")
+
+    def sweeps(self, site: Site) -> Iterator[Emit]:
+        yield Emit(lambda block: _copy(block))
+
+
+def _copy(block: Block) -> None:
+    np.copyto(block.out, block.models[0])
+
+
+@kernel
+def add_low_rank(values: Any, start: int, scaled_b: Any, a: Any) -> None:
+    """Add scaled_B @ A to the elements from `start` of a row-major [out, in] matrix, in place.
+
+    scaled_b: scale * B, float32 [out, rank]; a: float32 [rank, in]; values: [n]. The products of one element are
+    summed in the order of the rank, then added to the weight: the same bits for any stretch of elements.
+    """
+    columns = a.shape[1]
+    sums = np.empty(columns, np.float32)
+    done = 0
+    while done < values.size:
+        row, first = (start + done) // columns, (start + done) % columns
+        count = min(columns - first, values.size - done)
+        for j in range(count):
+            sums[j] = scaled_b[row, 0] * a[0, first + j]
+        for k in range(1, a.shape[0]):
+            for j in range(count):
+                sums[j] += scaled_b[row, k] * a[k, first + j]
+        for j in range(count):
+            values[done + j] += sums[j]
+        done += count

@@ -1,0 +1,59 @@
+"""Linear: the weighted mean of the models."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from lineal.errors import MethodError
+from lineal.methods.kernels import kernel
+from lineal.methods.method import Reproducibility
+from lineal.methods.streaming import Block, Emit, Site, StreamingMethod, per_model
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Linear(StreamingMethod):
+    """Average the models' weights.
+
+    weights: one for each model, or one for all; none means equal.
+    normalize: divide by the sum of the weights, so that the result is a mean.
+    """
+
+    kind: ClassVar = "merge"
+    name: ClassVar = "linear"
+    paper: ClassVar = "https://arxiv.org/abs/2203.05482"
+    reproducibility: ClassVar = Reproducibility.EXACT
+
+    weights: tuple[float, ...] = ()
+    normalize: bool = True
+
+    @property
+    def passes(self) -> int:
+        return 1
+
+    def check(self, site: Site) -> None:
+        if site.has_base:
+            raise MethodError("linear: a base has no place in a mean; list it among the parents")
+        weights = per_model(self.name, "weights", self.weights, site.models)
+        if self.normalize and weights.sum() == 0:
+            raise MethodError("linear: the weights sum to 0, which cannot be normalized")
+
+    def sweeps(self, site: Site) -> Iterator[Emit]:
+        weights = per_model(self.name, "weights", self.weights, site.models).astype(np.float64)
+        shares = (weights / weights.sum() if self.normalize else weights).astype(np.float32)
+
+        def emit(block: Block) -> None:
+            _weighted_sum(block.models, shares, block.out)
+
+        yield Emit(emit)
+
+
+@kernel
+def _weighted_sum(models: Any, shares: Any, out: Any) -> None:
+    for i in range(out.size):
+        out[i] = models[0, i] * shares[0]
+    for m in range(1, shares.size):
+        for i in range(out.size):
+            out[i] += models[m, i] * shares[m]

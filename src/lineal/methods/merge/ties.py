@@ -1,0 +1,76 @@
+"""TIES: trim each task vector, elect a sign, average those that agree."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from lineal.errors import MethodError
+from lineal.methods.kernels import kernel
+from lineal.methods.merge.consensus import combine_agreeing
+from lineal.methods.merge.order_statistic import LargestMagnitude
+from lineal.methods.method import Reproducibility
+from lineal.methods.streaming import Block, Emit, Gather, Site, StreamingMethod, per_model
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Ties(StreamingMethod):
+    """Merge task vectors, keeping only the entries whose sign agrees with the majority by mass.
+
+    density: share of each task vector to keep, in (0, 1]; entries equal to the smallest kept one are kept too.
+    weights: one for each model, or one for all; none means 1 each.
+    lambda_: scale of the merged task vector.
+    normalize: divide each entry by the sum of the agreeing weights (the paper's disjoint mean).
+    """
+
+    kind: ClassVar = "merge"
+    name: ClassVar = "ties"
+    paper: ClassVar = "https://arxiv.org/abs/2306.01708"
+    reproducibility: ClassVar = Reproducibility.EXACT
+
+    density: float = 0.2
+    weights: tuple[float, ...] = ()
+    lambda_: float = 1.0
+    normalize: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.density <= 1:
+            raise MethodError(f"ties: density must be in (0, 1], got {self.density}")
+
+    @property
+    def passes(self) -> int:
+        return 1 if self.density == 1 else 3
+
+    def check(self, site: Site) -> None:
+        if not site.has_base:
+            raise MethodError("ties: a base is needed, task vectors are differences from it")
+        per_model(self.name, "weights", self.weights, site.models)
+
+    def sweeps(self, site: Site) -> Iterator[Gather | Emit]:
+        weights = per_model(self.name, "weights", self.weights, site.models)
+        scale = np.float32(self.lambda_)
+        thresholds = np.zeros(site.models, np.float32)
+        if self.passes > 1:
+            kept = max(1, int(self.density * site.elements))
+            largest = LargestMagnitude(site.models, np.full(site.models, kept))
+            yield Gather(lambda block: largest.count_coarsely(block.base, block.models))
+            largest.narrow()
+            yield Gather(lambda block: largest.count_finely(block.base, block.models))
+            thresholds = largest.thresholds()
+
+        def emit(block: Block) -> None:
+            _trim(block.base, block.models, thresholds)
+            combine_agreeing(block.base, block.models, weights, scale, self.normalize, block.out)
+
+        yield Emit(emit)
+
+
+@kernel
+def _trim(base: Any, models: Any, thresholds: Any) -> None:
+    """Turn models into trimmed task vectors, in place."""
+    for m in range(thresholds.size):
+        for i in range(base.size):
+            vector = models[m, i] - base[i]
+            models[m, i] = vector if abs(vector) >= thresholds[m] else np.float32(0)

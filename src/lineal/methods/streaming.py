@@ -1,0 +1,103 @@
+"""Methods that see a tensor block by block: they declare sweeps over it, and the last sweep writes the child."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineal.errors import MethodError
+from lineal.methods.method import Method
+
+Float32: TypeAlias = NDArray[np.float32]
+
+GRANULE = 4096
+"""Elements that a reduction sums before combining, in index order, in float64; blocks are whole granules."""
+
+
+@final
+@dataclass(frozen=True)
+class Site:
+    """One tensor of the child, as a method sees it before any byte is read."""
+
+    name: str
+    shape: tuple[int, ...]
+    models: int
+    has_base: bool
+
+    @property
+    def elements(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+@final
+@dataclass(frozen=True)
+class Block:
+    """A stretch of a tensor: every parent's values, and room for the child's.
+
+    start: index of the first element; base: [n], empty without a base; models: [models, n], which the last sweep may
+    overwrite; out: [n], written by the last sweep only.
+    """
+
+    start: int
+    base: Float32
+    models: Float32
+    out: Float32
+
+
+@final
+@dataclass(frozen=True)
+class Gather:
+    """A sweep that only accumulates what a later one needs."""
+
+    over: Callable[[Block], None]
+
+
+@final
+@dataclass(frozen=True)
+class Emit:
+    """The last sweep: it fills each block's `out`."""
+
+    over: Callable[[Block], None]
+
+
+class StreamingMethod(Method):
+    """A method over blocks in bounded memory.
+
+    `sweeps` is a generator: each `Gather` is run over the whole tensor before the generator goes on, so the code
+    between two yields reads what the sweep gathered. It ends with one `Emit`.
+    """
+
+    @property
+    @abstractmethod
+    def passes(self) -> int:
+        """How many times each input is read: one more than the gathering sweeps."""
+
+    @abstractmethod
+    def check(self, site: Site) -> None:
+        """Refuse a number of parents, or a base too many or too few, with a MethodError."""
+
+    @abstractmethod
+    def sweeps(self, site: Site) -> Iterator[Gather | Emit]: ...
+
+    def __call__(self, models: Sequence[Float32], *, base: Float32 | None = None, name: str = "weight") -> Float32:
+        """The method on whole arrays in memory, float32, all of one shape."""
+        stack = np.stack([np.asarray(model, np.float32) for model in models])
+        site = Site(name, stack.shape[1:], len(stack), base is not None)
+        self.check(site)
+        out = np.empty(site.elements, np.float32)
+        flat_base = np.empty(0, np.float32) if base is None else np.ascontiguousarray(base, np.float32).reshape(-1)
+        block = Block(0, flat_base, stack.reshape(len(stack), -1), out)
+        for sweep in self.sweeps(site):
+            sweep.over(block)
+        return out.reshape(site.shape)
+
+
+def per_model(method: str, option: str, values: Sequence[float], models: int) -> Float32:
+    """An option given once for all models or once each, as float32 [models]; none given means 1 each."""
+    if len(values) not in (0, 1, models):
+        raise MethodError(f"{method}: {len(values)} {option} for {models} models")
+    spread = values if len(values) == models else tuple(values or (1.0,)) * models
+    return np.array(spread, np.float32)
