@@ -23,6 +23,16 @@ _NUMPY: dict[str, Any] = {
 FLOATS = frozenset({*_NUMPY, "BF16"})
 """The dtypes that arithmetic is done on; tensors of any other are copied and must agree."""
 
+_TOO_LARGE = {
+    "F64": np.uint32(0x7F800000),
+    "F32": np.uint32(0x7F800000),
+    "BF16": np.uint32(0x7F7F8000),
+    "F16": np.float32(65520).view(np.uint32),
+    "F8_E4M3": np.nextafter(np.float32(464), np.float32(500)).view(np.uint32),
+    "F8_E5M2": np.float32(61440).view(np.uint32),
+}
+"""Bits of the smallest magnitude that is not finite once it is rounded to the dtype (ties go to even)."""
+
 
 def decode(raw: Raw, dtype: str, out: Float32) -> None:
     """Write the values of stored bytes into `out`; F64 is rounded to the nearest float32."""
@@ -41,9 +51,11 @@ def encode(values: Float32, dtype: str, raw: Raw) -> None:
             np.copyto(raw.view(_known(dtype)), values, casting="unsafe")
 
 
-def first_nonfinite(values: Float32) -> int:
-    """The index of the first NaN or Inf, or -1."""
-    return _first_nonfinite(values.view(np.uint32)) if _any_nonfinite(values.view(np.uint32)) else -1
+def first_nonfinite(values: Float32, dtype: str) -> int:
+    """The index of the first value that is NaN or Inf, or would be as `dtype`; -1 if there is none."""
+    bits = values.view(np.uint32)
+    limit = _TOO_LARGE[dtype]
+    return _first_from(bits, limit) if _largest_magnitude(bits) >= limit else -1
 
 
 def _known(dtype: str) -> Any:
@@ -71,16 +83,16 @@ def _narrow_bf16(bits: Any, stored: Any) -> None:
 
 
 @_kernel
-def _any_nonfinite(bits: Any) -> bool:
+def _largest_magnitude(bits: Any) -> Any:
     largest = np.uint32(0)
     for i in range(bits.size):
         largest = max(largest, bits[i] & np.uint32(0x7FFFFFFF))
-    return largest >= np.uint32(0x7F800000)
+    return largest
 
 
 @_kernel
-def _first_nonfinite(bits: Any) -> int:
+def _first_from(bits: Any, limit: Any) -> int:
     for i in range(bits.size):
-        if (bits[i] & np.uint32(0x7FFFFFFF)) >= np.uint32(0x7F800000):
+        if (bits[i] & np.uint32(0x7FFFFFFF)) >= limit:
             return i
     return -1

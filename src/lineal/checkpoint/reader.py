@@ -77,7 +77,9 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             return Checkpoint(folder, cast(Form, form), (weights,), read_header(folder / weights)[0])
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
-        raise CheckpointError(f"{folder}: only pickled weights ({pickles[0]}); unpickling runs code: convert to safetensors")
+        raise CheckpointError(
+            f"{folder}: only pickled weights ({pickles[0]}); unpickling runs code: convert to safetensors"
+        )
     raise CheckpointError(f"{folder}: no {FULL_WEIGHTS}, {FULL_INDEX} or {ADAPTER_WEIGHTS}")
 
 

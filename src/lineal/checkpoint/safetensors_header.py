@@ -108,7 +108,9 @@ def _spec(path: Path, name: str, entry: Any, data_start: int) -> TensorSpec:
     dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
     needed = math.prod(shape) * BITS[dtype] // 8
     if end - begin != needed:
-        raise CheckpointError(f"{path}: {name!r}: {dtype} {list(shape)} is {needed} bytes, the header gives {end - begin}")
+        raise CheckpointError(
+            f"{path}: {name!r}: {dtype} {list(shape)} is {needed} bytes, the header gives {end - begin}"
+        )
     return TensorSpec(name, dtype, shape, path, data_start + begin, needed)
 
 

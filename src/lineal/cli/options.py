@@ -16,6 +16,7 @@ RegistryOption: TypeAlias = Annotated[
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ThreadsOption: TypeAlias = Annotated[
-    int | None, typer.Option("--threads", min=1, help="Worker threads; the bytes never depend on it. Default: all cores.")
+    int | None,
+    typer.Option("--threads", min=1, help="Worker threads; the bytes never depend on it. Default: all cores."),
 ]
 OutOption: TypeAlias = Annotated[Path, typer.Option("--out", help="The folder to write.")]

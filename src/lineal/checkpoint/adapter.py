@@ -1,0 +1,86 @@
+"""A PEFT LoRA adapter: which base weight each pair of its matrices changes, and by what scale."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast, final
+
+from lineal.checkpoint.reader import ADAPTER_CONFIG, Checkpoint
+from lineal.checkpoint.safetensors_header import TensorSpec
+from lineal.errors import CheckpointError
+
+_PREFIX = "base_model.model."
+_KEY = re.compile(re.escape(_PREFIX) + r"(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
+
+_UNSUPPORTED: Mapping[str, Any] = {
+    "use_dora": False,
+    "fan_in_fan_out": False,
+    "bias": "none",
+    "modules_to_save": None,
+    "lora_bias": False,
+    "trainable_token_indices": None,
+    "target_parameters": None,
+}
+"""Options whose effect on the weights is not B @ A alone, and the value that means absent."""
+
+
+@final
+@dataclass(frozen=True)
+class LowRankUpdate:
+    """scale * B @ A on one weight; a: [rank, in], b: [out, rank]."""
+
+    a: TensorSpec
+    b: TensorSpec
+    scale: float
+
+
+def low_rank_updates(adapter: Checkpoint, base: Mapping[str, TensorSpec]) -> dict[str, LowRankUpdate]:
+    """The base's weight name -> update. A key that lands nowhere, or does not fit its weight, is an error."""
+    config = adapter.config
+    _check_config(adapter, config)
+    pairs: dict[str, dict[str, TensorSpec]] = {}
+    for key, spec in adapter.items():
+        match = _KEY.fullmatch(key)
+        if match is None:
+            raise CheckpointError(f"{adapter.folder}: {key!r} is not a LoRA matrix of a linear layer")
+        pairs.setdefault(match["module"], {})[match["side"]] = spec
+    return {f"{module}.weight": _update(adapter, config, module, pair, base) for module, pair in pairs.items()}
+
+
+def _check_config(adapter: Checkpoint, config: Mapping[str, Any]) -> None:
+    if config.get("peft_type") != "LORA":
+        raise CheckpointError(
+            f"{adapter.folder}: a {config.get('peft_type')} adapter; only LORA can be part of weights"
+        )
+    for option, absent in _UNSUPPORTED.items():
+        if config.get(option, absent) not in (absent, None, [], {}):
+            raise CheckpointError(f"{adapter.folder / ADAPTER_CONFIG}: {option} = {config[option]!r} is not supported")
+
+
+def _update(
+    adapter: Checkpoint,
+    config: Mapping[str, Any],
+    module: str,
+    pair: Mapping[str, TensorSpec],
+    base: Mapping[str, TensorSpec],
+) -> LowRankUpdate:
+    weight = base.get(f"{module}.weight")
+    if weight is None:
+        raise CheckpointError(f"{adapter.folder}: adapts {module!r}, which its base does not have")
+    if pair.keys() != {"A", "B"}:
+        raise CheckpointError(f"{adapter.folder}: {module!r} has only lora_{min(pair)}")
+    a, b = pair["A"], pair["B"]
+    fits = len(a.shape) == len(b.shape) == len(weight.shape) == 2 and a.shape[0] == b.shape[1]
+    if not fits or (b.shape[0], a.shape[1]) != weight.shape:
+        shapes = f"A {list(a.shape)}, B {list(b.shape)}"
+        raise CheckpointError(f"{adapter.folder}: {module!r}: {shapes} do not fit the weight {list(weight.shape)}")
+    return LowRankUpdate(a, b, _scale(config, module, a.shape[0]))
+
+
+def _scale(config: Mapping[str, Any], module: str, rank: int) -> float:
+    """alpha / rank, or alpha / sqrt(rank) when rank-stabilized; patterns match as PEFT's do, from the right."""
+    patterns = cast(Mapping[str, float], config.get("alpha_pattern") or {})
+    matching = (value for pattern, value in patterns.items() if re.fullmatch(rf"(.*\.)?({pattern})", module))
+    alpha = float(next(matching, config["lora_alpha"]))
+    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)

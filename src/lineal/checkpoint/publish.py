@@ -1,0 +1,73 @@
+"""A finished folder appears at once or not at all: fsync, then rename; what it replaces is kept aside."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+REPLACED = ".replaced"
+
+
+@contextmanager
+def output_lock(target: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the one lock of an output; `waiting` is called once if another run has it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(target.parent / f".{target.name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def partial_folder(target: Path, key: bytes) -> Path:
+    """Where a child is built before it is published: beside its target, named for what it will be."""
+    return target.parent / f".{target.name}.{key.hex()[:12]}.partial"
+
+
+def remove_other_partials(target: Path, keep: Path) -> None:
+    """Remove what runs that will never continue left behind. Call with the output's lock held."""
+    for path in target.parent.glob(f".{target.name}.*.partial"):
+        if path != keep:
+            shutil.rmtree(path)
+
+
+def publish(partial: Path, target: Path, replaced_as: str | None = None) -> Path | None:
+    """Make `partial` the target; returns where a folder that stood there was moved to, `.replaced/{replaced_as}`."""
+    _fsync_tree(partial)
+    moved = None
+    if target.exists():
+        moved = _free_name(target.parent / REPLACED / (replaced_as or target.name))
+        moved.parent.mkdir(exist_ok=True)
+        target.rename(moved)
+    partial.rename(target)
+    _fsync(target.parent)
+    return moved
+
+
+def _free_name(path: Path) -> Path:
+    count, free = 1, path
+    while free.exists():
+        count, free = count + 1, path.with_name(f"{path.name}-{count + 1}")
+    return free
+
+
+def _fsync_tree(folder: Path) -> None:
+    for root, _, files in os.walk(folder):
+        for file in files:
+            _fsync(Path(root) / file)
+        _fsync(Path(root))
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,63 @@
+"""What the streaming engine is asked to do: a job for each tensor of the child, and a sink that takes the results."""
+
+from dataclasses import dataclass, field
+from typing import Protocol, final
+
+from lineal.checkpoint.identity import Leaf
+from lineal.checkpoint.layout import Planned
+from lineal.checkpoint.safetensors_header import TensorSpec
+from lineal.derivation.canonical import Json
+from lineal.engines.sources import Source
+from lineal.methods.streaming import StreamingMethod
+
+
+@final
+@dataclass(frozen=True)
+class Job:
+    """One tensor of the child: what it comes from, and what makes it. Without a method it is copied."""
+
+    planned: Planned
+    models: tuple[Source, ...]
+    base: Source | None = None
+    method: StreamingMethod | None = None
+
+    @property
+    def specs(self) -> tuple[TensorSpec, ...]:
+        """The distinct stored tensors that are streamed, in order."""
+        sources = self.models if self.base is None else (self.base, *self.models)
+        return tuple(dict.fromkeys(source.spec for source in sources))
+
+    @property
+    def bytes_read(self) -> int:
+        return (self.method.passes if self.method else 1) * sum(spec.byte_length for spec in self.specs)
+
+
+class Sink(Protocol):
+    """Where the child's tensors go: a checkpoint writer, or nowhere when a derivation is only recomputed."""
+
+    leaves: dict[str, Leaf]
+    notes: dict[str, Json]
+
+    def write(self, planned: Planned, start: int, raw: memoryview) -> None:
+        """Take bytes of a tensor, `start` bytes into it."""
+        ...
+
+    def finish(self, planned: Planned, data_hash: bytes, note: Json) -> None:
+        """All bytes of a tensor have been written, and hash to this; `note` comes back after a resume."""
+        ...
+
+
+@final
+@dataclass
+class Recomputation:
+    """A sink that keeps hashes and drops bytes."""
+
+    leaves: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
+    notes: dict[str, Json] = field(default_factory=dict[str, Json])
+
+    def write(self, planned: Planned, start: int, raw: memoryview) -> None:
+        pass
+
+    def finish(self, planned: Planned, data_hash: bytes, note: Json) -> None:
+        self.leaves[planned.name] = planned.leaf(data_hash)
+        self.notes[planned.name] = note

@@ -1,0 +1,69 @@
+"""Where a method's values come from: a stored tensor, or one with an adapter's update added on the fly."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from lineal.checkpoint.adapter import LowRankUpdate, low_rank_updates
+from lineal.checkpoint.reader import Checkpoint
+from lineal.checkpoint.safetensors_header import TensorSpec
+from lineal.errors import CheckpointError
+
+_HEADS = ("lm_head.weight",)
+
+
+@final
+@dataclass(frozen=True)
+class Source:
+    """One parent's tensor as full weights: stored, plus a low-rank update where an adapter has one, in float32."""
+
+    model: str
+    spec: TensorSpec
+    update: LowRankUpdate | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Model(Mapping[str, Source]):
+    """A parent as full weights, tensor by tensor, whatever it is on disk.
+
+    name: as the user knows it, for messages; checkpoint: the full weights; adapter: on top of them, or None.
+    """
+
+    name: str
+    checkpoint: Checkpoint
+    adapter: Checkpoint | None
+    sources: Mapping[str, Source]
+
+    @property
+    def folder(self) -> Path:
+        """Where the config and tokenizer of the full model lie."""
+        return self.checkpoint.folder
+
+    @property
+    def tied(self) -> bool:
+        """Whether the output head is the input embedding."""
+        return bool(self.checkpoint.config.get("tie_word_embeddings", False))
+
+    def __getitem__(self, name: str) -> Source:
+        return self.sources[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sources)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = None) -> Model:
+    """A checkpoint, or an adapter on its base, as full weights; a tied output head is left out: it is the embedding."""
+    if checkpoint.form != "full":
+        raise CheckpointError(f"{name}: {checkpoint.folder} is an adapter; its base is needed to see full weights")
+    updates = {} if adapter is None else low_rank_updates(adapter, checkpoint)
+    tied = bool(checkpoint.config.get("tie_word_embeddings", False))
+    if tied and updates.keys() & set(_HEADS):
+        raise CheckpointError(f"{name}: adapts the output head, but its config says it is tied to the embedding")
+    kept = {key: spec for key, spec in checkpoint.items() if not (tied and key in _HEADS)}
+    sources = {key: Source(name, spec, updates.get(key)) for key, spec in kept.items()}
+    return Model(name, checkpoint, adapter, sources)

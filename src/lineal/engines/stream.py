@@ -1,0 +1,62 @@
+"""The streaming engine: read -> decode -> method -> encode -> hash -> write, a tensor a thread, in bounded memory."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import Any, cast
+
+from lineal.derivation.canonical import Json
+from lineal.engines.jobs import Job, Sink
+from lineal.engines.tensor_pass import OpenFiles, TensorPass
+
+
+BytesDone = Callable[[int], None]
+DataHashes = dict[str, dict[str, bytes]]
+"""File path -> tensor name -> data hash, of what was read."""
+
+
+def stream(
+    jobs: Sequence[Job],
+    sink: Sink,
+    *,
+    threads: int | None = None,
+    allow_nonfinite: bool = False,
+    bytes_done: BytesDone | None = None,
+) -> DataHashes:
+    """Run the jobs that the sink does not have yet; returns the data hashes of all inputs, hashed as they were read.
+
+    The first error stops all threads and is raised; what was finished stays finished.
+    """
+    stop = threading.Event()
+    waiting = sorted((job for job in jobs if job.planned.name not in sink.leaves), key=lambda job: -job.bytes_read)
+    with OpenFiles() as files:
+
+        def run(job: Job) -> None:
+            TensorPass(job, files, sink, stop, allow_nonfinite, bytes_done).run()
+
+        with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+            _drain([pool.submit(run, job) for job in waiting], stop)
+    return _gather_hashes(jobs, sink.notes)
+
+
+def _drain(futures: list[Future[None]], stop: threading.Event) -> None:
+    try:
+        wait(futures, return_when=FIRST_EXCEPTION)
+        for future in futures:
+            if future.done():
+                future.result()
+    except BaseException:
+        stop.set()
+        for future in futures:
+            future.cancel()
+        raise
+
+
+def _gather_hashes(jobs: Sequence[Job], notes: Mapping[str, Json]) -> DataHashes:
+    """The inputs' hashes stand in the notes of the tensors made from them, so a resumed run has them too."""
+    found: DataHashes = {}
+    for job in jobs:
+        for path, name, digest in cast(list[Any], notes[job.planned.name]):
+            found.setdefault(path, {})[name] = bytes.fromhex(digest)
+    return found

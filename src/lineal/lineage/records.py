@@ -1,0 +1,134 @@
+"""What goes into the registry and comes out of it: frozen records of models, steps, evaluations and names."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal, final
+
+from lineal.checkpoint.identity import Manifest
+from lineal.derivation.canonical import Json
+from lineal.derivation.hashes import check_hash
+from lineal.derivation.step import Step
+from lineal.errors import UsageError
+from lineal.lineage.evidence import Evidence
+
+Form = Literal["full", "adapter"]
+
+
+@final
+@dataclass(frozen=True)
+class ModelRecord:
+    """A model whose bytes were hashed: what it is made of, and the licence found beside it."""
+
+    manifest: Manifest
+    form: Form = "full"
+    licence: str | None = None
+
+    def __post_init__(self) -> None:
+        names = [leaf.name.encode() for leaf in self.manifest.leaves]
+        for before, after in zip(names, names[1:], strict=False):
+            if before >= after:
+                raise UsageError(f"a manifest names each tensor once, sorted: {after!r} follows {before!r}")
+
+
+@final
+@dataclass(frozen=True)
+class KnownModel:
+    """What the registry knows of a model; of an unresolved one, only that others were made from it."""
+
+    model_hash: bytes
+    weights_hash: bytes | None
+    form: Form | None
+    parameters: int | None
+    tensor_bytes: int | None
+    licence: str | None
+
+    @property
+    def is_unresolved(self) -> bool:
+        return self.weights_hash is None
+
+
+@final
+@dataclass(frozen=True)
+class StepRecord:
+    """One step as it happened: what was done, what came out, where, how long, and how well it is attested.
+
+    created: seconds since 1970. reproduces: the child was there before, so the step is no edge of the graph (the
+    registry finds that out; said beforehand, it is kept). share: of a replay, the part of the tensors recomputed.
+    """
+
+    step: Step
+    child: bytes
+    evidence: Evidence
+    environment: Mapping[str, Json]
+    seconds: float
+    created: float
+    reproduces: bool = False
+    share: float | None = None
+
+    def __post_init__(self) -> None:
+        _ = check_hash(self.child)
+
+
+@final
+class Outcome(Enum):
+    NEW = "new"
+    KNOWN = "known"
+    """This very step with this very child stands there already."""
+    REPRODUCES = "reproduces"
+    """The child is one of the step's own inputs or their ancestor: kept, but no edge."""
+    IRREPRODUCIBLE = "irreproducible"
+    """The same derivation gave another child before: both are kept. Only an exact method is at fault."""
+
+
+@final
+@dataclass(frozen=True)
+class Recording:
+    """What became of a recorded step, and which other children the same derivation has."""
+
+    outcome: Outcome
+    other_children: tuple[bytes, ...] = ()
+
+
+@final
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model scored on a text; with a reference model, how far it is from that one (kl, nats a token).
+
+    settings: everything that the figures depend on besides model and text, such as the context length.
+    """
+
+    model: bytes
+    text: str
+    data_hash: bytes
+    settings: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    reference: bytes | None = None
+    perplexity: float | None = None
+    bits_per_byte: float | None = None
+    kl: float | None = None
+    tokens: int = 0
+    text_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        for digest in (self.model, self.data_hash, *([self.reference] if self.reference is not None else [])):
+            _ = check_hash(digest)
+        for metric in ("perplexity", "bits_per_byte", "kl"):
+            figure: float | None = getattr(self, metric)
+            if figure is not None and not math.isfinite(figure):
+                raise UsageError(f"evaluation on {self.text}: {metric} is {figure}, a figure must be finite")
+        if (self.kl is None) != (self.reference is None):
+            raise UsageError(f"evaluation on {self.text}: a KL divergence and its reference model go together")
+
+
+@final
+@dataclass(frozen=True)
+class Name:
+    """`FAMILY:NAME`, and the model it stands for."""
+
+    family: str
+    name: str
+    model_hash: bytes
+
+    def __str__(self) -> str:
+        return f"{self.family}:{self.name}"

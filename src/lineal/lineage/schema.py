@@ -1,0 +1,193 @@
+"""The tables, as numbered migrations; what has been applied is written in the database itself.
+
+    model         what was hashed, or only referred to (unresolved: weights_hash is NULL)
+    tensor        a leaf: data and its spec (name, dtype, shape), stored once however many models hold it
+    package_file  a config, tokenizer, ... by path and content hash, likewise
+    step          one derivation that gave one child; its inputs and data files in order
+    step_input    an input and, unless the step merely reproduces, the edge to the child: child_id is the step's child
+                  again, so that both indexes answer graph questions without looking anything else up
+    name          FAMILY:NAME of a model         location    the folder or file where a model lies
+    evaluation    what a model scored            environment where steps ran, each stored once
+
+Words in braces are the dialect's (dialect.py). A migration that has been released is never edited: add another.
+"""
+
+from sqlalchemy import Connection, inspect, text
+
+from lineal.lineage.dialect import COLUMN_TYPES
+
+MIGRATIONS_TABLE = "lineal_migration"
+
+_MODELS = (
+    """
+    CREATE TABLE model (
+        id {key},
+        model_hash {blob} NOT NULL UNIQUE CHECK (length(model_hash) = 32),
+        weights_hash {blob} CHECK (length(weights_hash) = 32),
+        form {text} CHECK (form IN ('full', 'adapter')),
+        licence {text},
+        parameters {integer},
+        tensor_bytes {integer},
+        CHECK ((weights_hash IS NULL) = (form IS NULL))
+    ) {rows}
+    """,
+    "CREATE INDEX model_by_weights ON model (weights_hash) WHERE weights_hash IS NOT NULL",
+    """
+    CREATE TABLE tensor_spec (
+        id {key},
+        name {text} NOT NULL,
+        dtype {text} NOT NULL,
+        shape {text} NOT NULL,
+        byte_length {integer} NOT NULL,
+        UNIQUE (name, dtype, shape, byte_length)
+    ) {rows}
+    """,
+    """
+    CREATE TABLE tensor (
+        id {key},
+        data_hash {blob} NOT NULL CHECK (length(data_hash) = 32),
+        spec_id {integer} NOT NULL REFERENCES tensor_spec (id),
+        UNIQUE (data_hash, spec_id)
+    ) {rows}
+    """,
+    """
+    CREATE TABLE model_tensor (
+        model_id {integer} NOT NULL REFERENCES model (id),
+        tensor_id {integer} NOT NULL REFERENCES tensor (id),
+        PRIMARY KEY (model_id, tensor_id)
+    ) {rows_by_key}
+    """,
+    "CREATE INDEX model_tensor_by_tensor ON model_tensor (tensor_id, model_id)",
+    """
+    CREATE TABLE package_file (
+        id {key},
+        path {text} NOT NULL,
+        content_hash {blob} NOT NULL CHECK (length(content_hash) = 32),
+        UNIQUE (content_hash, path)
+    ) {rows}
+    """,
+    """
+    CREATE TABLE model_package (
+        model_id {integer} NOT NULL REFERENCES model (id),
+        package_file_id {integer} NOT NULL REFERENCES package_file (id),
+        PRIMARY KEY (model_id, package_file_id)
+    ) {rows_by_key}
+    """,
+    """
+    CREATE TABLE location (
+        path {text} NOT NULL PRIMARY KEY,
+        model_id {integer} NOT NULL REFERENCES model (id)
+    ) {rows_by_key}
+    """,
+    "CREATE INDEX location_by_model ON location (model_id)",
+    """
+    CREATE TABLE name (
+        id {key},
+        family {text} NOT NULL,
+        name {text} NOT NULL,
+        model_id {integer} NOT NULL REFERENCES model (id),
+        UNIQUE (family, name)
+    ) {rows}
+    """,
+    "CREATE INDEX name_by_name ON name (name)",
+    "CREATE INDEX name_by_model ON name (model_id)",
+)
+
+_STEPS = (
+    """
+    CREATE TABLE environment (
+        id {key},
+        content {text} NOT NULL UNIQUE
+    ) {rows}
+    """,
+    """
+    CREATE TABLE data_file (
+        id {key},
+        name {text} NOT NULL,
+        data_hash {blob} NOT NULL CHECK (length(data_hash) = 32),
+        UNIQUE (data_hash, name)
+    ) {rows}
+    """,
+    """
+    CREATE TABLE step (
+        id {key},
+        derivation_id {blob} NOT NULL CHECK (length(derivation_id) = 32),
+        child_id {integer} NOT NULL REFERENCES model (id),
+        type {text} NOT NULL,
+        method {text} NOT NULL,
+        version {integer} NOT NULL,
+        options {text} NOT NULL,
+        evidence {text} NOT NULL,
+        share {real},
+        environment_id {integer} NOT NULL REFERENCES environment (id),
+        seconds {real} NOT NULL,
+        created {real} NOT NULL,
+        reproduces {integer} NOT NULL,
+        UNIQUE (derivation_id, child_id)
+    ) {rows}
+    """,
+    "CREATE INDEX step_by_child ON step (child_id)",
+    """
+    CREATE TABLE step_input (
+        step_id {integer} NOT NULL REFERENCES step (id),
+        position {integer} NOT NULL,
+        role {text} NOT NULL,
+        model_id {integer} NOT NULL REFERENCES model (id),
+        child_id {integer} REFERENCES model (id),
+        PRIMARY KEY (step_id, position)
+    ) {rows_by_key}
+    """,
+    "CREATE INDEX edge_down ON step_input (model_id, child_id)",
+    "CREATE INDEX edge_up ON step_input (child_id, model_id)",
+    """
+    CREATE TABLE step_data (
+        step_id {integer} NOT NULL REFERENCES step (id),
+        position {integer} NOT NULL,
+        data_file_id {integer} NOT NULL REFERENCES data_file (id),
+        PRIMARY KEY (step_id, position)
+    ) {rows_by_key}
+    """,
+    "CREATE INDEX step_data_by_file ON step_data (data_file_id, step_id)",
+)
+
+_EVALUATIONS = (
+    """
+    CREATE TABLE evaluation (
+        id {key},
+        model_id {integer} NOT NULL REFERENCES model (id),
+        reference_id {integer} REFERENCES model (id),
+        text {text} NOT NULL,
+        data_hash {blob} NOT NULL CHECK (length(data_hash) = 32),
+        settings {text} NOT NULL,
+        perplexity {real},
+        bits_per_byte {real},
+        kl {real},
+        tokens {integer} NOT NULL,
+        text_bytes {integer} NOT NULL
+    ) {rows}
+    """,
+    "CREATE UNIQUE INDEX evaluation_once"
+    + " ON evaluation (model_id, data_hash, settings, text, (coalesce(reference_id, 0)))",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_MODELS, *_STEPS, *_EVALUATIONS),)
+
+
+def applied_version(connection: Connection) -> int:
+    """The number of the last migration applied; zero in an empty database."""
+    if not inspect(connection).has_table(MIGRATIONS_TABLE):
+        return 0
+    return connection.execute(text(f"SELECT max(version) FROM {MIGRATIONS_TABLE}")).scalar_one()
+
+
+def apply(connection: Connection, version: int, statements: tuple[str, ...]) -> None:
+    """Apply one migration inside the caller's transaction."""
+    if version == 1:
+        _run(connection, f"CREATE TABLE {MIGRATIONS_TABLE} (version {{integer}} NOT NULL PRIMARY KEY) {{rows}}")
+    for statement in statements:
+        _run(connection, statement)
+    _ = connection.execute(text(f"INSERT INTO {MIGRATIONS_TABLE} (version) VALUES (:version)"), {"version": version})
+
+
+def _run(connection: Connection, statement: str) -> None:
+    _ = connection.exec_driver_sql(statement.format_map(COLUMN_TYPES))

@@ -1,0 +1,140 @@
+"""Steps in the registry: what was done, which child it gave, and whether that makes an edge of the graph."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import Connection, text
+
+from lineal.derivation.canonical import Json, canonical_json
+from lineal.derivation.step import DataFile, Input, Step
+from lineal.errors import UsageError
+from lineal.lineage import models
+from lineal.lineage.evidence import Evidence, raised
+from lineal.lineage.records import StepRecord
+from lineal.lineage.store import rows_for
+
+_OF_CHILDREN = """
+    SELECT step.id, model_hash, type, method, version, options, evidence, content, seconds, created, reproduces, share
+    FROM step JOIN model ON model.id = child_id JOIN environment ON environment.id = environment_id
+    WHERE model_hash IN :values ORDER BY step.id
+"""
+_INPUTS = """
+    SELECT step_id, role, model_hash FROM step_input JOIN model ON model.id = model_id
+    WHERE step_id IN :values ORDER BY step_id, position
+"""
+_DATA = """
+    SELECT step_id, name, data_hash FROM step_data JOIN data_file ON data_file.id = data_file_id
+    WHERE step_id IN :values ORDER BY step_id, position
+"""
+
+
+def of_children(connection: Connection, children: Iterable[bytes]) -> dict[bytes, list[StepRecord]]:
+    """The steps that gave each of these models, first recorded first."""
+    rows = list(rows_for(connection, _OF_CHILDREN, children))
+    step_ids = [row.id for row in rows]
+    inputs: dict[int, list[Input]] = {}
+    for step_id, role, model_hash in rows_for(connection, _INPUTS, step_ids):
+        inputs.setdefault(step_id, []).append(Input(role, model_hash))
+    data: dict[int, list[DataFile]] = {}
+    for step_id, name, data_hash in rows_for(connection, _DATA, step_ids):
+        data.setdefault(step_id, []).append(DataFile(name, data_hash))
+    records: dict[bytes, list[StepRecord]] = {}
+    for row in rows:
+        step = Step(
+            type=row.type,
+            method=row.method,
+            version=row.version,
+            inputs=tuple(inputs.get(row.id, ())),
+            options=json.loads(row.options),
+            data=tuple(data.get(row.id, ())),
+        )
+        record = StepRecord(
+            step,
+            row.model_hash,
+            Evidence(row.evidence),
+            json.loads(row.content),
+            row.seconds,
+            row.created,
+            bool(row.reproduces),
+            row.share,
+        )
+        records.setdefault(row.model_hash, []).append(record)
+    return records
+
+
+def derived(connection: Connection, derivation_id: bytes) -> tuple[bytes, ...]:
+    """The children known for a derivation, first recorded first: more than one means that it is not reproducible."""
+    return tuple(children_of(connection, [derivation_id]).get(derivation_id, ()))
+
+
+def children_of(connection: Connection, derivation_ids: Iterable[bytes]) -> dict[bytes, list[bytes]]:
+    query = """
+        SELECT derivation_id, model_hash FROM step JOIN model ON model.id = child_id
+        WHERE derivation_id IN :values ORDER BY step.id
+    """
+    children: dict[bytes, list[bytes]] = {}
+    for derivation_id, child in rows_for(connection, query, derivation_ids):
+        children.setdefault(derivation_id, []).append(child)
+    return children
+
+
+def raise_evidence(connection: Connection, record: StepRecord, grade: Evidence, share: float | None) -> Evidence:
+    """Attest a known step better than before; the grade that stands afterwards."""
+    step_id, known, known_share = _standing(connection, record)
+    new_grade, new_share = raised((known, known_share), grade, share)
+    statement = text("UPDATE step SET evidence = :evidence, share = :share WHERE id = :id")
+    _ = connection.execute(statement, {"evidence": new_grade.value, "share": new_share, "id": step_id})
+    return new_grade
+
+
+def witness(connection: Connection, record: StepRecord) -> None:
+    """Let a better attested account of a known step replace the lesser one: a claim, once lineal has run it."""
+    step_id, grade, _ = _standing(connection, record)
+    if grade is Evidence.CONTRADICTED or not grade < record.evidence:
+        return
+    statement = text("""
+        UPDATE step SET evidence = :evidence, share = :share, seconds = :seconds, created = :created,
+            environment_id = :environment_id
+        WHERE id = :id
+    """)
+    row = {
+        "evidence": record.evidence.value,
+        "share": record.share,
+        "seconds": record.seconds,
+        "created": record.created,
+        "environment_id": environment_keys(connection, [record])[environment_text(record)],
+        "id": step_id,
+    }
+    _ = connection.execute(statement, row)
+
+
+def environment_text(record: StepRecord) -> str:
+    return canonical_json(record.environment).decode()
+
+
+def environment_keys(connection: Connection, records: Sequence[StepRecord]) -> Mapping[str, int]:
+    """The keys of the environments that these steps ran in, each stored once."""
+    contents = list(dict.fromkeys(environment_text(record) for record in records))
+    statement = text("INSERT INTO environment (content) VALUES (:content) ON CONFLICT DO NOTHING")
+    _ = connection.execute(statement, [{"content": content} for content in contents])
+    query = "SELECT content, id FROM environment WHERE content IN :values"
+    return {content: key for content, key in rows_for(connection, query, contents)}
+
+
+def options_text(options: Mapping[str, Json]) -> str:
+    return canonical_json(options).decode()
+
+
+def _standing(connection: Connection, record: StepRecord) -> tuple[int, Evidence, float | None]:
+    query = """
+        SELECT step.id, evidence, share FROM step
+        WHERE derivation_id = :derivation_id AND child_id = :child_id
+    """
+    child_id = models.key(connection, record.child)
+    wanted = {"derivation_id": record.step.derivation_id, "child_id": child_id}
+    row = connection.execute(text(query), wanted).first()
+    if row is None:
+        raise UsageError(
+            f"evidence: the step {record.step.method} with this child is not in the registry: record it first"
+        )
+    return row.id, Evidence(row.evidence), row.share

@@ -1,0 +1,90 @@
+"""LoRA: a frozen weight and a trained update of low rank beside it."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineal.errors import MethodError
+from lineal.methods.finetune.training import Training
+from lineal.randomness import uniforms
+
+TargetModules: TypeAlias = tuple[str, ...] | str
+
+ALL_LINEAR = "all-linear"
+
+
+@final
+@dataclass(frozen=True)
+class LoraConfig:
+    """dW = scaling * B @ A with A [rank, in_features] random and B [out_features, rank] zero at the start.
+
+    target_modules: the last parts of module paths as PEFT matches them, one regular expression for whole paths, or
+        "all-linear"; empty means all-linear: every linear layer but the output head.
+    rank_stabilized: scaling = alpha / sqrt(rank), https://arxiv.org/abs/2312.03732.
+    """
+
+    rank: int = 8
+    alpha: float = 8.0
+    dropout: float = 0.0
+    target_modules: TargetModules = ()
+    seed: int = 42
+    rank_stabilized: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.rank, bool) or not isinstance(self.rank, int) or self.rank < 1:
+            raise MethodError(f"lora: rank must be an integer of at least 1, got {self.rank!r}")
+        if not 0 < self.alpha < math.inf:
+            raise MethodError(f"lora: alpha must be finite and above 0, got {self.alpha!r}")
+        if not 0 <= self.dropout < 1:
+            raise MethodError(f"lora: dropout must be in [0, 1), got {self.dropout!r}")
+
+    @property
+    def scaling(self) -> float:
+        return self.alpha / (math.sqrt(self.rank) if self.rank_stabilized else self.rank)
+
+    def check_target(self, module_path: str, in_features: int, out_features: int) -> None:
+        """Refuse a rank that this layer's weight cannot have."""
+        if self.rank > min(in_features, out_features):
+            raise MethodError(
+                f"lora: rank {self.rank} is more than {module_path} [{out_features}, {in_features}] allows: "
+                f"at most {min(in_features, out_features)}"
+            )
+
+    def initial_A(self, module_path: str, in_features: int) -> NDArray[np.float32]:
+        """U(-1/sqrt(in), 1/sqrt(in)), [rank, in_features], keyed by the seed and the module's path in the base model."""
+        drawn = uniforms(self.seed, module_path, 0, 0, self.rank * in_features).reshape(self.rank, in_features)
+        return (2 * drawn - 1) / np.float32(math.sqrt(in_features))
+
+    def trainable_parameters(self, in_features: int, out_features: int) -> int:
+        return self.rank * (in_features + out_features)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Lora(Training):
+    """Train a low-rank update of chosen linear layers; the child is a PEFT adapter on its parent.
+
+    rank, alpha, dropout, target_modules, rank_stabilized: as in LoraConfig.
+    """
+
+    kind: ClassVar = "fine-tune"
+    name: ClassVar = "lora"
+    paper: ClassVar = "https://arxiv.org/abs/2106.09685"
+
+    rank: int = 8
+    alpha: float = 8.0
+    dropout: float = 0.0
+    target_modules: TargetModules = ()
+    rank_stabilized: bool = False
+    learning_rate: float = 5e-4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.config  # refuses what is out of range
+
+    @property
+    def config(self) -> LoraConfig:
+        return LoraConfig(self.rank, self.alpha, self.dropout, self.target_modules, self.seed, self.rank_stabilized)

@@ -1,0 +1,63 @@
+"""Which linear layers of a model a LoRA adapts."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple, final
+
+from lineal.errors import MethodError
+from lineal.methods.finetune.lora import ALL_LINEAR, LoraConfig
+from lineal.methods.method import nearest
+
+
+@final
+class LinearLayer(NamedTuple):
+    """A linear layer by its module path in the base model."""
+
+    path: str
+    in_features: int
+    out_features: int
+    is_head: bool = False
+    """It makes the logits."""
+
+
+def resolve_targets(config: LoraConfig, layers: Sequence[LinearLayer]) -> tuple[LinearLayer, ...]:
+    """The layers that `target_modules` means, in the model's order; a target that matches none is refused."""
+    targets = config.target_modules or ALL_LINEAR
+    if targets == ALL_LINEAR:
+        chosen = tuple(layer for layer in layers if not layer.is_head)
+    elif isinstance(targets, str):
+        pattern = _compiled(targets)
+        chosen = tuple(layer for layer in layers if pattern.fullmatch(layer.path))
+    else:
+        for target in targets:
+            if not any(_is_named(layer.path, target) for layer in layers):
+                raise MethodError(f"lora: no linear layer is named {target!r} ({nearest(target, _names(layers))})")
+        chosen = tuple(layer for layer in layers if any(_is_named(layer.path, target) for target in targets))
+    if not chosen:
+        raise MethodError(f"lora: target_modules {targets!r} matches no linear layer ({_hint(targets, layers)})")
+    for layer in chosen:
+        config.check_target(layer.path, layer.in_features, layer.out_features)
+    return chosen
+
+
+def _compiled(expression: str) -> re.Pattern[str]:
+    try:
+        return re.compile(expression)
+    except re.error as error:
+        raise MethodError(f"lora: target_modules {expression!r} is no regular expression: {error}") from None
+
+
+def _is_named(path: str, target: str) -> bool:
+    return path == target or path.endswith(f".{target}")
+
+
+def _names(layers: Sequence[LinearLayer]) -> set[str]:
+    return {layer.path.rpartition(".")[2] for layer in layers}
+
+
+def _hint(targets: str | tuple[str, ...], layers: Sequence[LinearLayer]) -> str:
+    if not layers:
+        return "the model has no torch.nn.Linear layers"
+    if isinstance(targets, str) and targets in _names(layers):
+        return f"a text is a regular expression for the whole path; a list [{targets}] matches by name"
+    return f"the model has: {', '.join(sorted(_names(layers)))}"
