@@ -11,10 +11,11 @@ from blake3 import blake3
 
 from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
 from lineal.checkpoint.memory import HashMemory
-from lineal.checkpoint.package import content_hash, licence_hash, licence_paths, package_paths
-from lineal.checkpoint.reader import FULL_INDEX, Checkpoint, open_checkpoint, read_exactly
+from lineal.checkpoint.package import content_hash, folder_files, licence_hash, package_paths
+from lineal.checkpoint.reader import Checkpoint, open_checkpoint, read_exactly
 from lineal.checkpoint.safetensors_header import TensorSpec
 
+LINEAL_JSON = "lineal.json"
 WINDOW_BYTES = 1 << 20
 
 BytesRead = Callable[[int], None]
@@ -71,18 +72,42 @@ def leaf_of(spec: TensorSpec, data_hash: bytes) -> Leaf:
 
 
 def hash_files(checkpoint: Checkpoint) -> dict[str, FileHash]:
-    """Every file of the model by POSIX path: weight files by their headers, the others whole."""
+    """Every file of the folder by POSIX path: weight files by their headers, the others whole; lineal.json is left out."""
     folder = checkpoint.folder
-    names = [*package_paths(folder), *licence_paths(folder)]
-    if (folder / FULL_INDEX).is_file():
-        names.append(FULL_INDEX)
-    hashed = {name: FileHash((folder / name).stat().st_size, _digest((folder / name).read_bytes())) for name in names}
+    names = [path.relative_to(folder).as_posix() for path in folder_files(folder)]
+    hashed: dict[str, FileHash] = {}
+    for name in sorted(names, key=str.encode):
+        if name in checkpoint.weight_files:
+            hashed[name] = _hash_header(folder / name)
+        elif name != LINEAL_JSON:
+            hashed[name] = FileHash((folder / name).stat().st_size, _digest((folder / name).read_bytes()))
+    return hashed
+
+
+def recall_checkpoint(checkpoint: Checkpoint, memory: HashMemory) -> FolderHashes | None:
+    """The hashes of a folder whose weights are all remembered; None if any would have to be read."""
+    known: dict[str, bytes] = {}
     for name in checkpoint.weight_files:
-        with (folder / name).open("rb") as file:
-            prefix = file.read(8)
-            header = file.read(int.from_bytes(prefix, "little"))
-            hashed[name] = FileHash(os.fstat(file.fileno()).st_size, _digest(prefix + header))
-    return dict(sorted(hashed.items()))
+        recalled = memory.recall(checkpoint.folder / name)
+        if recalled is None:
+            return None
+        known.update({tensor: bytes.fromhex(digest) for tensor, digest in recalled.items()})
+    return hash_checkpoint(checkpoint, known=known) if known.keys() >= checkpoint.keys() else None
+
+
+def hash_file(path: Path, memory: HashMemory | None = None) -> bytes:
+    """The hash of a file's raw bytes."""
+    recalled = memory.recall(path) if memory else None
+    if recalled is not None:
+        return bytes.fromhex(recalled["file"])
+    before = os.stat(path)
+    with path.open("rb") as file:
+        digest = blake3()
+        while window := file.read(WINDOW_BYTES):
+            digest.update(window)
+    if memory:
+        memory.remember(path, before, {"file": digest.hexdigest()})
+    return digest.digest()
 
 
 def hash_tensors(
@@ -114,6 +139,8 @@ def _hash_tensor(spec: TensorSpec, bytes_read: BytesRead | None) -> bytes:
 def _file_data_hashes(
     path: Path, specs: list[TensorSpec], memory: HashMemory | None, threads: int | None, bytes_read: BytesRead | None
 ) -> dict[str, bytes]:
+    if not specs:
+        return {}
     recalled: dict[str, Any] | None = memory.recall(path) if memory else None
     if recalled is not None and all(spec.name in recalled for spec in specs):
         return {spec.name: bytes.fromhex(recalled[spec.name]) for spec in specs}
@@ -122,6 +149,13 @@ def _file_data_hashes(
     if memory:
         memory.remember(path, before, {name: digest.hex() for name, digest in hashes.items()})
     return hashes
+
+
+def _hash_header(path: Path) -> FileHash:
+    with path.open("rb") as file:
+        prefix = file.read(8)
+        header = file.read(int.from_bytes(prefix, "little"))
+        return FileHash(os.fstat(file.fileno()).st_size, _digest(prefix + header))
 
 
 def _digest(content: bytes) -> bytes:

@@ -39,15 +39,22 @@ _PACKAGE = (
 _LICENCE = re.compile(r"(licen[cs]e|notice|copying)", re.IGNORECASE)
 
 
+def folder_files(folder: Path) -> list[Path]:
+    """The regular files of a model folder and of its chat templates; hidden ones are nobody's business."""
+    beside = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    templates = folder / "additional_chat_templates"
+    return beside + ([path for path in templates.iterdir() if path.is_file()] if templates.is_dir() else [])
+
+
 def package_paths(folder: Path) -> tuple[str, ...]:
     """The files that belong to the model's identity, as sorted POSIX paths relative to the folder."""
-    found = (path.relative_to(folder).as_posix() for path in _files(folder))
+    found = (path.relative_to(folder).as_posix() for path in folder_files(folder))
     return tuple(sorted((path for path in found if any(fnmatch(path, rule) for rule in _PACKAGE)), key=str.encode))
 
 
 def licence_paths(folder: Path) -> tuple[str, ...]:
     """LICENSE, NOTICE and their like: they travel, and have a hash of their own."""
-    return tuple(sorted(path.name for path in _files(folder) if path.parent == folder and _LICENCE.match(path.name)))
+    return tuple(sorted(path.name for path in folder_files(folder) if path.parent == folder and _LICENCE.match(path.name)))
 
 
 def content_hash(folder: Path, path: str) -> bytes:
@@ -72,12 +79,6 @@ def copy_package(donor: Path, folder: Path, *, without: Iterable[str] = ()) -> N
         if path not in left_out:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(donor / path, folder / path)
-
-
-def _files(folder: Path) -> list[Path]:
-    beside = [path for path in folder.iterdir() if path.is_file()]
-    templates = folder / "additional_chat_templates"
-    return beside + ([path for path in templates.iterdir() if path.is_file()] if templates.is_dir() else [])
 
 
 def _meaning(value: Any) -> Any:

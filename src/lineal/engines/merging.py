@@ -10,8 +10,8 @@ from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.package import vocabulary
 from lineal.engines.jobs import Job
 from lineal.engines.sources import Model
-from lineal.errors import CheckpointError, MethodError
-from lineal.methods.streaming import Site, StreamingMethod
+from lineal.errors import CheckpointError
+from lineal.methods.streaming import StreamingMethod
 
 _SHOWN = 12
 
@@ -35,6 +35,7 @@ class MergePlan:
 
 def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | None = None) -> MergePlan:
     """Check all parents against each other from their headers; the donor is the base, else the first parent."""
+    method.check(len(models), base is not None)
     donor = base or models[0]
     everyone = [*([base] if base else []), *models]
     faults = list(_faults(donor, everyone))
@@ -52,10 +53,6 @@ def _job(method: StreamingMethod, name: str, donor: Model, models: Sequence[Mode
     planned = Planned(name, spec.dtype, spec.shape)
     if spec.dtype not in FLOATS:
         return Job(planned, (origin, *sources) if origin else sources)
-    try:
-        method.check(Site(name, spec.shape, len(sources), base is not None))
-    except MethodError as error:
-        raise MethodError(f"{error} (in {name})") from None
     return Job(planned, sources, origin, method)
 
 

@@ -88,7 +88,7 @@ class TensorPass:
         out = np.empty(self._count, np.float32)
         encoded = np.empty(self._count * BITS[planned.dtype] // 8, np.uint8)
         digest = blake3()
-        site = Site(planned.name, planned.shape, len(models), base is not None)
+        site = Site(planned.name, planned.shape, len(models))
         first = True
         for sweep in method.sweeps(site):
             for start in range(0, planned.elements, WINDOW_ELEMENTS):

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import ClassVar, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,11 @@ GRANULE = 4096
 @final
 @dataclass(frozen=True)
 class Site:
-    """One tensor of the child, as a method sees it before any byte is read."""
+    """One tensor of the child, as a method sees it before any byte is read; models: how many, without a base."""
 
     name: str
     shape: tuple[int, ...]
     models: int
-    has_base: bool
 
     @property
     def elements(self) -> int:
@@ -70,23 +69,34 @@ class StreamingMethod(Method):
     between two yields reads what the sweep gathered. It ends with one `Emit`.
     """
 
+    uses_base: ClassVar[bool] = False
+    """Whether the method computes with a base beside the models."""
+
     @property
     @abstractmethod
     def passes(self) -> int:
         """How many times each input is read: one more than the gathering sweeps."""
 
     @abstractmethod
-    def check(self, site: Site) -> None:
-        """Refuse a number of parents, or a base too many or too few, with a MethodError."""
+    def check_models(self, count: int) -> None:
+        """Refuse a number of models, the base not counted, with a MethodError."""
 
     @abstractmethod
     def sweeps(self, site: Site) -> Iterator[Gather | Emit]: ...
 
+    def check(self, models: int, has_base: bool) -> None:
+        """Refuse parents that the method cannot be applied to, with a MethodError."""
+        if self.uses_base and not has_base:
+            raise MethodError(f"{self.name}: a base is needed, task vectors are differences from it")
+        if has_base and not self.uses_base:
+            raise MethodError(f"{self.name}: has no use for a base; list it among the parents if it is to take part")
+        self.check_models(models)
+
     def __call__(self, models: Sequence[Float32], *, base: Float32 | None = None, name: str = "weight") -> Float32:
         """The method on whole arrays in memory, float32, all of one shape."""
         stack = np.stack([np.asarray(model, np.float32) for model in models])
-        site = Site(name, stack.shape[1:], len(stack), base is not None)
-        self.check(site)
+        site = Site(name, stack.shape[1:], len(stack))
+        self.check(len(stack), base is not None)
         out = np.empty(site.elements, np.float32)
         flat_base = np.empty(0, np.float32) if base is None else np.ascontiguousarray(base, np.float32).reshape(-1)
         block = Block(0, flat_base, stack.reshape(len(stack), -1), out)

@@ -26,9 +26,9 @@ class AdapterMerge(StreamingMethod):
     def passes(self) -> int:
         return 1
 
-    def check(self, site: Site) -> None:
-        if site.models != 1 or not site.has_base:
-            raise MethodError("adapter: one adapter and its base are needed")
+    def check_models(self, count: int) -> None:
+        if count != 1:
+            raise MethodError(f"adapter: one adapter is made part of its base at a time, got {count}")
 
     def sweeps(self, site: Site) -> Iterator[Emit]:
         yield Emit(lambda block: _copy(block))

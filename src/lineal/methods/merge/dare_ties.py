@@ -31,6 +31,7 @@ class DareTies(StreamingMethod):
     name: ClassVar = "dare_ties"
     paper: ClassVar = "https://arxiv.org/abs/2311.03099"
     reproducibility: ClassVar = Reproducibility.EXACT
+    uses_base: ClassVar = True
 
     density: float = 0.5
     weights: tuple[float, ...] = ()
@@ -47,10 +48,8 @@ class DareTies(StreamingMethod):
     def passes(self) -> int:
         return 1
 
-    def check(self, site: Site) -> None:
-        if not site.has_base:
-            raise MethodError("dare_ties: a base is needed, task vectors are differences from it")
-        per_model(self.name, "weights", self.weights, site.models)
+    def check_models(self, count: int) -> None:
+        per_model(self.name, "weights", self.weights, count)
 
     def sweeps(self, site: Site) -> Iterator[Emit]:
         weights = per_model(self.name, "weights", self.weights, site.models)

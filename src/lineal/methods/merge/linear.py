@@ -33,10 +33,8 @@ class Linear(StreamingMethod):
     def passes(self) -> int:
         return 1
 
-    def check(self, site: Site) -> None:
-        if site.has_base:
-            raise MethodError("linear: a base has no place in a mean; list it among the parents")
-        weights = per_model(self.name, "weights", self.weights, site.models)
+    def check_models(self, count: int) -> None:
+        weights = per_model(self.name, "weights", self.weights, count)
         if self.normalize and weights.sum() == 0:
             raise MethodError("linear: the weights sum to 0, which cannot be normalized")
 

@@ -43,21 +43,21 @@ class Slerp(StreamingMethod):
     def passes(self) -> int:
         return 2
 
-    def check(self, site: Site) -> None:
-        if site.models + site.has_base != 2:
-            raise MethodError(f"slerp: exactly two models are needed, got {site.models + site.has_base}")
+    def check_models(self, count: int) -> None:
+        if count != 2:
+            raise MethodError(f"slerp: exactly two models are needed, got {count}")
 
     def sweeps(self, site: Site) -> Iterator[Gather | Emit]:
         sums = np.zeros(3)  # first . second, |first|^2, |second|^2
 
         def gather(block: Block) -> None:
-            _add_dot_products(*_pair(block), sums)
+            _add_dot_products(block.models[0], block.models[1], sums)
 
         yield Gather(gather)
         share_first, share_second = self._shares(float(sums[0]), float(sums[1]), float(sums[2]))
 
         def emit(block: Block) -> None:
-            _combine(*_pair(block), share_first, share_second, block.out)
+            _combine(block.models[0], block.models[1], share_first, share_second, block.out)
 
         yield Emit(emit)
 
@@ -68,11 +68,6 @@ class Slerp(StreamingMethod):
             return np.float32(1 - self.t), np.float32(self.t)
         angle = arccos(cosine)
         return np.float32(sin((1 - self.t) * angle) / sin(angle)), np.float32(sin(self.t * angle) / sin(angle))
-
-
-def _pair(block: Block) -> tuple[Any, Any]:
-    """The two models; a base comes first."""
-    return (block.base, block.models[0]) if block.base.size else (block.models[0], block.models[1])
 
 
 @kernel

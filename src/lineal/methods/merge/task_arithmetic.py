@@ -26,6 +26,7 @@ class TaskArithmetic(StreamingMethod):
     name: ClassVar = "task_arithmetic"
     paper: ClassVar = "https://arxiv.org/abs/2212.04089"
     reproducibility: ClassVar = Reproducibility.EXACT
+    uses_base: ClassVar = True
 
     weights: tuple[float, ...] = ()
     lambda_: float = 1.0
@@ -35,10 +36,8 @@ class TaskArithmetic(StreamingMethod):
     def passes(self) -> int:
         return 1
 
-    def check(self, site: Site) -> None:
-        if not site.has_base:
-            raise MethodError("task_arithmetic: a base is needed, task vectors are differences from it")
-        weights = per_model(self.name, "weights", self.weights, site.models)
+    def check_models(self, count: int) -> None:
+        weights = per_model(self.name, "weights", self.weights, count)
         if self.normalize and weights.sum() == 0:
             raise MethodError("task_arithmetic: the weights sum to 0, which cannot be normalized")
 

@@ -29,6 +29,7 @@ class Ties(StreamingMethod):
     name: ClassVar = "ties"
     paper: ClassVar = "https://arxiv.org/abs/2306.01708"
     reproducibility: ClassVar = Reproducibility.EXACT
+    uses_base: ClassVar = True
 
     density: float = 0.2
     weights: tuple[float, ...] = ()
@@ -43,10 +44,8 @@ class Ties(StreamingMethod):
     def passes(self) -> int:
         return 1 if self.density == 1 else 3
 
-    def check(self, site: Site) -> None:
-        if not site.has_base:
-            raise MethodError("ties: a base is needed, task vectors are differences from it")
-        per_model(self.name, "weights", self.weights, site.models)
+    def check_models(self, count: int) -> None:
+        per_model(self.name, "weights", self.weights, count)
 
     def sweeps(self, site: Site) -> Iterator[Gather | Emit]:
         weights = per_model(self.name, "weights", self.weights, site.models)

@@ -1,0 +1,99 @@
+"""YAML that remembers its lines, so that every fault in a family file can be pointed at."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias, cast, final
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from lineal.errors import RecipeError
+
+Place: TypeAlias = tuple[str | int, ...]
+
+_LARGEST_FILE = 1_000_000
+_MOST_NODES = 100_000
+
+
+@final
+class Located:
+    """A YAML document as plain values, and the line that each of them stands on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines: dict[Place, int] = {}
+        self._constructor = yaml.constructor.SafeConstructor()
+        try:
+            if path.stat().st_size > _LARGEST_FILE:
+                raise RecipeError(f"{path}: larger than {_LARGEST_FILE} bytes")
+            root = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+        except FileNotFoundError:
+            raise RecipeError(f"{path}: no such file") from None
+        except (UnicodeDecodeError, yaml.MarkedYAMLError) as error:
+            raise RecipeError(_syntax(path, error)) from None
+        self.value = self._plain(root, ()) if root is not None else None
+
+    def line(self, place: Place) -> int:
+        """The line of a value, or of the nearest thing around it."""
+        while place and place not in self._lines:
+            place = place[:-1]
+        return self._lines.get(place, 1)
+
+    def _plain(self, node: Node, place: Place) -> Any:
+        self._lines[place] = node.start_mark.line + 1
+        if len(self._lines) > _MOST_NODES:  # aliases can make a small file grow without bound
+            raise RecipeError(f"{self.path}: more than {_MOST_NODES} values")
+        if isinstance(node, SequenceNode):
+            return [self._plain(item, (*place, index)) for index, item in enumerate(cast(list[Node], node.value))]
+        if isinstance(node, MappingNode):
+            return self._mapping(node, place)
+        return self._scalar(node)
+
+    def _mapping(self, node: MappingNode, place: Place) -> dict[str, Any]:
+        plain: dict[str, Any] = {}
+        for key_node, value_node in cast(list[tuple[Node, Node]], node.value):
+            key, line = str(self._scalar(key_node)), key_node.start_mark.line + 1
+            if key in plain:
+                raise RecipeError(f"{self.path}:{line}: {key!r} is given twice")
+            plain[key] = self._plain(value_node, (*place, key))
+            self._lines[*place, key] = line
+        return plain
+
+    def _scalar(self, node: Node) -> Any:
+        if not isinstance(node, ScalarNode):
+            raise RecipeError(f"{self.path}:{node.start_mark.line + 1}: a key must be a plain word")
+        try:
+            return cast(Any, self._constructor.construct_object(node))
+        except (yaml.YAMLError, ValueError) as error:
+            raise RecipeError(f"{self.path}:{node.start_mark.line + 1}: {str(error).splitlines()[0]}") from None
+
+
+@final
+class Faults:
+    """Everything wrong with a file, so that it is said at once."""
+
+    def __init__(self, document: Located) -> None:
+        self._document = document
+        self._found: list[tuple[int, str]] = []
+
+    def add(self, place: Place, message: str) -> None:
+        self._found.append((self._document.line(place), message))
+
+    def mapping(self, value: Any, place: Place, what: str) -> Mapping[str, Any]:
+        """The value if it is a mapping; else a fault, and nothing in it."""
+        if isinstance(value, dict):
+            return cast(dict[str, Any], value)
+        self.add(place, f"{what} must be a mapping, got {value!r}")
+        return {}
+
+    def raise_if_any(self) -> None:
+        if self._found:
+            lines = (f"{self._document.path}:{line}: {message}" for line, message in sorted(set(self._found)))
+            raise RecipeError("\n".join(lines))
+
+
+def _syntax(path: Path, error: UnicodeDecodeError | yaml.MarkedYAMLError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"{path}: not UTF-8: {error.reason} at byte {error.start}"
+    line = error.problem_mark.line + 1 if error.problem_mark else 1
+    return f"{path}:{line}: not YAML: {error.problem or error.context}"

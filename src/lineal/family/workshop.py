@@ -1,0 +1,108 @@
+"""What every family verb works with: the registry, remembered hashes, threads, and models found on disk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import final
+
+from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, recall_checkpoint
+from lineal.checkpoint.memory import HashMemory
+from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
+from lineal.derivation.hashes import format_hash
+from lineal.errors import CheckpointError, RegistryError
+from lineal.family.progress import Progress, Silent
+from lineal.lineage.lineal_json import read_provenance
+from lineal.lineage.registry import Registry
+
+
+@final
+@dataclass(frozen=True)
+class Placed:
+    """A model on this disk. An adapter comes with its base; hashes are None until somebody needs them."""
+
+    label: str
+    checkpoint: Checkpoint
+    base: "Placed | None" = None
+    hashes: FolderHashes | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self.checkpoint.folder
+
+    @property
+    def form(self) -> Form:
+        return self.checkpoint.form
+
+    @property
+    def model_hash(self) -> bytes:
+        """Known only after `Workshop.identify`."""
+        if self.hashes is None:
+            raise RegistryError(f"{self.label} has not been hashed yet")
+        return self.hashes.manifest.model_hash
+
+
+@final
+@dataclass(frozen=True)
+class Workshop:
+    """The registry and what surrounds it on this machine."""
+
+    registry: Registry
+    threads: int | None = None
+    progress: Progress = field(default_factory=Silent)
+
+    @property
+    def memory(self) -> HashMemory:
+        return HashMemory(self.registry.path.parent / "hashes.db")
+
+    def find(self, reference: str) -> Placed:
+        """A model by path (contains / or is .), name or hash; a folder that holds something else by now is refused."""
+        if "/" in reference or reference in (".", ".."):
+            return self.place(reference, Path(reference))
+        return self.by_hash(self.registry.resolve(reference), reference)
+
+    def by_hash(self, model_hash: bytes, label: str | None = None) -> Placed:
+        """A known model where it lies; its content is checked against what is remembered, not read again."""
+        name = label or self.registry.label(model_hash)
+        present = [path for path in self.registry.locations(model_hash) if path.is_dir()]
+        if not present:
+            raise RegistryError(f"{name} ({format_hash(model_hash)[:11]}) lies nowhere on this machine; lineal add FOLDER")
+        found = [self.identify(self.place(name, path)) for path in present]
+        for placed in found:
+            if placed.model_hash == model_hash:
+                return placed
+        there = format_hash(found[0].model_hash)[:11]
+        raise RegistryError(f"{name} should be {format_hash(model_hash)[:11]}, but {present[0]} now holds {there}")
+
+    def place(self, label: str, folder: Path) -> Placed:
+        """Open a folder; an adapter's base is looked up in its record."""
+        checkpoint = open_checkpoint(folder)
+        base = self._base_of(label, folder) if checkpoint.form == "adapter" else None
+        return Placed(label, checkpoint, base)
+
+    def recall(self, placed: Placed) -> Placed:
+        """With hashes, if all of them are remembered."""
+        return placed if placed.hashes else replace(placed, hashes=recall_checkpoint(placed.checkpoint, self.memory))
+
+    def identify(self, placed: Placed, known: Mapping[str, bytes] | None = None) -> Placed:
+        """With hashes, reading what is neither remembered nor `known` (data hashes by tensor name)."""
+        recalled = self.recall(placed)
+        if recalled.hashes:
+            return recalled
+        checkpoint = placed.checkpoint
+        unread = sum(spec.byte_length for spec in checkpoint.values() if spec.name not in (known or {}))
+        with self.progress.task(f"hashing {placed.label}", unread, "bytes") as advance:
+            hashes = hash_checkpoint(
+                checkpoint, memory=self.memory, threads=self.threads, bytes_read=advance, known=known
+            )
+        return replace(placed, hashes=hashes)
+
+    def _base_of(self, label: str, folder: Path) -> Placed | None:
+        """The base an adapter was trained on, where its lineal.json names one that is known here."""
+        provenance = read_provenance(folder)
+        parents = [i.model_hash for i in provenance.step.inputs if i.role in ("parent", "base")] if provenance else []
+        if len(parents) != 1 or not self.registry.knows(parents[0]):
+            return None
+        base = self.by_hash(parents[0])
+        if base.form != "full":
+            raise CheckpointError(f"{label}: its base {base.label} is itself an adapter")
+        return base

@@ -1,0 +1,33 @@
+"""Every method by kind and name: lineal's own, and those that packages register in the group `lineal.methods`."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+
+from lineal.derivation.step import Kind
+from lineal.errors import MethodError
+from lineal.methods import finetune, merge
+from lineal.methods.method import Method, nearest
+
+ENTRY_POINTS = "lineal.methods"
+
+
+@cache
+def methods() -> Mapping[tuple[Kind, str], type[Method]]:
+    """All methods, sorted by kind and name; a registered one may not take the name of another."""
+    found: dict[tuple[Kind, str], type[Method]] = {}
+    registered = [point.load() for point in entry_points(group=ENTRY_POINTS)]
+    for method in (*finetune.ORIGINALS, *finetune.METHODS, *merge.METHODS, *registered):
+        if (method.kind, method.name) in found:
+            raise MethodError(f"two methods are registered as {method.kind} {method.name!r}")
+        found[method.kind, method.name] = method
+    return dict(sorted(found.items()))
+
+
+def find_method(kind: Kind, name: object) -> type[Method]:
+    """The method of this kind and name, or an error with the nearest known name."""
+    known = methods()
+    if not isinstance(name, str) or (kind, name) not in known:
+        names = [known_name for known_kind, known_name in known if known_kind == kind]
+        raise MethodError(f"unknown {kind} method {name!r} ({nearest(str(name), names)})")
+    return known[kind, name]
