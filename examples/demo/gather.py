@@ -16,6 +16,7 @@ import tokenize
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from pydoc_data.topics import topics as CHAPTERS
 
 EXCLUDED = {
     "__pycache__",
@@ -70,15 +71,15 @@ def code_and_docstrings(source: str) -> tuple[str, list[str]]:
 
 def topics() -> Iterator[tuple[str, str]]:
     """The chapters of the language reference that `help()` shows."""
-    from pydoc_data.topics import topics as chapters
-
-    for name in sorted(chapters):
-        yield f"pydoc_data/topics.py#{name}", chapters[name].strip()
+    for name in sorted(CHAPTERS):
+        yield f"pydoc_data/topics.py#{name}", CHAPTERS[name].strip()
 
 
 def gather(library: Path) -> dict[tuple[str, str], list[str]]:
     """(split, domain) -> documents, each text once."""
-    documents: dict[tuple[str, str], list[str]] = {(split, kind): [] for split, _ in SPLITS for kind in ("code", "prose")}
+    documents: dict[tuple[str, str], list[str]] = {
+        (split, kind): [] for split, _ in SPLITS for kind in ("code", "prose")
+    }
     seen: set[str] = set()
 
     def keep(split: str, domain: str, text: str) -> None:

@@ -5,11 +5,14 @@ Source: Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
 """
 
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from blake3 import blake3
-from numba import njit, uint32, uint64
+from numba import uint32, uint64
+from numpy.typing import NDArray
+
+from lineal.kernels import kernel
 
 _CONTEXT = b"lineal.random.1"
 _PER_BLOCK = 4
@@ -31,24 +34,24 @@ def stream(seed: int, name: str, index: int = 0) -> Stream:
     return Stream((k0, k1), (c2, c3))
 
 
-def words(source: Stream, start: int, count: int) -> np.ndarray:
+def words(source: Stream, start: int, count: int) -> NDArray[np.uint32]:
     """Elements [start, start + count) of the stream, uint32."""
     first = start // _PER_BLOCK
     blocks = -(-(start + count) // _PER_BLOCK) - first
     drawn = np.empty(blocks * _PER_BLOCK, np.uint32)
-    _philox(*source.key, *source.counter, first, drawn)
+    _philox(*source.key, *source.counter, np.uint64(first), drawn)
     skipped = start - first * _PER_BLOCK
     return drawn[skipped : skipped + count]
 
 
-def uniforms(seed: int, name: str, index: int, start: int, count: int) -> np.ndarray:
+def uniforms(seed: int, name: str, index: int, start: int, count: int) -> NDArray[np.float32]:
     """Elements [start, start + count), float32 in [0, 1): the upper 24 bits of each word, times 2^-24."""
     drawn = words(stream(seed, name, index), start, count) >> np.uint32(8)
     return drawn.astype(np.float32) * np.float32(2**-24)
 
 
-@njit(cache=True, nogil=True)
-def _philox(key0, key1, counter2, counter3, first, out):
+@kernel
+def _philox(key0: int, key1: int, counter2: int, counter3: int, first: Any, out: Any) -> None:
     for block in range(out.size // 4):
         position = uint64(first) + uint64(block)
         c0, c1 = uint32(position), uint32(position >> uint64(32))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast, final
 
+from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.reader import ADAPTER_CONFIG, Checkpoint
 from lineal.checkpoint.safetensors_header import TensorSpec
 from lineal.errors import CheckpointError
@@ -21,8 +22,17 @@ _UNSUPPORTED: Mapping[str, Any] = {
     "lora_bias": False,
     "trainable_token_indices": None,
     "target_parameters": None,
+    "layer_replication": None,
+    "alora_invocation_tokens": None,
+    "use_qalora": False,
+    "use_bdlora": None,
+    "arrow_config": None,
+    "kasa_config": None,
 }
 """Options whose effect on the weights is not B @ A alone, and the value that means absent."""
+
+_CHANGED_BASE = ("pissa", "corda", "olora", "loftq", "lora_ga")
+"""Initializations that subtract B @ A from the base: the adapter then belongs to a base that is stored nowhere."""
 
 
 @final
@@ -56,6 +66,12 @@ def _check_config(adapter: Checkpoint, config: Mapping[str, Any]) -> None:
     for option, absent in _UNSUPPORTED.items():
         if config.get(option, absent) not in (absent, None, [], {}):
             raise CheckpointError(f"{adapter.folder / ADAPTER_CONFIG}: {option} = {config[option]!r} is not supported")
+    start = config.get("init_lora_weights", True)
+    if isinstance(start, str) and start.lower().startswith(_CHANGED_BASE):
+        raise CheckpointError(
+            f"{adapter.folder / ADAPTER_CONFIG}: init_lora_weights = {start!r} changed the base it was trained on; "
+            "convert it with PEFT's path_initial_model_for_weight_conversion"
+        )
 
 
 def _update(
@@ -68,19 +84,31 @@ def _update(
     weight = base.get(f"{module}.weight")
     if weight is None:
         raise CheckpointError(f"{adapter.folder}: adapts {module!r}, which its base does not have")
-    if pair.keys() != {"A", "B"}:
+    if len(pair) != 2:
         raise CheckpointError(f"{adapter.folder}: {module!r} has only lora_{min(pair)}")
     a, b = pair["A"], pair["B"]
     fits = len(a.shape) == len(b.shape) == len(weight.shape) == 2 and a.shape[0] == b.shape[1]
-    if not fits or (b.shape[0], a.shape[1]) != weight.shape:
+    if not fits or (b.shape[0], a.shape[1]) != weight.shape or weight.dtype not in FLOATS:
         shapes = f"A {list(a.shape)}, B {list(b.shape)}"
-        raise CheckpointError(f"{adapter.folder}: {module!r}: {shapes} do not fit the weight {list(weight.shape)}")
-    return LowRankUpdate(a, b, _scale(config, module, a.shape[0]))
+        raise CheckpointError(
+            f"{adapter.folder}: {module!r}: {shapes} do not fit the weight {weight.dtype} {list(weight.shape)}"
+        )
+    try:
+        return LowRankUpdate(a, b, _scale(config, module, a.shape[0]))
+    except (KeyError, TypeError, ValueError, re.error) as error:
+        raise CheckpointError(f"{adapter.folder / ADAPTER_CONFIG}: no scale for {module!r}: {error!r}") from None
 
 
 def _scale(config: Mapping[str, Any], module: str, rank: int) -> float:
-    """alpha / rank, or alpha / sqrt(rank) when rank-stabilized; patterns match as PEFT's do, from the right."""
-    patterns = cast(Mapping[str, float], config.get("alpha_pattern") or {})
-    matching = (value for pattern, value in patterns.items() if re.fullmatch(rf"(.*\.)?({pattern})", module))
-    alpha = float(next(matching, config["lora_alpha"]))
+    """alpha / rank, or alpha / sqrt(rank) when rank-stabilized; both may differ by module."""
+    expected = _by_module(config, "rank_pattern", "r", module)
+    if rank < 1 or rank != expected:
+        raise ValueError(f"its matrices have rank {rank}, the config says {expected}")
+    alpha = float(_by_module(config, "alpha_pattern", "lora_alpha", module))
     return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+
+
+def _by_module(config: Mapping[str, Any], patterns: str, default: str, module: str) -> Any:
+    """The first pattern that matches the module's name as PEFT matches, from the right; else the default."""
+    values = cast(Mapping[str, Any], config.get(patterns) or {})
+    return next((v for p, v in values.items() if re.match(rf"(.*\.)?({p})$", module)), config[default])

@@ -1,14 +1,13 @@
 """Stored bytes <-> float32: the kernels of the methods never see a dtype."""
 
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import ml_dtypes
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from lineal.errors import CheckpointError
+from lineal.kernels import kernel
 
 Float32: TypeAlias = NDArray[np.float32]
 Raw: TypeAlias = NDArray[np.uint8]
@@ -39,7 +38,8 @@ def decode(raw: Raw, dtype: str, out: Float32) -> None:
     if dtype == "BF16":
         _widen_bf16(raw.view("<u2"), out.view(np.uint32))
     else:
-        np.copyto(out, raw.view(_known(dtype)), casting="same_kind" if dtype == "F64" else "safe")
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by first_nonfinite
+            np.copyto(out, raw.view(_known(dtype)), casting="same_kind" if dtype == "F64" else "safe")
 
 
 def encode(values: Float32, dtype: str, raw: Raw) -> None:
@@ -47,7 +47,7 @@ def encode(values: Float32, dtype: str, raw: Raw) -> None:
     if dtype == "BF16":
         _narrow_bf16(values.view(np.uint32), raw.view("<u2"))
     else:
-        with np.errstate(over="ignore"):  # an overflow is an Inf, and those are found by first_nonfinite
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by first_nonfinite
             np.copyto(raw.view(_known(dtype)), values, casting="unsafe")
 
 
@@ -64,16 +64,13 @@ def _known(dtype: str) -> Any:
     return _NUMPY[dtype]
 
 
-_kernel: Callable[[Any], Any] = njit(cache=True, nogil=True)
-
-
-@_kernel
+@kernel
 def _widen_bf16(stored: Any, bits: Any) -> None:
     for i in range(stored.size):
         bits[i] = np.uint32(stored[i]) << np.uint32(16)
 
 
-@_kernel
+@kernel
 def _narrow_bf16(bits: Any, stored: Any) -> None:
     for i in range(bits.size):
         b = bits[i]
@@ -82,7 +79,7 @@ def _narrow_bf16(bits: Any, stored: Any) -> None:
         stored[i] = np.uint16(quiet if (b & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000) else rounded)
 
 
-@_kernel
+@kernel
 def _largest_magnitude(bits: Any) -> Any:
     largest = np.uint32(0)
     for i in range(bits.size):
@@ -90,7 +87,7 @@ def _largest_magnitude(bits: Any) -> Any:
     return largest
 
 
-@_kernel
+@kernel
 def _first_from(bits: Any, limit: Any) -> int:
     for i in range(bits.size):
         if (bits[i] & np.uint32(0x7FFFFFFF)) >= limit:

@@ -25,7 +25,7 @@ BytesRead = Callable[[int], None]
 @final
 @dataclass(frozen=True)
 class FileHash:
-    """A file's size and hash: of all its bytes, or of a weight file's header, whose tensors have hashes of their own."""
+    """A file's size and hash: of all its bytes, or of a weight file's header; tensors have hashes of their own."""
 
     size: int
     digest: bytes
@@ -72,7 +72,7 @@ def leaf_of(spec: TensorSpec, data_hash: bytes) -> Leaf:
 
 
 def hash_files(checkpoint: Checkpoint) -> dict[str, FileHash]:
-    """Every file of the folder by POSIX path: weight files by their headers, the others whole; lineal.json is left out."""
+    """Every file of the folder but lineal.json, by POSIX path: weight files by their headers, the others whole."""
     folder = checkpoint.folder
     names = [path.relative_to(folder).as_posix() for path in folder_files(folder)]
     hashed: dict[str, FileHash] = {}
@@ -80,7 +80,7 @@ def hash_files(checkpoint: Checkpoint) -> dict[str, FileHash]:
         if name in checkpoint.weight_files:
             hashed[name] = _hash_header(folder / name)
         elif name != LINEAL_JSON:
-            hashed[name] = FileHash((folder / name).stat().st_size, _digest((folder / name).read_bytes()))
+            hashed[name] = FileHash((folder / name).stat().st_size, hash_file(folder / name))
     return hashed
 
 
@@ -98,7 +98,7 @@ def recall_checkpoint(checkpoint: Checkpoint, memory: HashMemory) -> FolderHashe
 def hash_file(path: Path, memory: HashMemory | None = None) -> bytes:
     """The hash of a file's raw bytes."""
     recalled = memory.recall(path) if memory else None
-    if recalled is not None:
+    if recalled is not None and "file" in recalled:
         return bytes.fromhex(recalled["file"])
     before = os.stat(path)
     with path.open("rb") as file:

@@ -28,9 +28,12 @@ class HashMemory:
 
     def recall(self, file: Path) -> dict[str, Any] | None:
         """What was remembered of a file, if it has not changed since."""
-        with closing(self._open()) as database:
-            query = "SELECT size, mtime_ns, inode, hashes FROM remembered WHERE path = ?"
-            row = database.execute(query, (str(file.resolve()),)).fetchone()
+        query = "SELECT size, mtime_ns, inode, hashes FROM remembered WHERE path = ?"
+        try:
+            with closing(self._open()) as database:
+                row = database.execute(query, (str(file.resolve()),)).fetchone()
+        except sqlite3.DatabaseError:  # damaged: it has forgotten
+            return None
         return json.loads(row[3]) if row and row[:3] == _signature(os.stat(file)) else None
 
     def remember(self, file: Path, before: os.stat_result, hashes: dict[str, Any]) -> None:
@@ -38,9 +41,12 @@ class HashMemory:
         signature = _signature(before)
         if signature != _signature(os.stat(file)) or time.time_ns() - before.st_mtime_ns < _RACY_NS:
             return
-        with closing(self._open()) as database, database:
-            row = (str(file.resolve()), *signature, json.dumps(hashes))
-            database.execute("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?, ?)", row)
+        row = (str(file.resolve()), *signature, json.dumps(hashes))
+        try:
+            with closing(self._open()) as database, database:
+                database.execute("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?, ?)", row)
+        except sqlite3.DatabaseError:  # damaged: the next run begins a new one
+            self._path.unlink(missing_ok=True)
 
     def _open(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, timeout=60)

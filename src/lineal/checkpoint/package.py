@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from lineal.checkpoint.reader import read_json
 from lineal.derivation.canonical import canonical_json
-from lineal.errors import CheckpointError
+from lineal.errors import CheckpointError, DerivationError
 
 CONFIGS = ("config.json", "generation_config.json", "adapter_config.json")
 """Hashed as canonical JSON without what libraries stamp into them; every other entry byte for byte."""
@@ -54,14 +54,24 @@ def package_paths(folder: Path) -> tuple[str, ...]:
 
 def licence_paths(folder: Path) -> tuple[str, ...]:
     """LICENSE, NOTICE and their like: they travel, and have a hash of their own."""
-    return tuple(sorted(path.name for path in folder_files(folder) if path.parent == folder and _LICENCE.match(path.name)))
+    return tuple(
+        sorted(path.name for path in folder_files(folder) if path.parent == folder and _LICENCE.match(path.name))
+    )
 
 
 def content_hash(folder: Path, path: str) -> bytes:
     """The hash of a package entry's meaning: of its canonical JSON for a config, else of its bytes."""
     if path in CONFIGS:
-        return blake3(canonical_json(_meaning(read_json(folder / path)))).digest()
+        return blake3(_canonical_config(folder / path)).digest()
     return blake3((folder / path).read_bytes()).digest()
+
+
+def _canonical_config(path: Path) -> bytes:
+    config = read_json(path)
+    try:
+        return canonical_json(_meaning(config))
+    except (DerivationError, RecursionError) as error:
+        raise CheckpointError(f"{path}: has no canonical form: {error}") from None
 
 
 def licence_hash(folder: Path) -> bytes | None:
@@ -95,11 +105,11 @@ def vocabulary(folder: Path) -> dict[str, int] | None:
     if not (folder / "tokenizer.json").is_file():
         return None
     tokenizer = read_json(folder / "tokenizer.json")
-    model = tokenizer.get("model")
-    table = model.get("vocab") if isinstance(model, dict) else None
-    if isinstance(table, list):  # Unigram: [[piece, score], ...] in the order of ids
-        table = {entry[0]: index for index, entry in enumerate(table)}
-    if not isinstance(table, dict):
-        raise CheckpointError(f"{folder / 'tokenizer.json'}: no vocabulary in model.vocab")
-    added = {str(entry["content"]): int(entry["id"]) for entry in tokenizer.get("added_tokens", ())}
-    return {**table, **added}
+    try:
+        table = tokenizer["model"]["vocab"]
+        if isinstance(table, list):  # Unigram: [[piece, score], ...] in the order of ids
+            table = {entry[0]: index for index, entry in enumerate(table)}
+        added = {entry["content"]: entry["id"] for entry in tokenizer.get("added_tokens") or ()}
+        return {str(token): int(index) for token, index in {**table, **added}.items()}
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / 'tokenizer.json'}: no vocabulary in model.vocab: {error!r}") from None

@@ -3,18 +3,20 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 REPLACED = ".replaced"
+LOCKS = ".locks"
+"""Lock files stay: removing one while another process waits for it would give two processes the lock."""
 
 
 @contextmanager
-def output_lock(target: Path, waiting: Callable[[], None]) -> Iterator[None]:
+def output_lock(target: Path, waiting: Callable[[], None]) -> Generator[None]:
     """Hold the one lock of an output; `waiting` is called once if another run has it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(target.parent / f".{target.name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    (target.parent / LOCKS).mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(target.parent / LOCKS / target.name, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

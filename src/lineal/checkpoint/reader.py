@@ -20,6 +20,8 @@ ADAPTER_CONFIG = "adapter_config.json"
 
 _PICKLES = ("pytorch_model*.bin", "adapter_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _LARGEST_JSON = 100_000_000
+_LONGEST_NAME = 255
+"""Bytes in a file's name, on every file system in use."""
 
 
 @final
@@ -70,11 +72,12 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     """Open a model folder by reading its headers alone; what is damaged, unsafe or not a model is refused."""
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder" if not folder.exists() else f"{folder}: not a folder")
+    if (folder / FULL_WEIGHTS).is_file():  # where an index stands beside it, transformers too reads this file
+        return _single(folder, "full", FULL_WEIGHTS)
     if (folder / FULL_INDEX).is_file():
         return _sharded(folder)
-    for form, weights in (("full", FULL_WEIGHTS), ("adapter", ADAPTER_WEIGHTS)):
-        if (folder / weights).is_file():
-            return Checkpoint(folder, cast(Form, form), (weights,), read_header(folder / weights)[0])
+    if (folder / ADAPTER_WEIGHTS).is_file():
+        return _single(folder, "adapter", ADAPTER_WEIGHTS)
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
         raise CheckpointError(
@@ -108,6 +111,10 @@ def read_exactly(descriptor: int, buffer: memoryview, offset: int, path: Path) -
         done += count
 
 
+def _single(folder: Path, form: Form, weights: str) -> Checkpoint:
+    return Checkpoint(folder, form, (weights,), read_header(folder / weights)[0])
+
+
 def _sharded(folder: Path) -> Checkpoint:
     index = folder / FULL_INDEX
     weight_map = read_json(index).get("weight_map")
@@ -131,6 +138,7 @@ def _sharded(folder: Path) -> Checkpoint:
 
 def _inside(index: Path, shard: Any) -> str:
     """A shard's file name; a path that leads elsewhere is refused."""
-    if not isinstance(shard, str) or shard != Path(shard).name or not shard.endswith(".safetensors"):
-        raise CheckpointError(f"{index}: {shard!r} is not the name of a safetensors file in this folder")
-    return shard
+    if isinstance(shard, str) and shard.endswith(".safetensors") and shard == Path(shard).name and "\\" not in shard:
+        if len(shard.encode(errors="replace")) <= _LONGEST_NAME:
+            return shard
+    raise CheckpointError(f"{index}: {str(shard)[:80]!r} is not the name of a safetensors file in this folder")

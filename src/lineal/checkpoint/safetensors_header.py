@@ -6,6 +6,7 @@ Source: https://github.com/huggingface/safetensors (format section of the README
 import json
 import math
 import os
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -81,18 +82,19 @@ def _parse(path: Path, raw: bytes) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
             raise CheckpointError(f"{path}: the header names {twice!r} twice")
         return found
 
     try:
-        header = json.loads(raw, object_pairs_hook=unique)
+        header = json.loads(raw.decode(), object_pairs_hook=unique)
+        if not isinstance(header, dict):
+            raise CheckpointError(f"{path}: the header is not a JSON object")
+        names = cast(dict[str, Any], header)
+        _ = "".join(names).encode()  # JSON can escape half a surrogate pair, which no name may hold
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the header is not JSON: {error}") from None
-    if not isinstance(header, dict):
-        raise CheckpointError(f"{path}: the header is not a JSON object")
-    return cast(dict[str, Any], header)
+    return names
 
 
 def _metadata(path: Path, found: Any) -> dict[str, str]:

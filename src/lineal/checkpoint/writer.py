@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
+from blake3 import blake3
+
 from lineal.checkpoint.hashing import hash_tensors
 from lineal.checkpoint.identity import Leaf
 from lineal.checkpoint.layout import Layout, Planned, index_name
@@ -31,7 +33,7 @@ class CheckpointWriter:
     """
 
     def __init__(self, folder: Path, layout: Layout, key: str) -> None:
-        """key: what the journal must have been begun with to be continued; anything else starts afresh."""
+        """key: what the journal must have been begun with, and for this layout, to be continued; else all is new."""
         self._folder, self._layout = folder, layout
         self._lock = threading.Lock()
         self._unflushed = 0
@@ -40,7 +42,8 @@ class CheckpointWriter:
         self.notes: dict[str, Json] = {}
         self.leaves: dict[str, Leaf] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        resumed = _read_journal(folder / JOURNAL, key)
+        begun: dict[str, Json] = {"key": key, "layout": blake3(b"".join(layout.headers.values())).hexdigest()}
+        resumed = _read_journal(folder / JOURNAL, begun)
         if resumed is None:
             for path in folder.iterdir():
                 path.unlink() if path.is_file() else shutil.rmtree(path)
@@ -48,7 +51,7 @@ class CheckpointWriter:
         self._files = {file: self._open(file, size) for file, size in layout.file_sizes.items()}
         self._adopt(resumed or {})
         self._journal = os.open(folder / JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        self._append({"key": key})
+        self._append(begun)
         for name, leaf in self.leaves.items():
             self._append({"name": name, "data_hash": leaf.data_hash.hex(), "note": self.notes[name]})
 
@@ -138,13 +141,11 @@ def _allocated(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.iterdir())
 
 
-def _read_journal(path: Path, key: str) -> dict[str, tuple[bytes, Json]] | None:
+def _read_journal(path: Path, begun: dict[str, Json]) -> dict[str, tuple[bytes, Json]] | None:
     """What a killed run finished; None if nothing here can be continued. A torn last line is no entry."""
     try:
-        lines = path.read_bytes().split(b"\n")[:-1]
-        entries = [json.loads(line) for line in lines]
-    except (FileNotFoundError, ValueError):
+        first, *lines = (json.loads(line) for line in path.read_bytes().split(b"\n")[:-1])
+        finished = {line["name"]: (bytes.fromhex(line["data_hash"]), line["note"]) for line in lines}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    if not entries or entries[0] != {"key": key}:
-        return None
-    return {entry["name"]: (bytes.fromhex(entry["data_hash"]), entry["note"]) for entry in entries[1:]}
+    return finished if first == begun else None

@@ -4,7 +4,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-import click
 import typer
 
 from lineal.cli.app import app
@@ -22,9 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except LinealError as error:
         return _fail(error, str(error), error.exit_code, debug)
-    except click.ClickException as error:
+    except typer.TyperException as error:
         return _fail(error, error.format_message(), 2, debug)
-    except (KeyboardInterrupt, click.Abort) as error:
+    except (KeyboardInterrupt, typer.Abort) as error:
         return _fail(error, "interrupted; the same command continues where it was", INTERRUPTED, debug)
     except OSError as error:
         return _fail(error, str(error), 3, debug)

@@ -8,15 +8,20 @@ import rfc8785
 
 from lineal.errors import DerivationError
 
-Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 LARGEST_EXACT_INTEGER = 2**53 - 1
 """Beyond it a JSON number is no longer one integer for every reader, so it is written as a string."""
 
 
 def canonical_json(value: Any) -> bytes:
-    """RFC 8785 bytes of a JSON value; tuples are arrays, integers beyond 2^53 strings; NaN and infinities are refused."""
-    return rfc8785.dumps(exact(value))  # pyright: ignore[reportArgumentType]
+    """RFC 8785 bytes; tuples are arrays, integers beyond 2^53 strings; NaN and infinities are refused."""
+    try:
+        return rfc8785.dumps(exact(value))  # pyright: ignore[reportArgumentType]
+    except ValueError as error:  # lone surrogates, which UTF-8 does not have
+        raise DerivationError(f"a record cannot hold this: {error}") from None
+    except RecursionError:
+        raise DerivationError("a record cannot be nested this deeply") from None
 
 
 def exact(value: Any) -> Json:

@@ -17,8 +17,9 @@ SINGLE_PARENT_MERGES = frozenset({"adapter", "extract", "passthrough", "slices",
 
 def _derived_field(value: tuple[bytes, ...] | None = None) -> Any:
     """A field that follows from the others: not passed in, not compared, not shown."""
-    shown = {"init": False, "repr": False, "compare": False}
-    return field(**shown) if value is None else field(default=value, **shown)
+    if value is None:
+        return field(init=False, repr=False, compare=False)
+    return field(init=False, repr=False, compare=False, default=value)
 
 
 class Derivation(ABC):
@@ -85,6 +86,7 @@ class Distillation(Derivation):
             check_hash(teacher)
         if not _is_number(self.temperature) or not math.isfinite(self.temperature) or self.temperature <= 0:
             raise DerivationError(f"distillation: temperature must be finite and above 0, got {self.temperature!r}")
+        object.__setattr__(self, "temperature", float(self.temperature))
         object.__setattr__(self, "teacher_hashes", teachers)
         object.__setattr__(self, "parent_hashes", teachers)
 
@@ -108,8 +110,8 @@ class Merge(Derivation):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parent_hashes", tuple(check_hash(parent) for parent in self.parent_hashes))
-        if not self.method:
-            raise DerivationError("merge: the method is empty")
+        if not isinstance(self.method, str) or not self.method:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DerivationError(f"merge: the method is empty or not a name: {self.method!r}")
         needed = 1 if self.method in SINGLE_PARENT_MERGES else 2
         if len(self.parent_hashes) < needed:
             raise DerivationError(f"merge: {self.method} needs {needed} parents, got {len(self.parent_hashes)}")
@@ -149,6 +151,7 @@ class Prune(Derivation):
         object.__setattr__(self, "parent_hashes", (check_hash(self.parent_hash),))
         if not _is_number(self.sparsity) or not 0 <= self.sparsity < 1:
             raise DerivationError(f"prune: sparsity must be in [0, 1), got {self.sparsity!r}")
+        object.__setattr__(self, "sparsity", float(self.sparsity))
 
     def to_json(self) -> dict[str, Json]:
         return {"type": self.type_name, "parent_hash": format_hash(self.parent_hash), "sparsity": self.sparsity}

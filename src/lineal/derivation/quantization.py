@@ -2,6 +2,7 @@
 
 from enum import Enum
 from fractions import Fraction
+from typing import Self
 
 from lineal.errors import DerivationError
 
@@ -51,7 +52,7 @@ class QuantizationType(Enum):
     block_weights: int
     block_bytes: int
 
-    def __new__(cls, name: str, block_weights: int, block_bytes: int) -> "QuantizationType":
+    def __new__(cls, name: str, block_weights: int, block_bytes: int) -> Self:
         member = object.__new__(cls)
         member._value_ = name
         member.block_weights = block_weights

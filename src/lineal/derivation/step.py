@@ -67,8 +67,12 @@ class Step:
     def __post_init__(self) -> None:
         if self.type not in KINDS:
             raise DerivationError(f"unknown derivation type {self.type!r} (known: {', '.join(KINDS)})")
-        if not self.method:
-            raise DerivationError(f"{self.type}: the method is empty")
+        if not isinstance(self.method, str) or not self.method:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DerivationError(f"{self.type}: the method is empty or not a name: {self.method!r}")
+        if type(self.version) is not int or self.version < 1:
+            raise DerivationError(f"{self.type}: the version must be an integer of at least 1, got {self.version!r}")
+        if not isinstance(self.options, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DerivationError(f"{self.type}: the options must be a mapping, got {self.options!r}")
         object.__setattr__(self, "options", exact(self.options))
         _ = self.derivation  # what has no valid summary is no step
 
@@ -80,7 +84,9 @@ class Step:
     @property
     def derivation(self) -> Derivation:
         """The summary of this step: one of the six kinds."""
-        hashes = {role: tuple(i.model_hash for i in self.inputs if i.role == role) for role in ROLES}
+        hashes: dict[Role, tuple[bytes, ...]] = {
+            role: tuple(i.model_hash for i in self.inputs if i.role == role) for role in ROLES
+        }
         match self.type:
             case "original":
                 return Original()
@@ -120,7 +126,7 @@ class Step:
             raise DerivationError(f"not a step: {record!r}")
         fields = cast(Mapping[str, Any], record)
         try:
-            return cls(
+            step = cls(
                 type=fields["type"],
                 method=fields["method"],
                 version=fields["version"],
@@ -130,3 +136,6 @@ class Step:
             )
         except (KeyError, TypeError) as error:
             raise DerivationError(f"not a step: {error!r} in {sorted(map(str, fields))}") from None
+        if canonical_json(step.to_json()) != canonical_json(record):  # or its id would not be the recorded one
+            raise DerivationError(f"not a step: it holds more than a step does, in {sorted(map(str, fields))}")
+        return step

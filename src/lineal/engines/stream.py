@@ -10,7 +10,6 @@ from lineal.derivation.canonical import Json
 from lineal.engines.jobs import Job, Sink
 from lineal.engines.tensor_pass import OpenFiles, TensorPass
 
-
 BytesDone = Callable[[int], None]
 DataHashes = dict[str, dict[str, bytes]]
 """File path -> tensor name -> data hash, of what was read."""

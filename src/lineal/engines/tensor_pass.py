@@ -56,7 +56,7 @@ class OpenFiles:
 
 @final
 class TensorPass:
-    """Derives one tensor. Buffers: one window of stored bytes for each distinct input, one of float32 for each model."""
+    """Derives one tensor, with a window of stored bytes for each distinct input and one of float32 for each model."""
 
     def __init__(
         self,
@@ -108,8 +108,8 @@ class TensorPass:
         if not self._allow_nonfinite:
             self._refuse_nonfinite(block.out, planned.dtype, block.start, "the child")
         encode(block.out, planned.dtype, raw)
-        digest.update(memoryview(raw))
-        self._sink.write(planned, block.start * BITS[planned.dtype] // 8, memoryview(raw))
+        digest.update(raw.data)
+        self._sink.write(planned, block.start * BITS[planned.dtype] // 8, raw.data)
 
     def _copy(self) -> bytes:
         """Tensors that are not numbers to compute with (masks, ids): copied, and every parent must agree."""
@@ -118,7 +118,7 @@ class TensorPass:
             n = min(WINDOW_ELEMENTS, planned.elements - start)
             self._read(start, n, True)
             raw = self._raw[specs[0]][: n * BITS[planned.dtype] // 8]
-            self._sink.write(planned, start * BITS[planned.dtype] // 8, memoryview(raw))
+            self._sink.write(planned, start * BITS[planned.dtype] // 8, raw.data)
         digests = {spec: hasher.digest() for spec, hasher in self._hashes.items()}
         for spec, digest in digests.items():
             if digest != digests[specs[0]]:
@@ -131,7 +131,7 @@ class TensorPass:
         if self._stop.is_set():
             raise Stopped
         for spec, buffer in self._raw.items():
-            window = memoryview(buffer)[: n * BITS[spec.dtype] // 8]
+            window = buffer.data[: n * BITS[spec.dtype] // 8]
             self._files.read(spec.path, window, spec.offset + start * BITS[spec.dtype] // 8)
             if first:
                 self._hashes[spec].update(window)
@@ -157,8 +157,8 @@ class TensorPass:
 
     def _read_whole(self, spec: TensorSpec, source: Source) -> NDArray[np.float32]:
         raw = np.empty(spec.byte_length, np.uint8)
-        self._files.read(spec.path, memoryview(raw), spec.offset)
-        self._whole_hashes[spec] = blake3(memoryview(raw)).digest()
+        self._files.read(spec.path, raw.data, spec.offset)
+        self._whole_hashes[spec] = blake3(raw.data).digest()
         values = np.empty(spec.elements, np.float32)
         decode(raw, spec.dtype, values)
         if not self._allow_nonfinite:

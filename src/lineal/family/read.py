@@ -8,12 +8,11 @@ from typing import Any, cast
 from lineal.derivation.step import Kind, Role
 from lineal.errors import MethodError
 from lineal.family.located_yaml import Faults, Located, Place
+from lineal.family.names import NAME
 from lineal.family.order import dependency_order
 from lineal.family.recipe import Family, ModelRecipe, Origin, Reference
 from lineal.methods.catalogue import find_method
 from lineal.methods.method import Method, nearest
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 _TOP_KEYS = ("family", "models", "evaluate")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -57,7 +56,9 @@ class _FamilyReader:
         }
         recipe = self._faults.mapping(entry, place, name)
         if len(recipe) != 1:
-            self._faults.add(place, f"{name}: exactly one of {', '.join(verbs)} is needed, got {', '.join(recipe) or 'none'}")
+            self._faults.add(
+                place, f"{name}: exactly one of {', '.join(verbs)} is needed, got {', '.join(recipe) or 'none'}"
+            )
             return None
         ((verb, body),) = recipe.items()
         if verb not in verbs:
@@ -95,8 +96,12 @@ class _FamilyReader:
         parents = self._references("parent", body.get("parents"), (*place, "parents"), f"{name}: parents")
         allow = body.get("allow_nonfinite", False)
         if not isinstance(allow, bool):
-            self._faults.add((*place, "allow_nonfinite"), f"{name}: allow_nonfinite must be true or false, got {allow!r}")
-        return self._recipe(name, "merge", place, inputs=(*base, *parents), method=method, allow_nonfinite=allow is True)
+            self._faults.add(
+                (*place, "allow_nonfinite"), f"{name}: allow_nonfinite must be true or false, got {allow!r}"
+            )
+        return self._recipe(
+            name, "merge", place, inputs=(*base, *parents), method=method, allow_nonfinite=allow is True
+        )
 
     def _recipe(self, name: str, kind: Kind, place: Place, **fields: Any) -> ModelRecipe:
         return ModelRecipe(name=name, kind=kind, line=self._document.line(place), **fields)
@@ -157,7 +162,9 @@ class _FamilyReader:
             for reference in recipe.inputs:
                 if reference.model not in entries and not self._is_known(reference.model):
                     hint = nearest(reference.model, entries)
-                    self._faults.add(("models", recipe.name), f"{recipe.name}: unknown model {reference.model!r} ({hint})")
+                    self._faults.add(
+                        ("models", recipe.name), f"{recipe.name}: unknown model {reference.model!r} ({hint})"
+                    )
 
     def _refuse_unknown(self, body: Mapping[str, Any], place: Place, known: tuple[str, ...]) -> None:
         for key in body:

@@ -1,5 +1,6 @@
 """What every family verb works with: the registry, remembered hashes, threads, and models found on disk."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, recall_chec
 from lineal.checkpoint.memory import HashMemory
 from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
 from lineal.derivation.hashes import format_hash
-from lineal.errors import CheckpointError, RegistryError
+from lineal.errors import CheckpointError, RegistryError, UsageError
 from lineal.family.progress import Progress, Silent
 from lineal.lineage.lineal_json import read_provenance
 from lineal.lineage.registry import Registry
@@ -60,12 +61,30 @@ class Workshop:
             return self.place(reference, Path(reference))
         return self.by_hash(self.registry.resolve(reference), reference)
 
+    def knows(self, reference: str) -> bool:
+        """Whether a reference from outside a family stands for a model."""
+        if "/" in reference or reference in (".", ".."):
+            return Path(reference).is_dir()
+        try:
+            return bool(self.registry.resolve(reference))
+        except UsageError:
+            return False
+
+    def knows_place(self, folder: Path) -> bool:
+        """Whether a model is registered as lying there."""
+        try:
+            return bool(self.registry.resolve(f"{folder.resolve()}"))
+        except UsageError:
+            return False
+
     def by_hash(self, model_hash: bytes, label: str | None = None) -> Placed:
         """A known model where it lies; its content is checked against what is remembered, not read again."""
         name = label or self.registry.label(model_hash)
         present = [path for path in self.registry.locations(model_hash) if path.is_dir()]
         if not present:
-            raise RegistryError(f"{name} ({format_hash(model_hash)[:11]}) lies nowhere on this machine; lineal add FOLDER")
+            raise RegistryError(
+                f"{name} ({format_hash(model_hash)[:11]}) lies nowhere on this machine; lineal add FOLDER"
+            )
         found = [self.identify(self.place(name, path)) for path in present]
         for placed in found:
             if placed.model_hash == model_hash:
@@ -95,6 +114,17 @@ class Workshop:
                 checkpoint, memory=self.memory, threads=self.threads, bytes_read=advance, known=known
             )
         return replace(placed, hashes=hashes)
+
+    def remember(self, placed: Placed) -> None:
+        """Remember the hashes of files that were just written, so that they need not be read to be known."""
+        hashes = placed.hashes
+        if hashes is None:
+            return
+        for name in placed.checkpoint.weight_files:
+            path = placed.folder / name
+            inside = {spec.name for spec in placed.checkpoint.values() if spec.path == path}
+            found = {leaf.name: leaf.data_hash.hex() for leaf in hashes.manifest.leaves if leaf.name in inside}
+            self.memory.remember(path, os.stat(path), found)
 
     def _base_of(self, label: str, folder: Path) -> Placed | None:
         """The base an adapter was trained on, where its lineal.json names one that is known here."""

@@ -1,80 +1,108 @@
 """The questions one asks of a family: who descends from whom, how, and in what order. Edges follow every role."""
 
 from collections.abc import Sequence
-from heapq import heapify, heappop, heappush
+from itertools import pairwise
 
 from sqlalchemy import Connection, text
 
-from lineal.lineage import models
-from lineal.lineage.edges import DOWN, EVERYTHING, UP, Edges, all_edges, edges_above, reachable, shortest_path
+from lineal.derivation.hashes import format_hash
+from lineal.errors import UsageError
+from lineal.lineage import edges, models
+from lineal.lineage.edges import DOWN, UP
 from lineal.lineage.evidence import Evidence, weakest
+from lineal.lineage.order import Edges, depths, in_order, shortest_path
 from lineal.lineage.registry import Registry
 
 
 def ancestors(registry: Registry, model: bytes, limit: int | None = None, offset: int = 0) -> tuple[bytes, ...]:
     """Everything that went into a model, nearest first; a page of it where a limit is given."""
-    return _reachable(registry, model, UP, limit, offset)
+    with registry.reading() as connection:
+        return tuple(edges.reachable(connection, models.key(connection, model), UP, limit, offset))
 
 
 def descendants(registry: Registry, model: bytes, limit: int | None = None, offset: int = 0) -> tuple[bytes, ...]:
     """Everything that a model went into, nearest first; a page of it where a limit is given."""
-    return _reachable(registry, model, DOWN, limit, offset)
+    with registry.reading() as connection:
+        return tuple(edges.reachable(connection, models.key(connection, model), DOWN, limit, offset))
 
 
 def parents(registry: Registry, model: bytes) -> tuple[bytes, ...]:
     """What a model was made from, in order: first recorded step first, then as its inputs stand."""
-    return _neighbours(registry, model, "child_id", "model_id")
+    with registry.reading() as connection:
+        return tuple(edges.neighbours(connection, models.key(connection, model), UP))
 
 
 def children(registry: Registry, model: bytes) -> tuple[bytes, ...]:
     """What was made from a model directly, first recorded first."""
-    return _neighbours(registry, model, "model_id", "child_id")
+    with registry.reading() as connection:
+        return tuple(edges.neighbours(connection, models.key(connection, model), DOWN))
 
 
 def roots(registry: Registry, of: bytes | None = None) -> tuple[bytes, ...]:
     """The models that were made from no other: all of them, or those that one model goes back to."""
-    return _ends(registry, UP, of)
+    with registry.reading() as connection:
+        return tuple(edges.ends(connection, UP, None if of is None else models.key(connection, of)))
 
 
 def leaves(registry: Registry, of: bytes | None = None) -> tuple[bytes, ...]:
     """The models that no other was made from: all of them, or those that one model led to."""
-    return _ends(registry, DOWN, of)
+    with registry.reading() as connection:
+        return tuple(edges.ends(connection, DOWN, None if of is None else models.key(connection, of)))
+
+
+def common_ancestors(registry: Registry, one: bytes, other: bytes) -> tuple[bytes, ...]:
+    """What both models go back to, nearest to the first first; a model goes back to itself, as in git merge-base."""
+    with registry.reading() as connection:
+        lines = [[model, *edges.reachable(connection, models.key(connection, model), UP)] for model in (one, other)]
+    shared = set(lines[1])
+    return tuple(model for model in lines[0] if model in shared)
 
 
 def topological_order(registry: Registry, of: bytes | None = None) -> tuple[bytes, ...]:
-    """Parents before children: a model with all its ancestors, or the whole registry. Ties: first known first."""
+    """Parents before children: a model with all its ancestors, or the whole registry; ties in order of arrival."""
     with registry.reading() as connection:
         if of is None:
-            edges = all_edges(connection)
+            known = edges.all_edges(connection)
             keys: list[int] = list(connection.execute(text("SELECT id FROM model")).scalars())
         else:
-            edges = edges_above(connection, start := models.key(connection, of))
-            keys = _members(edges, start)
-        return _hashes(connection, in_order(edges, keys))
+            start = models.key(connection, of)
+            known = edges.edges_above(connection, start)
+            keys = _members(known, start)
+        return _hashes(connection, in_order(known, keys))
 
 
 def depth(registry: Registry, model: bytes) -> int:
     """How many derivations lie between a model and its roots, on the longest way."""
     with registry.reading() as connection:
         start = models.key(connection, model)
-        edges = edges_above(connection, start)
-    longest: dict[int, int] = {}
-    for key in in_order(edges, _members(edges, start)):
-        longest[key] = max((longest[parent] + 1 for parent in edges.get(key, ())), default=0)
-    return longest[start]
+        known = edges.edges_above(connection, start)
+    return depths(known, _members(known, start))[start]
 
 
 def path(registry: Registry, ancestor: bytes, model: bytes) -> tuple[bytes, ...]:
-    """A shortest way from an ancestor down to a model, both included; empty where the model does not descend from it."""
+    """A shortest way from an ancestor down to a model, both included; empty where it does not descend from it."""
     with registry.reading() as connection:
         goal, start = models.key(connection, ancestor), models.key(connection, model)
-        return _hashes(connection, shortest_path(edges_above(connection, start), start, goal))
+        return _hashes(connection, shortest_path(edges.edges_above(connection, start), start, goal))
 
 
-def path_evidence(registry: Registry, models_on_path: Sequence[bytes]) -> Evidence | None:
-    """What a path is worth: its weakest edge, each edge being as good as its best attested step."""
-    steps = (
-        [step for step in registry.steps_of(child) if not step.reproduces and parent in _inputs(step.step)]
-        for parent, child in zip(models_on_path, models_on_path[1:], strict=False)
-    )
-    return weakest(max(step.evidence for step in candidates) for candidates in steps)
+def path_evidence(registry: Registry, way: Sequence[bytes]) -> Evidence | None:
+    """What a path from ancestor to child is worth: its weakest edge, each as good as its best attested step."""
+    return weakest(_edge_evidence(registry, *pair) for pair in pairwise(way))
+
+
+def _edge_evidence(registry: Registry, parent: bytes, child: bytes) -> Evidence:
+    steps = (record for record in registry.steps_of(child) if not record.reproduces)
+    grades = [r.evidence for r in steps if parent in {used.model_hash for used in r.step.inputs}]
+    if not grades:
+        raise UsageError(f"no edge leads from {format_hash(parent)} to {format_hash(child)}: this is not a path")
+    return max(grades)
+
+
+def _members(known: Edges, start: int) -> list[int]:
+    return list(dict.fromkeys([start, *known, *(parent for above in known.values() for parent in above)]))
+
+
+def _hashes(connection: Connection, keys: Sequence[int]) -> tuple[bytes, ...]:
+    digests = models.hashes(connection, keys)
+    return tuple(digests[key] for key in keys)

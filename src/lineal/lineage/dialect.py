@@ -1,4 +1,4 @@
-"""The one place where databases differ: column types, how a connection opens, how a transaction begins, what errors mean."""
+"""The one place where databases differ: column types, connections, how a transaction begins, what errors mean."""
 
 import sqlite3
 from collections.abc import Mapping

@@ -1,18 +1,17 @@
 """Walks along the edges, in SQL: recursive CTEs that visit each model once, however many ways lead to it."""
 
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, bindparam, text
+
+from lineal.lineage.order import Edges
+from lineal.lineage.store import rows_for
 
 UP, DOWN = ("child_id", "model_id"), ("model_id", "child_id")
 """The way from a child to what it was made from, and back: (column we stand on, column we go to) of step_input."""
 
 EVERYTHING = 2**62
 """A limit that no registry reaches."""
-
-Edges = Mapping[int, Sequence[int]]
-"""For each child its parents in order: first recorded step first, then by position."""
 
 
 def reachable(
@@ -26,11 +25,43 @@ def reachable(
             UNION
             SELECT {there} FROM reached JOIN step_input ON {here} = reached.id WHERE {there} IS NOT NULL
         )
-        SELECT model_hash FROM reached JOIN model ON model.id = reached.id
-        LIMIT :limit OFFSET :offset
-    """
+        SELECT (SELECT model_hash FROM model WHERE model.id = reached.id) FROM reached LIMIT :limit OFFSET :offset
+    """  # a join instead of the inner SELECT would make SQLite walk everything before it shows the first page
     bounds = {"limit": EVERYTHING if limit is None else limit, "offset": offset}
     return list(connection.execute(text(query), {"start": start, **bounds}).scalars())
+
+
+def neighbours(connection: Connection, start: int, way: tuple[str, str]) -> list[bytes]:
+    """The hashes of the models one edge away, by step and position."""
+    here, there = way
+    query = f"""
+        SELECT model_hash FROM step_input JOIN model ON model.id = {there}
+        WHERE {here} = :start AND child_id IS NOT NULL ORDER BY step_id, position
+    """
+    return list(dict.fromkeys(connection.execute(text(query), {"start": start}).scalars()))
+
+
+def ends(connection: Connection, way: tuple[str, str], start: int | None = None) -> list[bytes]:
+    """The hashes of the models from which this way leads nowhere: of all, or of those reached from the start."""
+    here, there = way
+    reached = f"""
+        SELECT id FROM model WHERE id = :start
+        UNION
+        SELECT {there} FROM reached JOIN step_input ON {here} = reached.id WHERE {there} IS NOT NULL
+    """
+    query = f"""
+        WITH RECURSIVE reached (id) AS ({"SELECT id FROM model" if start is None else reached})
+        SELECT model_hash FROM reached JOIN model ON model.id = reached.id
+        WHERE NOT EXISTS (SELECT 1 FROM step_input WHERE {here} = reached.id AND {there} IS NOT NULL)
+        ORDER BY reached.id
+    """
+    return list(connection.execute(text(query), {} if start is None else {"start": start}).scalars())
+
+
+def with_children(connection: Connection, candidates: Iterable[int]) -> set[int]:
+    """Those of the models that something was made from."""
+    query = "SELECT DISTINCT model_id FROM step_input WHERE model_id IN :values AND child_id IS NOT NULL"
+    return {row[0] for row in rows_for(connection, query, candidates)}
 
 
 def leads_up(connection: Connection, starts: Iterable[int], goal: int) -> bool:
@@ -62,24 +93,6 @@ def edges_above(connection: Connection, start: int) -> Edges:
 def all_edges(connection: Connection) -> Edges:
     query = "SELECT child_id, model_id FROM step_input WHERE child_id IS NOT NULL ORDER BY step_id, position"
     return _by_child(connection.execute(text(query)).tuples())
-
-
-def shortest_path(edges: Edges, child: int, ancestor: int) -> list[int]:
-    """The models from the ancestor down to the child, both included; none where no way leads there."""
-    came_from = {child: child}
-    waiting = deque([child])
-    while waiting and ancestor not in came_from:
-        here = waiting.popleft()
-        for parent in edges.get(here, ()):
-            if parent not in came_from:
-                came_from[parent] = here
-                waiting.append(parent)
-    if ancestor not in came_from:
-        return []
-    path = [ancestor]
-    while path[-1] != child:
-        path.append(came_from[path[-1]])
-    return path
 
 
 def _by_child(rows: Iterable[tuple[int, int]]) -> Edges:

@@ -1,7 +1,6 @@
 """Models in the registry: what they are made of, what their package is, and where they lie."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -73,8 +72,7 @@ def mention(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, int]
 
 def keys(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, int]:
     """The keys of those of these models that the registry has heard of."""
-    rows = rows_for(connection, "SELECT model_hash, id FROM model WHERE model_hash IN :values", hashes)
-    return {digest: key for digest, key in rows}
+    return dict(rows_for(connection, "SELECT model_hash, id FROM model WHERE model_hash IN :values", hashes))
 
 
 def hashes(connection: Connection, model_keys: Iterable[int]) -> dict[int, bytes]:
@@ -122,7 +120,7 @@ def manifest(connection: Connection, model_hash: bytes) -> Manifest:
     )
     made_of = manifest_of(
         (Leaf(name, dtype, tuple(json.loads(shape)), length, data) for name, dtype, shape, length, data in leaves),
-        {path: content for path, content in package},
+        dict(package.tuples()),
     )
     if made_of.model_hash != model_hash:
         raise RegistryError(f"the registry's tensors of {format_hash(model_hash)} do not give its hash: it is damaged")
@@ -159,7 +157,7 @@ def at(connection: Connection, location: Path) -> bytes | None:
 
 
 def _written(location: Path) -> str:
-    path = os.path.abspath(location)
+    path = str(location.resolve())
     try:
         _ = path.encode()
     except UnicodeEncodeError:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import pairwise
 from typing import Literal, final
 
 from lineal.checkpoint.identity import Manifest
@@ -27,7 +28,7 @@ class ModelRecord:
 
     def __post_init__(self) -> None:
         names = [leaf.name.encode() for leaf in self.manifest.leaves]
-        for before, after in zip(names, names[1:], strict=False):
+        for before, after in pairwise(names):
             if before >= after:
                 raise UsageError(f"a manifest names each tensor once, sorted: {after!r} follows {before!r}")
 

@@ -166,8 +166,10 @@ _EVALUATIONS = (
         text_bytes {integer} NOT NULL
     ) {rows}
     """,
-    "CREATE UNIQUE INDEX evaluation_once"
-    + " ON evaluation (model_id, data_hash, settings, text, (coalesce(reference_id, 0)))",
+    """
+    CREATE UNIQUE INDEX evaluation_once
+    ON evaluation (model_id, data_hash, settings, text, (coalesce(reference_id, 0)))
+    """,
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_MODELS, *_STEPS, *_EVALUATIONS),)

@@ -1,17 +1,17 @@
 """Steps in the registry: what was done, which child it gave, and whether that makes an edge of the graph."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, text
 
-from lineal.derivation.canonical import Json, canonical_json
+from lineal.derivation.canonical import canonical_json
 from lineal.derivation.step import DataFile, Input, Step
 from lineal.errors import UsageError
 from lineal.lineage import models
 from lineal.lineage.evidence import Evidence, raised
 from lineal.lineage.records import StepRecord
-from lineal.lineage.store import rows_for
+from lineal.lineage.store import execute_each, rows_for
 
 _OF_CHILDREN = """
     SELECT step.id, model_hash, type, method, version, options, evidence, content, seconds, created, reproduces, share
@@ -87,7 +87,7 @@ def raise_evidence(connection: Connection, record: StepRecord, grade: Evidence, 
     return new_grade
 
 
-def witness(connection: Connection, record: StepRecord) -> None:
+def witness(connection: Connection, record: StepRecord, environment_id: int) -> None:
     """Let a better attested account of a known step replace the lesser one: a claim, once lineal has run it."""
     step_id, grade, _ = _standing(connection, record)
     if grade is Evidence.CONTRADICTED or not grade < record.evidence:
@@ -102,27 +102,20 @@ def witness(connection: Connection, record: StepRecord) -> None:
         "share": record.share,
         "seconds": record.seconds,
         "created": record.created,
-        "environment_id": environment_keys(connection, [record])[environment_text(record)],
+        "environment_id": environment_id,
         "id": step_id,
     }
     _ = connection.execute(statement, row)
 
 
-def environment_text(record: StepRecord) -> str:
-    return canonical_json(record.environment).decode()
-
-
-def environment_keys(connection: Connection, records: Sequence[StepRecord]) -> Mapping[str, int]:
-    """The keys of the environments that these steps ran in, each stored once."""
-    contents = list(dict.fromkeys(environment_text(record) for record in records))
-    statement = text("INSERT INTO environment (content) VALUES (:content) ON CONFLICT DO NOTHING")
-    _ = connection.execute(statement, [{"content": content} for content in contents])
+def environment_keys(connection: Connection, records: Iterable[StepRecord]) -> list[int]:
+    """The keys of the environments that these steps ran in, step by step; each environment is stored once."""
+    contents = [canonical_json(record.environment).decode() for record in records]
+    statement = "INSERT INTO environment (content) VALUES (:content) ON CONFLICT DO NOTHING"
+    execute_each(connection, statement, ({"content": content} for content in dict.fromkeys(contents)))
     query = "SELECT content, id FROM environment WHERE content IN :values"
-    return {content: key for content, key in rows_for(connection, query, contents)}
-
-
-def options_text(options: Mapping[str, Json]) -> str:
-    return canonical_json(options).decode()
+    keys = dict(rows_for(connection, query, set(contents)))
+    return [keys[content] for content in contents]
 
 
 def _standing(connection: Connection, record: StepRecord) -> tuple[int, Evidence, float | None]:

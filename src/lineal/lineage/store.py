@@ -2,11 +2,11 @@
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar, final
+from typing import Any, TypeAlias, TypeVar, final
 
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.engine import Row
@@ -17,6 +17,7 @@ from lineal.lineage.dialect import advice, engine_for, for_writing
 from lineal.lineage.schema import MIGRATIONS, applied_version, apply
 
 T = TypeVar("T")
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
 BATCH = 1000
 """Rows asked for at once: far below every database's limit of parameters."""
@@ -34,12 +35,12 @@ class Store:
         self._writer = for_writing(self._engine)
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> Generator[Connection]:
         with self._explained(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> Generator[Connection]:
         """One transaction, durable when the block ends, gone without a trace when it raises."""
         with self._explained(), self._writer.begin() as connection:
             yield connection
@@ -56,8 +57,14 @@ class Store:
         if version > len(migrations):
             raise RegistryError(
                 f"the registry {self.path} has schema {version}, this lineal knows schemas up to {len(migrations)}: "
-                + "upgrade lineal, or name another registry with --registry"
+                "upgrade lineal, or name another registry with --registry"
             )
+
+    def bring_up_to_date(self) -> None:
+        """Migrate what is a registry already; anything else is left as it is."""
+        if self.version() == 0:
+            raise RegistryError(f"{self.path} is not a lineal registry (another program's SQLite file): name another")
+        self.migrate()
 
     def version(self) -> int:
         """The schema's version; zero where there is none."""
@@ -65,7 +72,7 @@ class Store:
             return applied_version(connection)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self) -> Generator[None]:
         try:
             yield
         except DBAPIError as error:
@@ -84,9 +91,7 @@ def open_store(path: Path) -> Store:
         raise RegistryError(f"{path} is not a lineal registry (not an SQLite file): name another with --registry")
     store = Store(path)
     try:
-        if store.version() == 0:
-            raise RegistryError(f"{path} is not a lineal registry (another program's SQLite file): name another place")
-        store.migrate()
+        store.bring_up_to_date()
     except RegistryError:
         store.close()
         raise
@@ -123,7 +128,7 @@ def _build(unfinished: Path) -> Path:
     return unfinished
 
 
-def rows_for(connection: Connection, query: str, values: Iterable[object], **others: object) -> Iterator[Row[tuple]]:
+def rows_for(connection: Connection, query: str, values: Iterable[object], **others: object) -> Iterator[AnyRow]:
     """The rows of a query whose `IN :values` is asked a batch at a time; their order is by batch."""
     statement = text(query).bindparams(bindparam("values", expanding=True))
     for batch in batches(values):

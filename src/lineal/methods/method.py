@@ -26,7 +26,7 @@ class Reproducibility(Enum):
 
 
 class Method(ABC):
-    """A way to derive a model. Subclasses are frozen, keyword-only dataclasses; ranges are checked in `__post_init__`."""
+    """A way to derive a model. Subclasses are frozen, keyword-only dataclasses that check ranges in `__post_init__`."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -38,20 +38,27 @@ class Method(ABC):
 
     def options(self) -> dict[str, Json]:
         """Every field, as it stands in a recipe and in a step; seeds are strings, so that no reader rounds them."""
-        return {f.name: _option(f.name, getattr(self, f.name)) for f in fields(cast(Any, self))}
+        return {_written(f.name): _option(f.name, getattr(self, f.name)) for f in fields(cast(Any, self))}
 
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> Self:
         """The method with these options, coerced to the fields' types; all faults at once in one error."""
         try:
-            return TypeAdapter(cls).validate_python(dict(options))
+            names = {_written(f.name): f.name for f in fields(cast(Any, cls))}
+            return TypeAdapter(cls).validate_python({names.get(key, key): value for key, value in options.items()})
         except ValidationError as error:
             faults = (_fault(cls, cast(Mapping[str, Any], fault)) for fault in error.errors(include_url=False))
             raise MethodError(f"{cls.name}: {'; '.join(faults)}") from None
 
     @classmethod
     def option_names(cls) -> tuple[str, ...]:
-        return tuple(f.name for f in fields(cast(Any, cls)))
+        return tuple(_written(f.name) for f in fields(cast(Any, cls)))
+
+    @classmethod
+    def option_schemas(cls) -> dict[str, dict[str, Any]]:
+        """The JSON schema of each option: its type, what it may be, its default."""
+        properties = cast(dict[str, dict[str, Any]], TypeAdapter(cls).json_schema()["properties"])
+        return {_written(name): schema for name, schema in properties.items()}
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -61,12 +68,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"known: {', '.join(names)}"
 
 
+def _written(field_name: str) -> str:
+    """An option's name outside Python, where `lambda` is no keyword."""
+    return field_name.rstrip("_")
+
+
 def _option(name: str, value: Any) -> Json:
     return str(value) if name == "seed" else exact(value)
 
 
 def _fault(cls: type[Method], fault: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in fault["loc"])
+    place = ".".join(_written(str(part)) for part in fault["loc"])
     match fault["type"]:
         case "unexpected_keyword_argument":
             return f"unknown option {place!r} ({nearest(place, cls.option_names())})"

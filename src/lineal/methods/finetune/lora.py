@@ -34,7 +34,8 @@ class LoraConfig:
     rank_stabilized: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.rank, bool) or not isinstance(self.rank, int) or self.rank < 1:
+        rank: object = self.rank
+        if not isinstance(rank, int) or isinstance(rank, bool) or rank < 1:
             raise MethodError(f"lora: rank must be an integer of at least 1, got {self.rank!r}")
         if not 0 < self.alpha < math.inf:
             raise MethodError(f"lora: alpha must be finite and above 0, got {self.alpha!r}")
@@ -54,9 +55,10 @@ class LoraConfig:
             )
 
     def initial_A(self, module_path: str, in_features: int) -> NDArray[np.float32]:
-        """U(-1/sqrt(in), 1/sqrt(in)), [rank, in_features], keyed by the seed and the module's path in the base model."""
+        """U(-1/sqrt(in), 1/sqrt(in)), [rank, in_features], keyed by the seed and the module's path in the base."""
         drawn = uniforms(self.seed, module_path, 0, 0, self.rank * in_features).reshape(self.rank, in_features)
-        return (2 * drawn - 1) / np.float32(math.sqrt(in_features))
+        bound = np.float32(1 / math.sqrt(in_features))
+        return (np.float32(2) * drawn - np.float32(1)) * bound
 
     def trainable_parameters(self, in_features: int, out_features: int) -> int:
         return self.rank * (in_features + out_features)

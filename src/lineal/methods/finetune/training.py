@@ -82,8 +82,8 @@ class Training(Method):
 
     def _require_integer(self, option: str, least: int) -> None:
         value: object = getattr(self, option)
-        integer = isinstance(value, int) and not isinstance(value, bool)
-        self._require(integer and value >= least, option, f"an integer of at least {least}")
+        holds = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        self._require(holds, option, f"an integer of at least {least}")
 
     def _require_one_of(self, option: str, known: Sequence[str]) -> None:
         self._require(getattr(self, option) in known, option, f"one of {', '.join(known)}")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.methods.kernels import kernel
+from lineal.kernels import kernel
 from lineal.methods.method import Reproducibility
 from lineal.methods.streaming import Block, Emit, Site, StreamingMethod
 
@@ -31,7 +31,7 @@ class AdapterMerge(StreamingMethod):
             raise MethodError(f"adapter: one adapter is made part of its base at a time, got {count}")
 
     def sweeps(self, site: Site) -> Iterator[Emit]:
-        yield Emit(lambda block: _copy(block))
+        yield Emit(_copy)
 
 
 def _copy(block: Block) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lineal.methods.kernels import kernel
+from lineal.kernels import kernel
 
 _NO_WEIGHT = np.float32(1e-8)
 _CHUNK = 2048

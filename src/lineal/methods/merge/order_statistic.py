@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from lineal.methods.kernels import kernel
+from lineal.kernels import kernel
 
 _LOW_BITS = 15
 _COARSE_BINS = 1 << 16

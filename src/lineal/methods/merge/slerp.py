@@ -8,7 +8,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.methods.kernels import kernel
+from lineal.kernels import kernel
 from lineal.methods.method import Reproducibility
 from lineal.methods.streaming import GRANULE, Block, Emit, Gather, Site, StreamingMethod
 from lineal.methods.trigonometry import arccos, sin

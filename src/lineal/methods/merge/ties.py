@@ -7,7 +7,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.methods.kernels import kernel
+from lineal.kernels import kernel
 from lineal.methods.merge.consensus import combine_agreeing
 from lineal.methods.merge.order_statistic import LargestMagnitude
 from lineal.methods.method import Reproducibility

@@ -1,0 +1,42 @@
+# Two commands do everything on a machine with Python, pip, make and git: `make demo` and `make test`.
+# TORCH_INDEX=https://download.pytorch.org/whl/cpu chooses where torch comes from.
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: setup demo test test-faults test-peers lint bench-merge clean help
+
+help: ## What there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup: $(READY) ## Build .venv with everything; done once
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) \
+		"$$(grep '^torch==' constraints.txt)"
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,dev]'
+	@touch $@
+
+demo: $(READY) ## A family of models from one file: train, fine-tune, merge, evaluate, verify, draw
+	$(BIN)/python examples/demo/demo.py
+
+test: lint ## The whole specification, in under 10 minutes
+	$(BIN)/pytest --quiet
+
+test-faults: $(READY) ## More kills and fuzzing than `make test` has time for
+	$(BIN)/pytest --quiet -m faults
+
+lint: $(READY) ## Style, types, and the direction in which data flows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/basedpyright
+
+bench-merge: $(READY) ## TIES, DARE-TIES, linear and SLERP against mergekit 0.1.5
+	$(BIN)/python benchmarks/merge.py
+
+clean: ## Forget what was built, but not .venv
+	rm -rf examples/demo/build benchmarks/work

@@ -1,0 +1,43 @@
+"""lineal add: make models on disk known."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption
+
+EXAMPLES = """
+Examples:
+
+  lineal add ./llama                        an original, known by its content from now on
+
+  lineal add ./both --name mine:both        with its history, where it has a lineal.json
+"""
+
+
+def add(
+    folders: Annotated[list[Path], typer.Argument(help="Model folders.")],
+    name: Annotated[str | None, typer.Option("--name", help="NAME or FAMILY:NAME; for one folder.")] = None,
+    threads: ThreadsOption = None,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hash model folders and remember them; a lineal.json beside the weights brings its step along."""
+    from lineal.cli.terminal import print_json
+    from lineal.cli.workshop import open_workshop
+    from lineal.derivation.hashes import format_hash
+    from lineal.errors import UsageError
+    from lineal.family.add import add_folder
+
+    if name is not None and len(folders) > 1:
+        raise UsageError(f"one name cannot stand for {len(folders)} folders")
+    with open_workshop(registry, threads) as workshop:
+        added = [add_folder(workshop, folder, name) for folder in folders]
+    if as_json:
+        print_json(
+            [{"folder": str(a.folder), "name": str(a.name), "model_hash": format_hash(a.model_hash)} for a in added]
+        )
+        return
+    for known in added:
+        print(f"{known.name}  {format_hash(known.model_hash)}  {known.history}")

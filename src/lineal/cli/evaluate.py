@@ -1,0 +1,39 @@
+"""lineal eval: how well models predict texts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineal.cli.options import JsonOption, RegistryOption
+
+EXAMPLES = """
+Examples:
+
+  lineal eval base both --data code.eval.txt --data prose.eval.txt
+
+  lineal eval ./both --data held-out.jsonl --context 512 --json
+"""
+
+
+def evaluate(
+    models: Annotated[list[str], typer.Argument(help="Names, paths or b3: hashes.")],
+    data: Annotated[list[Path], typer.Option("--data", help="A text to predict; may be given several times.")],
+    context: Annotated[int | None, typer.Option("--context", min=1, help="Tokens a window.")] = None,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Perplexity, bits per byte, and KL divergence from the base or the parents; known figures are not recomputed."""
+    from lineal.cli.scores import print_scores
+    from lineal.cli.workshop import open_workshop
+    from lineal.family.build import register
+    from lineal.family.evaluation import evaluate_model
+
+    texts = {path.name: path for path in data}
+    with open_workshop(registry) as workshop:
+        scores = []
+        for reference in models:
+            placed = workshop.find(reference)
+            register(workshop, placed)
+            scores += [(reference, e) for e in evaluate_model(workshop, placed, texts, context)]
+        print_scores(workshop.registry, scores, as_json)

@@ -1,0 +1,46 @@
+"""How a plan and a finished run are shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from lineal.cli.family_tree import print_tree
+from lineal.cli.terminal import print_json
+from lineal.derivation.hashes import format_hash
+from lineal.family.plan import PlannedModel
+from lineal.family.workshop import Placed, Workshop
+
+
+def print_plan(plan: Sequence[PlannedModel], as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(model) for model in plan])
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("model", "how", "from", "status", box=None, pad_edge=False)
+    for column in ("parameters", "size"):
+        table.add_column(column, justify="right")
+    for model in plan:
+        size = f"{model.tensor_bytes / 1e6:,.1f} MB"
+        table.add_row(model.name, model.how, ", ".join(model.parents), model.status, f"{model.parameters:,}", size)
+    missing = [model for model in plan if model.status == "to build"]
+    table.caption = f"{len(missing)} to build, {sum(m.tensor_bytes for m in missing) / 1e6:,.1f} MB to write"
+    Console().print(table)
+
+
+def print_built(workshop: Workshop, built: Mapping[str, Placed], as_json: bool) -> None:
+    """The family as it stands: as JSON a model a name, else the tree."""
+    if as_json:
+        models = {name: (placed, workshop.registry.evaluations(placed.model_hash)) for name, placed in built.items()}
+        print_json(
+            {
+                name: {
+                    "model_hash": format_hash(placed.model_hash),
+                    "folder": str(placed.folder),
+                    "perplexity": {e.text: e.perplexity for e in evaluations},
+                }
+                for name, (placed, evaluations) in models.items()
+            }
+        )
+        return
+    print_tree(workshop.registry, [placed.model_hash for placed in built.values()])

@@ -1,0 +1,110 @@
+"""The family tree in the terminal: each model once, under its first parent; under the others, a reference to it."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from lineal.lineage.graph import Edge, FamilyGraph, Node, family_graph
+from lineal.lineage.registry import Registry
+from lineal.lineage.wording import count, figure, size, summary
+
+DEEPEST = 24
+"""Levels drawn under each other; what lies deeper begins a tree of its own below."""
+
+_GUIDE_WIDTH = 4
+_WIDTH_OF_FILES = 200
+_EVIDENCE_STYLES = {"contradicted": "bold red", "claimed": "yellow", "inferred": "yellow"}
+
+
+def print_tree(registry: Registry, models: Sequence[bytes], depth: int | None = None, every_step: bool = False) -> None:
+    """Print these models and their ancestors, roots first."""
+    print_graph(family_graph(registry, models, depth, every_step))
+
+
+def print_graph(graph: FamilyGraph) -> None:
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+    for tree in trees(graph):
+        console.print(tree)
+
+
+def trees(graph: FamilyGraph) -> Iterator[Tree]:
+    """One tree a root, and one for every branch that would grow wider than a screen."""
+    children: dict[bytes, dict[bytes, Edge]] = {}
+    home: dict[bytes, bytes] = {}
+    for edge in graph.edges:
+        _ = home.setdefault(edge.child, edge.parent)
+        _ = children.setdefault(edge.parent, {}).setdefault(edge.child, edge)
+    levels = _levels(graph, home)
+    lines = _lines(graph, levels)
+    labels = {node.model_hash: node.label for node in graph.nodes}
+    for node in (node for node in graph.nodes if levels[node.model_hash] == 0):
+        tree = Tree(lines[node.model_hash], guide_style="dim")
+        branches = [(tree, node.model_hash)]
+        while branches:
+            branch, model = branches.pop()
+            for edge in children.get(model, {}).values():
+                if home[edge.child] != model:
+                    _ = branch.add(_reference(edge, labels[edge.child], f"see under {labels[home[edge.child]]}"))
+                elif levels[edge.child] == 0:
+                    _ = branch.add(_reference(edge, labels[edge.child], "continued below"))
+                else:
+                    branches.append((branch.add(lines[edge.child]), edge.child))
+        yield tree
+
+
+def _levels(graph: FamilyGraph, home: Mapping[bytes, bytes]) -> dict[bytes, int]:
+    levels: dict[bytes, int] = {}
+    for model in (node.model_hash for node in graph.nodes):
+        levels[model] = (levels[home[model]] + 1) % DEEPEST if model in home else 0
+    return levels
+
+
+def _reference(edge: Edge, label: str, place: str) -> Text:
+    return Text(f"\u2192 {label} ({edge.made_by}, as {edge.role}; {place})", "dim")
+
+
+def _lines(graph: FamilyGraph, levels: Mapping[bytes, int]) -> dict[bytes, Text]:
+    """A line for each model; what they have in common stands under each other."""
+    cells = {node.model_hash: _cells(node) for node in graph.nodes}
+    texts = list(dict.fromkeys(text for node in graph.nodes for text in node.perplexities))
+    widths = [max((len(row[i][0]) for row in cells.values()), default=0) for i in range(2)]
+    name_width = max((len(n.label) + _GUIDE_WIDTH * levels[n.model_hash] for n in graph.nodes), default=0)
+    figures = {text: max(len(f) for f in _figures(graph.nodes, text)) for text in texts}
+    lines: dict[bytes, Text] = {}
+    for node in graph.nodes:
+        line = Text(node.label.ljust(name_width - _GUIDE_WIDTH * levels[node.model_hash]) + "  ", "bold")
+        for (words, style), width in zip(cells[node.model_hash], widths, strict=True):
+            line = Text.assemble(line, (words.ljust(width) + "  ", style))
+        for text, width in figures.items():
+            shown = figure(node.perplexities[text]) if text in node.perplexities else ""
+            line = Text.assemble(
+                line, (f"{text} " if shown else " " * (len(text) + 1), "dim"), shown.rjust(width) + "  "
+            )
+        line = Text.assemble(line, _attested(node))
+        line.rstrip()
+        lines[node.model_hash] = line
+    return lines
+
+
+def _figures(nodes: Sequence[Node], text: str) -> list[str]:
+    return [figure(node.perplexities[text]) for node in nodes if text in node.perplexities]
+
+
+def _cells(node: Node) -> tuple[tuple[str, str], tuple[str, str]]:
+    if node.model.parameters is None or node.model.tensor_bytes is None:
+        return (node.made_by or "unresolved", "yellow"), ("never added here", "dim")
+    adapter = "adapter, " if node.model.form == "adapter" else ""
+    made_of = f"{adapter}{count(node.model.parameters)} params, {size(node.model.tensor_bytes)}"
+    return (node.made_by or "origin unknown", "cyan" if node.made_by else "yellow"), (made_of, "dim")
+
+
+def _attested(node: Node) -> Text:
+    """The evidence of its making, and with every step shown, what else gave the same model."""
+    parts: list[tuple[str, str]] = []
+    if node.evidence is not None:
+        parts.append((node.evidence.value, _EVIDENCE_STYLES.get(node.evidence.value, "green")))
+    parts += [(f"  also {summary(other.step)} ({other.evidence.value})", "dim") for other in node.steps[1:]]
+    return Text.assemble(*parts)

@@ -1,0 +1,40 @@
+"""lineal finetune: train a model further on text."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineal.cli.options import OutOption, RegistryOption
+
+EXAMPLES = """
+Every option of the method is an option here; lineal methods NAME lists them.
+
+Examples:
+
+  lineal finetune ./base --data code.jsonl --method lora --rank 16 --alpha 32 --out ./code
+
+  lineal finetune base --data a.jsonl --data b.txt --method full --learning-rate 1e-5 --epochs 2 --out ./tuned
+"""
+
+
+def finetune(
+    words: Annotated[list[str], typer.Argument(metavar="MODEL [--OPTION VALUE]...")],
+    out: OutOption,
+    data: Annotated[list[Path], typer.Option("--data", help="A .jsonl file with a text a line, or a text file.")],
+    method: Annotated[str, typer.Option("--method", help="How to fine-tune.")] = "lora",
+    registry: RegistryOption = None,
+) -> None:
+    """Fine-tune a model (a name, path or b3: hash) on text; the same call after a kill continues."""
+    from lineal.cli.words import models_and_options, print_made
+    from lineal.cli.workshop import open_workshop
+    from lineal.errors import UsageError
+    from lineal.family.one_off import derive_one, method_from_words
+    from lineal.family.recipe import Reference
+
+    models, options = models_and_options(words)
+    if len(models) != 1:
+        raise UsageError(f"one model is fine-tuned at a time, got {', '.join(models)}")
+    chosen = method_from_words("fine-tune", method, options)
+    with open_workshop(registry) as workshop:
+        print_made(derive_one(workshop, "fine-tune", chosen, [Reference("parent", models[0])], out, data=data))

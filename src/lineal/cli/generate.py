@@ -1,0 +1,45 @@
+"""lineal generate: try a model."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lineal.cli.options import RegistryOption
+
+EXAMPLES = """
+Examples:
+
+  lineal generate both "def main("
+
+  lineal generate ./prose "The module" --tokens 200 --temperature 0.8 --seed 1
+"""
+
+
+def generate(
+    model: Annotated[str, typer.Argument(help="A name, path or b3: hash.")],
+    prompt: Annotated[str, typer.Argument(help="What to continue.")],
+    tokens: Annotated[int, typer.Option("--tokens", min=1, help="At most this many new tokens.")] = 100,
+    temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 takes the likeliest token.")] = 0.0,
+    top_p: Annotated[float, typer.Option("--top-p", help="Draw from the likeliest tokens of this share.")] = 1.0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 42,
+    registry: RegistryOption = None,
+) -> None:
+    """Continue a prompt with a model; the text comes as it is made."""
+    from lineal.cli.workshop import open_workshop
+    from lineal.engines.extra import require_training
+
+    require_training("generation")
+    from lineal.engines.generate import generate as pieces
+
+    with open_workshop(registry) as workshop:
+        placed = workshop.find(model)
+    base = placed.base.folder if placed.base else None
+    sys.stdout.write(prompt)
+    drawn = pieces(
+        placed.folder, prompt, tokens, base_folder_for_adapter=base, temperature=temperature, top_p=top_p, seed=seed
+    )
+    for piece in drawn:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    print()

@@ -1,0 +1,88 @@
+"""lineal log: the family tree, in the terminal, as JSON or as a picture."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lineal.cli.options import JsonOption, RegistryOption
+
+if TYPE_CHECKING:
+    from lineal.lineage.registry import Registry
+
+MOST_UNASKED = 2000
+"""Without a model or family, at most so many ends of families are drawn."""
+
+EXAMPLES = """
+Examples:
+
+  lineal log                          every family in the registry
+
+  lineal log --family demo            one family, roots at the top
+
+  lineal log both                     one model and all that it was made from
+
+  lineal log both --depth 1           its parents only
+
+  lineal log --family demo --svg family.svg --all
+"""
+
+
+def log(
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names, b3: hashes or paths.")
+    ] = None,
+    family: Annotated[str | None, typer.Option("--family", metavar="NAME", help="All models of this family.")] = None,
+    every_step: Annotated[
+        bool, typer.Option("--all", help="Every way in which a model was made, not only the one recorded first.")
+    ] = False,
+    depth: Annotated[
+        int | None, typer.Option("--depth", min=0, help="How many generations to go back from the models asked for.")
+    ] = None,
+    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Also write the tree as a picture.")] = None,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the family tree: who was made from whom, how, how big it is, what it scores and how well that is attested.
+
+    A model with several parents stands under the first of them; under the others there is a reference.
+    """
+    from lineal.lineage.graph import family_graph
+    from lineal.lineage.locate import locate
+    from lineal.lineage.registry import Registry
+
+    with Registry.open_existing(locate(registry)) as opened:
+        graph = family_graph(opened, _asked_for(opened, models or [], family), depth, every_step)
+    if svg is not None:
+        from lineal.lineage.picture import draw
+
+        _ = svg.write_text(draw(graph), encoding="utf-8")
+    if as_json:
+        from lineal.cli.terminal import print_json
+        from lineal.lineage.as_json import graph_as_json
+
+        print_json(graph_as_json(graph))
+    else:
+        from lineal.cli.family_tree import print_graph
+
+        print_graph(graph)
+
+
+def _asked_for(registry: "Registry", models: list[str], family: str | None) -> list[bytes]:
+    """The models named, those of the family named, or with neither everything: whatever ends a line of descent."""
+    from lineal.errors import UsageError
+    from lineal.lineage.ancestry import leaves
+
+    asked = [registry.resolve(model) for model in models]
+    if family is not None:
+        members = [name.model_hash for name in registry.names(family)]
+        if not members:
+            known = ", ".join(dict.fromkeys(name.family for name in registry.names())) or "none"
+            raise UsageError(f"no model belongs to a family {family!r} (families: {known})")
+        asked += members
+    if models or family is not None:
+        return asked
+    ends = leaves(registry)
+    if len(ends) > MOST_UNASKED:
+        raise UsageError(f"the registry holds {len(ends):,} lines of descent: name models, or a family with --family")
+    return [*(name.model_hash for name in registry.names()), *ends]

@@ -1,0 +1,73 @@
+"""lineal methods: what there is, and every option."""
+
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lineal.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from lineal.methods.method import Method
+
+EXAMPLES = """
+Examples:
+
+  lineal methods               every method, by what it is for
+
+  lineal methods ties          its options, defaults and paper
+"""
+
+
+def methods(
+    name: Annotated[str | None, typer.Argument(help="Only the methods of this name.", show_default=False)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the methods with their options, defaults and papers."""
+    from lineal.cli.terminal import print_json
+    from lineal.errors import MethodError
+    from lineal.methods.catalogue import methods as known
+    from lineal.methods.method import nearest
+
+    chosen = [method for (_, key), method in known().items() if name in (None, key)]
+    if not chosen:
+        raise MethodError(f"unknown method {name!r} ({nearest(str(name), [key for _, key in known()])})")
+    if as_json:
+        print_json([_described(method) for method in chosen])
+    elif name is None:
+        _print_table(chosen)
+    else:
+        for method in chosen:
+            _print_method(method)
+
+
+def _described(method: "type[Method]") -> dict[str, Any]:
+    return {
+        "kind": method.kind,
+        "name": method.name,
+        "version": method.version,
+        "reproducibility": method.reproducibility.value,
+        "paper": method.paper,
+        "description": inspect.getdoc(method),
+        "options": method.option_schemas(),
+    }
+
+
+def _print_table(chosen: "list[type[Method]]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("kind", "method", "what it does", "recomputation", box=None, pad_edge=False)
+    for method in chosen:
+        summary = (inspect.getdoc(method) or "").splitlines()[0]
+        table.add_row(method.kind, method.name, summary, method.reproducibility.value)
+    Console().print(table)
+
+
+def _print_method(method: "type[Method]") -> None:
+    print(f"{method.name} ({method.kind}, version {method.version}, {method.reproducibility.value})")
+    print(f"{method.paper}\n\n{inspect.getdoc(method)}\n")
+    for option, schema in method.option_schemas().items():
+        default = f"default {schema['default']!r}" if "default" in schema else "needed"
+        choices = f", one of {', '.join(map(str, schema['enum']))}" if "enum" in schema else ""
+        print(f"  --{option.replace('_', '-'):24} {default}{choices}")

@@ -1,0 +1,52 @@
+"""What the terminal shows: progress and remarks on stderr, results on stdout."""
+
+import json
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, final
+
+from lineal.family.progress import Advance, Unit
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@final
+class TerminalProgress:
+    """Bars with rate and time left on a terminal; plain lines where stderr is a file."""
+
+    def say(self, message: str) -> None:
+        print(message, file=sys.stderr)
+
+    @contextmanager
+    def task(self, title: str, total: int, unit: Unit) -> Generator[Advance]:
+        if not sys.stderr.isatty():
+            yield lambda _amount, _note="": None
+            return
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        amounts = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
+        columns = (TextColumn("{task.description}"), BarColumn(), *amounts, TimeRemainingColumn())
+        lock = threading.Lock()
+        with Progress(
+            *columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True
+        ) as bars:
+            task = bars.add_task(title, total=total, note="")
+
+            def advance(amount: int, note: str = "", /) -> None:
+                with lock:
+                    bars.update(task, advance=amount, note=note)
+
+            yield advance

@@ -1,0 +1,26 @@
+"""How verdicts of a verification are written."""
+
+from typing import Any
+
+from lineal.derivation.hashes import format_hash
+from lineal.family.verify import Verdict
+
+
+def line_of(verdict: Verdict) -> str:
+    """One line a model; one more for each fault."""
+    if not verdict.ok:
+        return "\n".join([f"{verdict.label}: DOES NOT AGREE", *(f"  {fault}" for fault in verdict.faults)])
+    done = f"{verdict.recomputed} tensors recomputed, equal" if verdict.recomputed else f"hashed ({verdict.why_not})"
+    return f"{verdict.label}: ok, {done}"
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "model": verdict.label,
+        "model_hash": format_hash(verdict.model_hash),
+        "folder": str(verdict.folder) if verdict.folder else None,
+        "ok": verdict.ok,
+        "faults": list(verdict.faults),
+        "tensors_recomputed": verdict.recomputed,
+        "why_not_recomputed": verdict.why_not or None,
+    }

@@ -1,0 +1,18 @@
+"""Command lines of verbs whose options depend on a method: models first, then options."""
+
+from lineal.derivation.hashes import format_hash
+from lineal.errors import UsageError
+from lineal.family.workshop import Placed
+
+
+def models_and_options(words: list[str]) -> tuple[list[str], list[str]]:
+    """The words before the first --option, and the rest."""
+    first = next((index for index, word in enumerate(words) if word.startswith("--")), len(words))
+    if first == 0:
+        raise UsageError("name the models first, then the options")
+    return words[:first], words[first:]
+
+
+def print_made(placed: Placed) -> None:
+    """What was derived: where it lies, and its hash."""
+    print(f"{placed.folder}  {format_hash(placed.model_hash)}")

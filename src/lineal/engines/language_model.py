@@ -1,0 +1,132 @@
+"""Language models and tokenizers from ordinary folders; what does not fit is an error, never a warning."""
+
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from lineal.checkpoint.reader import Checkpoint, open_checkpoint
+from lineal.engines.silence import silence
+from lineal.engines.text import Tokens
+from lineal.errors import CheckpointError
+
+_DOCUMENTS_AT_ONCE = 256
+_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+_FAULTS = (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError, SafetensorError)
+"""What transformers and PEFT raise for folders they cannot use."""
+
+
+def load_model(folder: Path, base: Path | None = None) -> PreTrainedModel:
+    """The model in float32, on the CPU, for inference; an adapter is combined with its base, not rounded between.
+
+    base: the folder of an adapter's base, a model in full.
+    """
+    if full_weights_of(folder, base) == folder:
+        return _load_full(folder)
+    adapted = load_adapter(_load_full(cast(Path, base)), folder)
+    with silence():
+        return cast(PreTrainedModel, adapted.merge_and_unload(safe_merge=True)).eval()
+
+
+def full_weights_of(folder: Path, base: Path | None) -> Path:
+    """The folder with the full weights: the model's own, or its base's if it is an adapter."""
+    is_adapter = open_checkpoint(folder).form == "adapter"
+    if is_adapter and base is None:
+        raise CheckpointError(f"{folder}: an adapter; the folder of its base is needed with it")
+    if not is_adapter and base is not None:
+        raise CheckpointError(f"{folder}: full weights, not an adapter; it takes no base ({base} was given)")
+    return folder if base is None else base
+
+
+def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel:
+    """A PEFT adapter beside the weights of its base; every tensor of its file must find its place."""
+    with silence(), _blamed_on(folder):
+        model = PeftModel.from_pretrained(base, str(folder), local_files_only=True)
+    # "auto" would ask the hub whether the base's vocabulary was resized
+    expected = get_peft_model_state_dict(model, save_embedding_layers=False)
+    stored = open_checkpoint(folder)
+    _require_none(folder, "have no place in the base", stored.keys() - expected.keys())
+    _require_none(folder, "are missing", expected.keys() - stored.keys())
+    return model.eval()
+
+
+def load_tokenizer(folder: Path, base: Path | None = None) -> PreTrainedTokenizerBase:
+    """The model's own tokenizer; an adapter without one has its base's."""
+    candidates = [path for path in (folder, base) if path is not None]
+    for candidate in candidates:
+        if any(candidate.glob("tokenizer*")) or (candidate / "vocab.json").is_file():
+            with silence(), _blamed_on(candidate):
+                return cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(str(candidate), **_LOCAL))
+    raise CheckpointError(f"{' and '.join(map(str, candidates))}: no tokenizer files")
+
+
+def end_of_document(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> int:
+    """The token that ends a document."""
+    token = cast(Any, tokenizer).eos_token_id
+    if not isinstance(token, int):
+        raise CheckpointError(f"{place}: the tokenizer has no end-of-text token, which separates documents")
+    return token
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, documents: Sequence[str]) -> list[Tokens]:
+    """Token ids of each document, with the special tokens that the tokenizer itself puts around a text."""
+    encoded: list[Tokens] = []
+    with silence():  # it warns of documents that are longer than the model's context; they are cut later
+        for start in range(0, len(documents), _DOCUMENTS_AT_ONCE):
+            some = list(documents[start : start + _DOCUMENTS_AT_ONCE])
+            ids = cast(Any, tokenizer)(some, return_attention_mask=False)["input_ids"]
+            encoded.extend(np.array(document, np.int32) for document in ids)
+    return encoded
+
+
+def context_length(model: PreTrainedModel) -> int | None:
+    """The positions that the model was made for; None where its configuration sets no bound."""
+    bound = model.config.get_text_config().to_dict().get("max_position_embeddings")
+    return bound if isinstance(bound, int) else None
+
+
+def _load_full(folder: Path) -> PreTrainedModel:
+    checkpoint = open_checkpoint(folder)
+    if checkpoint.form == "adapter":
+        raise CheckpointError(f"{folder}: an adapter where full weights are needed")
+    if not checkpoint.config.get("model_type"):
+        raise CheckpointError(f"{folder / 'config.json'}: no model_type")
+    with silence(), _blamed_on(folder):
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            str(folder), dtype=torch.float32, use_safetensors=True, output_loading_info=True, **_LOCAL
+        )
+    model, info = cast(tuple[PreTrainedModel, dict[str, Any]], loaded)
+    _check_loading(checkpoint, info)
+    return model.eval()
+
+
+def _check_loading(checkpoint: Checkpoint, info: dict[str, Any]) -> None:
+    folder, model_type = checkpoint.folder, checkpoint.config["model_type"]
+    _require_none(folder, f"are missing of a {model_type}", info["missing_keys"])
+    _require_none(folder, f"are unknown to a {model_type}", info["unexpected_keys"])
+    _require_none(folder, "differ in shape from the configuration", [key[0] for key in info["mismatched_keys"]])
+    for fault in (*info["error_msgs"], *info.get("conversion_errors", {}).values()):
+        raise CheckpointError(f"{folder}: {fault}")
+
+
+def _require_none(folder: Path, what: str, found: Iterable[str]) -> None:
+    names = sorted(found)
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        raise CheckpointError(f"{folder}: tensors {what}: {names[0]}{more}")
+
+
+@contextmanager
+def _blamed_on(folder: Path) -> Generator[None]:
+    """A library's fault with a folder, as lineal's error that names it."""
+    try:
+        yield
+    except _FAULTS as error:
+        first_line = (str(error).strip() or repr(error)).splitlines()[0]
+        raise CheckpointError(f"{folder}: {first_line}") from error

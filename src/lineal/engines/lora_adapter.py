@@ -1,0 +1,96 @@
+"""A LoRA adapter around a model: PEFT's layers, lineal's initial values, PEFT's files."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from peft import LoraConfig as PeftConfig
+from peft import PeftModel, get_peft_model, get_peft_model_state_dict
+from peft.tuners.lora import LoraLayer as PeftLayer
+from torch import nn
+from transformers import PreTrainedModel
+
+from lineal.checkpoint.layout import Planned
+from lineal.checkpoint.reader import ADAPTER_CONFIG
+from lineal.engines.silence import silence
+from lineal.engines.trained_weights import write_tensors
+from lineal.errors import MethodError
+from lineal.methods.finetune import LinearLayer, LoraConfig, resolve_targets
+from lineal.methods.finetune.lora import ALL_LINEAR
+
+_ADAPTER = "default"
+
+
+def add_adapter(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
+    """Freeze the model and put an adapter beside each target: A as drawn from the seed, B zero."""
+    layers = linear_layers(model)
+    targets = resolve_targets(config, layers)
+    _refuse_tied(model, targets)
+    with silence():
+        adapted = cast(PeftModel, get_peft_model(model, _peft_config(model, config, targets)))
+    modules = dict(cast(nn.Module, adapted.base_model.model).named_modules())
+    changed = {path for path, module in modules.items() if isinstance(module, PeftLayer)}
+    beside = sorted(changed ^ {target.path for target in targets})
+    if beside:
+        raise MethodError(
+            f"lora: target_modules {config.target_modules!r} also matches {beside[0]}, which is not a linear layer"
+        )
+    with torch.no_grad():
+        for target in targets:
+            initial = torch.from_numpy(config.initial_A(target.path, target.in_features))
+            cast(Any, modules[target.path]).lora_A[_ADAPTER].weight.copy_(initial)
+    return adapted
+
+
+def write_adapter(adapted: PeftModel, folder: Path, parent_name: str) -> None:
+    """Write adapter_model.safetensors and adapter_config.json, as PEFT names and reads them."""
+    # "auto" would ask the hub whether the base's vocabulary was resized
+    state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    plan = [Planned(name, "F32", tuple(tensor.shape)) for name, tensor in state.items()]
+    write_tensors(folder, plan, lambda name: state[name].detach().cpu().numpy(), "adapter")
+    fields: dict[str, Any] = {**adapted.peft_config[_ADAPTER].to_dict(), "inference_mode": True}
+    fields["base_model_name_or_path"] = parent_name  # PEFT puts the local path that the base was read from
+    if isinstance(fields["target_modules"], set):
+        fields["target_modules"] = sorted(fields["target_modules"])  # a set has no order of its own
+    (folder / ADAPTER_CONFIG).write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def linear_layers(model: PreTrainedModel) -> list[LinearLayer]:
+    """Every linear layer by its module path, in the order of the model."""
+    head = model.get_output_embeddings()
+    return [
+        LinearLayer(path, module.in_features, module.out_features, module is head)
+        for path, module in model.named_modules()
+        if isinstance(module, nn.Linear)
+    ]
+
+
+def _refuse_tied(model: PreTrainedModel, targets: tuple[LinearLayer, ...]) -> None:
+    embeddings = model.get_input_embeddings()
+    for target in targets:
+        if model.get_submodule(target.path).weight is embeddings.weight:
+            raise MethodError(f"lora: {target.path} is tied to the embeddings; its update could not be merged into one")
+
+
+def _peft_config(model: PreTrainedModel, config: LoraConfig, targets: tuple[LinearLayer, ...]) -> PeftConfig:
+    alpha = int(config.alpha) if config.alpha == int(config.alpha) else cast(int, config.alpha)
+    return PeftConfig(
+        r=config.rank,
+        lora_alpha=alpha,  # declared int, so a whole one is written as one; PEFT computes with any number
+        lora_dropout=config.dropout,
+        use_rslora=config.rank_stabilized,
+        target_modules=_peft_targets(model, config, targets),
+        task_type="CAUSAL_LM",
+    )
+
+
+def _peft_targets(model: PreTrainedModel, config: LoraConfig, targets: tuple[LinearLayer, ...]) -> list[str] | str:
+    """What was asked for; all-linear as the shortest list of names that means the same to any version of PEFT."""
+    asked = config.target_modules or ALL_LINEAR
+    if asked != ALL_LINEAR:
+        return asked if isinstance(asked, str) else list(asked)
+    paths = {target.path for target in targets}
+    names = sorted({path.rpartition(".")[2] for path in paths})
+    meant = {path for path, _ in model.named_modules() if path.rpartition(".")[2] in names}
+    return names if meant == paths else sorted(paths)

@@ -1,0 +1,188 @@
+"""The training engine: originals, full fine-tuning and adapters, resumable, the same bytes on repetition."""
+
+import copy
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, final
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from lineal.derivation.canonical import Json
+from lineal.engines.blocks import Course, pack, plan_course
+from lineal.engines.continuation import claim
+from lineal.engines.determinism import deterministic
+from lineal.engines.language_model import (
+    context_length,
+    encode,
+    end_of_document,
+    full_weights_of,
+    load_model,
+    load_tokenizer,
+)
+from lineal.engines.lora_adapter import add_adapter, write_adapter
+from lineal.engines.objective import NextToken, Objective
+from lineal.engines.original import make_config, random_model, stored_dtype, train_tokenizer, write_package
+from lineal.engines.text import read_all_documents
+from lineal.engines.trained_weights import check_names, trainable_dtypes, write_model
+from lineal.engines.trainer import Progress, optimize
+from lineal.errors import MethodError, StorageError
+from lineal.methods.finetune import FullFineTune, Lora, Scratch, Training
+
+CHECKPOINT_SECONDS = 60.0
+
+
+@final
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a training did.
+
+    tokens: read in all, epochs and resumed parts included; epochs: how often the data was begun.
+    losses: of every optimizer step, nats a token. seconds: of this call alone, where an earlier one was killed.
+    """
+
+    tokens: int
+    tokens_in_data: int
+    epochs: int
+    steps: int
+    seconds: float
+    losses: tuple[float, ...]
+
+    @property
+    def final_loss(self) -> float:
+        return self.losses[-1]
+
+
+def train(
+    method: Training,
+    *,
+    data: Sequence[Path],
+    out: Path,
+    scratch: Path,
+    parent: Path | None = None,
+    parent_base: Path | None = None,
+    parent_name: str = "",
+    objective: Objective | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    progress: Progress | None = None,
+) -> TrainingReport:
+    """Train, and fill `out`, an empty folder: weights in full, an adapter, or for an original the whole package.
+
+    scratch: holds the checkpoints; the same call after a kill continues from them. parent_base: the full weights below
+    a parent that is an adapter. parent_name: what the child's adapter calls its base. objective: the next token.
+    """
+    if not out.is_dir() or any(out.iterdir()):
+        raise StorageError(f"{out}: training needs an existing, empty folder to write to")
+    begun = time.monotonic()
+    run = _Run(data, out, scratch, parent_name, objective or NextToken(), checkpoint_seconds, progress)
+    with deterministic(method.seed):
+        match method:
+            case Scratch():
+                course, losses = _original(method, run)
+            case FullFineTune():
+                course, losses = _full(method, run, _needed(method, parent), parent_base)
+            case Lora():
+                course, losses = _lora(method, run, _needed(method, parent), parent_base)
+            case _:
+                raise MethodError(f"{method.name}: the training engine does not know this method")
+    seconds = time.monotonic() - begun
+    return TrainingReport(course.tokens, len(course.blocks.tokens), course.epochs, len(losses), seconds, tuple(losses))
+
+
+@final
+@dataclass(frozen=True)
+class _Run:
+    """Where a training reads, keeps and writes, and what it minimises."""
+
+    data: Sequence[Path]
+    out: Path
+    scratch: Path
+    parent_name: str
+    objective: Objective
+    checkpoint_seconds: float
+    progress: Progress | None
+
+    def optimize(
+        self, method: Training, model: Any, tokenizer: PreTrainedTokenizerBase, documents: Sequence[str]
+    ) -> tuple[Course, list[float]]:
+        """Train the model in place on the documents; returns what was read, and the losses."""
+        end = end_of_document(tokenizer, self.parent_name)
+        blocks = pack(encode(tokenizer, documents), end, method.sequence_length)
+        course = plan_course(method, blocks)
+        key: dict[str, Json] = {
+            "method": method.name,
+            "options": method.options(),
+            "parent": self.parent_name,
+            "tokens": blocks.content_hash,
+            "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
+        }
+        claim(self.scratch, key)
+        losses = optimize(
+            method,
+            model,
+            course,
+            self.objective,
+            scratch=self.scratch,
+            checkpoint_seconds=self.checkpoint_seconds,
+            progress=self.progress,
+        )
+        return course, losses
+
+    @property
+    def staging(self) -> Path:
+        return self.scratch / "staging"
+
+
+def _original(method: Scratch, run: _Run) -> tuple[Course, list[float]]:
+    documents = read_all_documents(run.data)
+    dtype = stored_dtype(method)
+    tokenizer = train_tokenizer(documents, method.vocabulary_size)
+    config = make_config(method, tokenizer)
+    model = random_model(config)
+    _check_context(method, model)
+    package = copy.deepcopy(model.config)  # before the Trainer writes into the model's own
+    package.dtype = config.dtype
+    package.architectures = [type(model).__name__]
+    result = run.optimize(method, model, tokenizer, documents)
+    write_model(model, run.out, run.staging, lambda _: dtype)
+    write_package(package, tokenizer, run.out)
+    return result
+
+
+def _full(method: FullFineTune, run: _Run, parent: Path, base: Path | None) -> tuple[Course, list[float]]:
+    dtypes = trainable_dtypes(full_weights_of(parent, base))
+    documents = read_all_documents(run.data)
+    model = load_model(parent, base)
+    _check_context(method, model)
+    result = run.optimize(method, model, load_tokenizer(parent, base), documents)
+    written = write_model(model, run.out, run.staging, dtypes.__getitem__)
+    check_names(written, dtypes, model, run.out)
+    return result
+
+
+def _lora(method: Lora, run: _Run, parent: Path, base: Path | None) -> tuple[Course, list[float]]:
+    if base is not None:
+        raise MethodError(f"lora: the parent {run.parent_name} is an adapter itself; merge it into its base first")
+    documents = read_all_documents(run.data)
+    model = load_model(parent)
+    _check_context(method, model)
+    adapted = add_adapter(model, method.config)
+    result = run.optimize(method, adapted, load_tokenizer(parent), documents)
+    write_adapter(adapted, run.out, run.parent_name)
+    return result
+
+
+def _needed(method: Training, parent: Path | None) -> Path:
+    if parent is None:
+        raise MethodError(f"{method.name}: a parent is needed")
+    return parent
+
+
+def _check_context(method: Training, model: PreTrainedModel) -> None:
+    bound = context_length(model)
+    if bound is not None and method.sequence_length > bound:
+        raise MethodError(
+            f"{method.name}: sequence_length {method.sequence_length} is more than the model's {bound} positions"
+        )

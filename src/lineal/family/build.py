@@ -1,0 +1,196 @@
+"""One model of a family, from recipe to published folder: what exists is kept, what was killed is continued."""
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
+
+from blake3 import blake3
+
+from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, hash_file
+from lineal.checkpoint.publish import output_lock, partial_folder, publish, remove_other_partials
+from lineal.checkpoint.reader import open_checkpoint
+from lineal.derivation.canonical import Json, canonical_json
+from lineal.derivation.hashes import format_hash
+from lineal.derivation.step import DataFile, Input, Role, Step
+from lineal.errors import CheckpointError, LinealError
+from lineal.family.making import Inputs, Made, make
+from lineal.family.recipe import ModelRecipe
+from lineal.family.workshop import Placed, Workshop
+from lineal.lineage.card import CARD, model_card
+from lineal.lineage.environment import environment
+from lineal.lineage.evidence import Evidence
+from lineal.lineage.lineal_json import Provenance, read_provenance, write_provenance
+from lineal.lineage.records import ModelRecord, Name, Outcome, StepRecord
+from lineal.methods.method import Method, Reproducibility
+
+
+@final
+@dataclass(frozen=True)
+class Order:
+    """A recipe with everything that it needs found: inputs in the step's order, hub ids by input label."""
+
+    name: Name
+    recipe: ModelRecipe
+    method: Method
+    inputs: Inputs
+    target: Path
+    hub_ids: Mapping[str, str]
+
+
+def build(workshop: Workshop, order: Order) -> Placed:
+    """The finished model. Its folder appears at once or not at all; what stood there before is kept aside."""
+
+    def waiting() -> None:
+        workshop.progress.say(f"waiting for another run that is building {order.target}")
+
+    with output_lock(order.target, waiting):
+        known = existing(workshop, order)
+        if known is not None:
+            return known
+        return _build_anew(workshop, order)
+
+
+def existing(workshop: Workshop, order: Order) -> Placed | None:
+    """The model, if this very derivation lies at the target intact; inputs that nobody has hashed yet say no."""
+    step = step_of(workshop, order)
+    if step is None or not order.target.is_dir():
+        return None
+    try:
+        placed = workshop.identify(workshop.place(str(order.name), order.target))
+        provenance = read_provenance(order.target)
+    except CheckpointError as error:
+        workshop.progress.say(f"{order.target} is damaged and will be made anew: {error}")
+        return None
+    if provenance is None or provenance.step.derivation_id != step.derivation_id:
+        return None
+    if provenance.hashes.manifest.model_hash != placed.model_hash:
+        workshop.progress.say(f"{order.target} has changed since it was made, and will be made anew")
+        return None
+    if placed.model_hash not in workshop.registry.derived(step.derivation_id):
+        _record(workshop, order, provenance, order.target, seconds=0.0)
+    return placed
+
+
+def step_of(workshop: Workshop, order: Order) -> Step | None:
+    """The step this order would be recorded as; None while an input's hash is unknown."""
+    inputs: list[tuple[Role, Placed]] = [(role, workshop.recall(placed)) for role, placed in order.inputs]
+    if any(placed.hashes is None for _, placed in inputs):
+        return None
+    return Step(
+        type=order.method.kind,
+        method=order.method.name,
+        version=order.method.version,
+        inputs=tuple(Input(role, placed.model_hash) for role, placed in inputs),
+        options=order.method.options(),
+        data=tuple(DataFile(path.name, hash_file(path, workshop.memory)) for path in order.recipe.data),
+    )
+
+
+def _build_anew(workshop: Workshop, order: Order) -> Placed:
+    began = time.monotonic()
+    key = _key(workshop, order)
+    partial = partial_folder(order.target, key)
+    remove_other_partials(order.target, partial)
+    partial.mkdir(parents=True, exist_ok=True)
+    child = partial / "child"
+    opened = {path: os.stat(path) for _, placed in order.inputs for path in _weight_paths(placed)}
+    made = make(workshop, order.recipe, order.inputs, child, partial / "work", key.hex())
+    order = replace(order, inputs=tuple((role, _learn(workshop, p, made, opened)) for role, p in order.inputs))
+    provenance = _describe(workshop, order, child, made)
+    replaced = read_provenance(order.target) if order.target.is_dir() else None
+    earlier = format_hash(replaced.hashes.manifest.model_hash)[3:15] if replaced else "unknown"
+    moved = publish(child, order.target, f"{order.target.name}-{earlier}")
+    shutil.rmtree(partial)
+    if moved is not None:
+        workshop.progress.say(f"{order.target} was replaced; what stood there is now {moved}")
+        if replaced is not None:
+            workshop.registry.add_model(_model_record(replaced), moved)
+    _record(workshop, order, provenance, order.target, time.monotonic() - began)
+    placed = replace(workshop.place(str(order.name), order.target), hashes=provenance.hashes)
+    workshop.remember(placed)
+    return placed
+
+
+def _key(workshop: Workshop, order: Order) -> bytes:
+    """What makes two half-built folders the same work: the step, or where hashes are unknown the files' state."""
+    step = step_of(workshop, order)
+    if step is not None:
+        return step.derivation_id
+    states: list[Json] = [
+        [role, str(path), stat.st_size, str(stat.st_mtime_ns), stat.st_ino]
+        for role, placed in order.inputs
+        for path in _weight_paths(placed)
+        for stat in (os.stat(path),)
+    ]
+    return blake3(canonical_json([order.method.name, order.method.options(), states])).digest()
+
+
+def _weight_paths(placed: Placed) -> list[Path]:
+    return [placed.folder / name for name in placed.checkpoint.weight_files]
+
+
+def _learn(workshop: Workshop, placed: Placed, made: Made, opened: Mapping[Path, os.stat_result]) -> Placed:
+    """The input with its hashes; those computed in passing are remembered, and must agree with what was known."""
+    read: dict[str, bytes] = {}
+    for path in _weight_paths(placed):
+        in_file = made.inputs.get(str(path), {})
+        read.update(in_file)
+        if {spec.name for spec in placed.checkpoint.values() if spec.path == path} == in_file.keys():
+            workshop.memory.remember(path, opened[path], {name: digest.hex() for name, digest in in_file.items()})
+    if placed.hashes is not None:
+        for leaf in placed.hashes.manifest.leaves:
+            if read.get(leaf.name, leaf.data_hash) != leaf.data_hash:
+                raise CheckpointError(f"{placed.folder}: {leaf.name!r} changed since it was hashed; run this again")
+    return workshop.identify(placed, read)
+
+
+def _describe(workshop: Workshop, order: Order, child: Path, made: Made) -> Provenance:
+    """Write lineal.json and the card into the finished folder, and check it against the record."""
+    step = step_of(workshop, order)
+    if step is None:
+        raise LinealError(f"{order.name}: an input's hash is still unknown")
+    checkpoint = open_checkpoint(child)
+    known = {name: leaf.data_hash for name, leaf in made.leaves.items()}
+    hashes = hash_checkpoint(checkpoint, threads=workshop.threads, known=known)
+    names = tuple(placed.label for _, placed in order.inputs)
+    provenance = Provenance(step, names, hashes, checkpoint.form, environment())
+    (child / CARD).write_text(model_card(order.name.name, provenance, order.hub_ids), encoding="utf-8")
+    provenance = replace(provenance, hashes=hash_checkpoint(checkpoint, known=_data_hashes(hashes)))
+    write_provenance(child, provenance)
+    return provenance
+
+
+def _record(workshop: Workshop, order: Order, provenance: Provenance, folder: Path, seconds: float) -> None:
+    registry = workshop.registry
+    for _, placed in order.inputs:
+        register(workshop, placed)
+    child = registry.add_model(_model_record(provenance), folder)
+    record = StepRecord(provenance.step, child, Evidence.RECORDED, provenance.environment, seconds, time.time())
+    recording = registry.record(record)
+    registry.set_name(replace(order.name, model_hash=child))
+    if recording.outcome is Outcome.IRREPRODUCIBLE and order.method.reproducibility is Reproducibility.EXACT:
+        others = ", ".join(format_hash(other)[:11] for other in recording.other_children)
+        workshop.progress.say(f"{order.name}: an exact method gave other bytes before ({others}); both are kept")
+
+
+def register(workshop: Workshop, placed: Placed) -> bytes:
+    """Know a model that was found on disk, and where it lies."""
+    placed = workshop.identify(placed)
+    if placed.hashes is None:
+        raise LinealError(f"{placed.label}: could not be hashed")
+    licence = placed.hashes.licence.hex() if placed.hashes.licence else None
+    record = ModelRecord(placed.hashes.manifest, placed.form, licence)
+    return workshop.registry.add_model(record, placed.folder.resolve())
+
+
+def _model_record(provenance: Provenance) -> ModelRecord:
+    licence = provenance.hashes.licence
+    return ModelRecord(provenance.hashes.manifest, provenance.form, licence.hex() if licence else None)
+
+
+def _data_hashes(hashes: FolderHashes) -> dict[str, bytes]:
+    return {leaf.name: leaf.data_hash for leaf in hashes.manifest.leaves}

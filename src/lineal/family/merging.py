@@ -1,0 +1,54 @@
+"""A merge in terms of models: which inputs its step records, and what the engine is given for them."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from lineal.derivation.step import Role
+from lineal.engines.merging import MergePlan, plan_merge
+from lineal.engines.sources import Model, full_model
+from lineal.errors import MethodError
+from lineal.family.workshop import Placed
+from lineal.methods.merge import AdapterMerge
+from lineal.methods.streaming import StreamingMethod
+
+
+def merge_inputs(
+    method: StreamingMethod, base: Placed | None, parents: Sequence[Placed]
+) -> tuple[tuple[Role, Placed], ...]:
+    """Inputs in the order a step records them: the base, if the method or an adapter needs one, then the parents."""
+    adapters = [parent for parent in parents if parent.form == "adapter"]
+    if isinstance(method, AdapterMerge) and not adapters:
+        raise MethodError(f"adapter: {parents[0].label} is not an adapter")
+    if base is not None and base.form == "adapter":
+        raise MethodError(f"{method.name}: the base {base.label} is an adapter; a base is a model in full")
+    ground = base or next((adapter.base for adapter in adapters if adapter.base), None)
+    for adapter in adapters:
+        _check_ground(method, adapter, ground)
+    if base is not None and not method.uses_base and not adapters:
+        method.check(len(parents), has_base=True)
+    shown = ground if method.uses_base or adapters else None
+    roles: list[tuple[Role, Placed]] = [("adapter" if p.form == "adapter" else "parent", p) for p in parents]
+    return (("base", shown), *roles) if shown else tuple(roles)
+
+
+def plan_merge_of(method: StreamingMethod, inputs: Sequence[tuple[Role, Placed]]) -> MergePlan:
+    """The engine's plan for a step's inputs: adapters are seen as full weights on the base."""
+    base = next((full_model(placed.label, placed.checkpoint) for role, placed in inputs if role == "base"), None)
+    models = [_full(placed, role, base) for role, placed in inputs if role != "base"]
+    return plan_merge(method, models, base if method.uses_base else None)
+
+
+def _full(placed: Placed, role: Role, base: Model | None) -> Model:
+    if role != "adapter":
+        return full_model(placed.label, placed.checkpoint)
+    return full_model(placed.label, cast(Model, base).checkpoint, placed.checkpoint)
+
+
+def _check_ground(method: StreamingMethod, adapter: Placed, ground: Placed | None) -> None:
+    if ground is None:
+        raise MethodError(f"{method.name}: the base of the adapter {adapter.label} is not known; name it as base")
+    if adapter.base is not None and adapter.base.folder.resolve() != ground.folder.resolve():
+        raise MethodError(
+            f"{method.name}: {adapter.label} is an adapter of {adapter.base.label}, not of {ground.label}; "
+            "merge it into its own base first"
+        )

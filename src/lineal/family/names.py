@@ -1,0 +1,32 @@
+"""How models get their FAMILY:NAME: as told, or from the folder and the one around it."""
+
+import re
+from pathlib import Path
+
+from lineal.derivation.hashes import HASH_LENGTH
+from lineal.errors import UsageError
+from lineal.lineage.records import Name
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+DEFAULT_FAMILY = "models"
+"""The family of a model whose surrounding folder's name cannot be one."""
+
+
+def parse_name(text: str) -> Name:
+    """NAME or FAMILY:NAME; the model is still to be filled in."""
+    family, _, name = text.rpartition(":")
+    return _checked(family or DEFAULT_FAMILY, name, text)
+
+
+def name_of_folder(folder: Path) -> Name:
+    """The folder's name in the family of the folder around it."""
+    target = folder.resolve()
+    family = target.parent.name if NAME.fullmatch(target.parent.name) else DEFAULT_FAMILY
+    return _checked(family, target.name, str(folder))
+
+
+def _checked(family: str, name: str, written: str) -> Name:
+    if not NAME.fullmatch(family) or not NAME.fullmatch(name):
+        raise UsageError(f"{written!r}: a name has letters, digits, . _ - only and begins with a letter or digit")
+    return Name(family, name, bytes(HASH_LENGTH))

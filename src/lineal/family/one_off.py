@@ -1,0 +1,73 @@
+"""A verb on the command line is a family of one model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from lineal.derivation.step import Kind
+from lineal.errors import UsageError
+from lineal.family.names import name_of_folder
+from lineal.family.recipe import Family, ModelRecipe, Reference
+from lineal.family.run import run_family
+from lineal.family.workshop import Placed, Workshop
+from lineal.methods.catalogue import find_method
+from lineal.methods.method import Method
+
+
+def derive_one(
+    workshop: Workshop,
+    kind: Kind,
+    method: Method,
+    inputs: Sequence[Reference],
+    out: Path,
+    *,
+    data: Sequence[Path] = (),
+    allow_nonfinite: bool = False,
+) -> Placed:
+    """Derive one model into the folder `out`, unless this very derivation lies there already."""
+    name = name_of_folder(out)
+    for path in data:
+        if not path.is_file():
+            raise UsageError(f"no data file {path}")
+    recipe = ModelRecipe(
+        name=name.name,
+        kind=kind,
+        inputs=tuple(inputs),
+        method=method,
+        data=tuple(data),
+        allow_nonfinite=allow_nonfinite,
+    )
+    family = Family(name.family, {recipe.name: recipe})
+    return run_family(workshop, family, out.resolve().parent)[recipe.name]
+
+
+def method_from_words(kind: Kind, name: str, words: Sequence[str]) -> Method:
+    """The method whose options stand on a command line: --density 0.2 --weights 0.5,0.5 --no-normalize."""
+    method = find_method(kind, name)
+    return method.from_options(_options(method, list(words)))
+
+
+def _options(method: type[Method], words: list[str]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    while words:
+        word = words.pop(0)
+        if not word.startswith("--"):
+            raise UsageError(f"{method.name}: unexpected {word!r}; options are written --name value")
+        name, equals, value = word[2:].partition("=")
+        name = name.replace("-", "_")
+        negated = name.removeprefix("no_")
+        if negated != name and negated in method.option_names():
+            options[negated] = False
+        elif equals:
+            options[name] = _value(method, name, value)
+        elif words and not words[0].startswith("--"):
+            options[name] = _value(method, name, words.pop(0))
+        else:
+            options[name] = True
+    return options
+
+
+def _value(method: type[Method], name: str, written: str) -> object:
+    """Commas separate the items of a list."""
+    is_list = method.option_schemas().get(name, {}).get("type") == "array"
+    return cast(object, written.split(",") if "," in written or is_list else written)

@@ -1,0 +1,52 @@
+"""Recomputing a recorded step from its inputs, without writing anything."""
+
+from lineal.checkpoint.identity import Manifest, manifest_of
+from lineal.checkpoint.package import content_hash, package_paths
+from lineal.derivation.hashes import format_hash
+from lineal.derivation.step import Role, Step
+from lineal.engines.jobs import Recomputation
+from lineal.engines.stream import DataHashes, stream
+from lineal.errors import CheckpointError, MethodError
+from lineal.family.merging import plan_merge_of
+from lineal.family.workshop import Placed, Workshop
+from lineal.methods.catalogue import find_method
+from lineal.methods.method import Method, Reproducibility
+from lineal.methods.streaming import StreamingMethod
+
+
+def method_of(step: Step) -> Method:
+    """The method with the options that the step records; another version of it is refused."""
+    method = find_method(step.type, step.method)
+    if method.version != step.version:
+        raise MethodError(f"{step.method}: recorded with version {step.version}, this lineal has {method.version}")
+    return method.from_options(step.options)
+
+
+def reproducibility_of(step: Step) -> Reproducibility:
+    return find_method(step.type, step.method).reproducibility
+
+
+def replay(workshop: Workshop, step: Step, label: str) -> Manifest:
+    """The child's manifest as recomputed from the step's inputs, which are hashed in the same pass."""
+    method = method_of(step)
+    if not isinstance(method, StreamingMethod):
+        raise MethodError(f"{step.method}: is not computed in the streaming engine")
+    inputs: list[tuple[Role, Placed]] = [(i.role, workshop.by_hash(i.model_hash)) for i in step.inputs]
+    plan = plan_merge_of(method, inputs)
+    result = Recomputation()
+    with workshop.progress.task(f"recomputing {label}", plan.bytes_read, "bytes") as advance:
+        # Inf and NaN are let through: whether the child may hold them was decided when it was made
+        read = stream(plan.jobs, result, threads=workshop.threads, allow_nonfinite=True, bytes_done=advance)
+    for _, placed in inputs:
+        _check_input(placed, read)
+    package = {path: content_hash(plan.donor, path) for path in package_paths(plan.donor)}
+    return manifest_of(result.leaves.values(), package)
+
+
+def _check_input(placed: Placed, read: DataHashes) -> None:
+    """A recomputation from other inputs than the recorded ones would prove nothing."""
+    recorded = {leaf.name: leaf.data_hash for leaf in placed.hashes.manifest.leaves} if placed.hashes else {}
+    for name, spec in placed.checkpoint.items():
+        found = read.get(str(spec.path), {}).get(name, recorded.get(name))
+        if found is None or found != recorded.get(name):
+            raise CheckpointError(f"{placed.label} ({format_hash(placed.model_hash)[:11]}): {name!r} has changed")

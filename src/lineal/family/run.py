@@ -1,0 +1,104 @@
+"""A whole family: find what its models are made from, build what is missing, in order."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast, final
+
+from lineal.derivation.hashes import HASH_LENGTH
+from lineal.derivation.step import Role
+from lineal.errors import MethodError, UsageError
+from lineal.family.build import Order, build, existing, register
+from lineal.family.hub import snapshot
+from lineal.family.making import Inputs
+from lineal.family.merging import merge_inputs
+from lineal.family.order import dependency_order
+from lineal.family.recipe import Family, ModelRecipe, Origin
+from lineal.family.workshop import Placed, Workshop
+from lineal.lineage.records import Name
+from lineal.methods.method import Method, nearest
+from lineal.methods.streaming import StreamingMethod
+
+_UNKNOWN = bytes(HASH_LENGTH)
+
+
+@final
+@dataclass
+class Workbench:
+    """A family on this machine: its models as they are found or built, one after the other."""
+
+    workshop: Workshop
+    family: Family
+    out: Path
+    placed: dict[str, Placed] = field(default_factory=dict[str, Placed])
+
+    def selected(self, wanted: Iterable[str]) -> list[ModelRecipe]:
+        """The recipes of the wanted models (all by default) and of what they need, parents first."""
+        names = list(wanted)
+        for name in names:
+            if name not in self.family.models:
+                raise UsageError(f"the family has no model {name!r} ({nearest(name, self.family.models)})")
+        ordered = dependency_order(self.family.models, names or None)
+        return [self.family.models[name] for name in ordered]
+
+    def order(self, recipe: ModelRecipe) -> Order:
+        """Everything that building a derived or trained model takes; its parents must have been placed."""
+        method = cast(Method, recipe.method)
+        hub_ids = {
+            str(self.name(name)): str(model.origin.hub)
+            for name, model in self.family.models.items()
+            if model.origin and model.origin.hub
+        }
+        return Order(self.name(recipe.name), recipe, method, self._inputs(recipe), self.out / recipe.name, hub_ids)
+
+    def name(self, model: str) -> Name:
+        return Name(self.family.name, model, _UNKNOWN)
+
+    def bring(self, recipe: ModelRecipe) -> Placed:
+        """An original that is not made here: placed, hashed, registered and named."""
+        origin = cast(Origin, recipe.origin)
+        folder = snapshot(origin.hub, str(origin.revision)) if origin.hub else cast(Path, origin.path)
+        placed = self.workshop.identify(self.workshop.place(str(self.name(recipe.name)), folder))
+        model_hash = register(self.workshop, placed)
+        self.workshop.registry.set_name(Name(self.family.name, recipe.name, model_hash))
+        return placed
+
+    def present(self, recipe: ModelRecipe) -> Placed | None:
+        """The model if it is there already; nothing is made."""
+        if recipe.origin is not None:
+            return self.bring(recipe)
+        if any(r.model in self.family.models and r.model not in self.placed for r in recipe.inputs):
+            return None
+        return existing(self.workshop, self.order(recipe))
+
+    def _inputs(self, recipe: ModelRecipe) -> Inputs:
+        found: list[tuple[Role, Placed]] = [(r.role, self._find(r.model)) for r in recipe.inputs]
+        if not isinstance(recipe.method, StreamingMethod):
+            return found
+        base = next((placed for role, placed in found if role == "base"), None)
+        return merge_inputs(recipe.method, base, [placed for role, placed in found if role != "base"])
+
+    def _find(self, reference: str) -> Placed:
+        return self.placed[reference] if reference in self.family.models else self.workshop.find(reference)
+
+
+def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[str] = ()) -> Mapping[str, Placed]:
+    """Build what is missing of the wanted models and their ancestors; the finished models by name."""
+    bench = Workbench(workshop, family, out)
+    for recipe in bench.selected(wanted):
+        if recipe.origin is None:
+            _check_target(bench, recipe)
+            before = bench.placed.get(recipe.name) or bench.present(recipe)
+            bench.placed[recipe.name] = before or build(workshop, bench.order(recipe))
+            workshop.progress.say(f"{recipe.name}: {'up to date' if before else 'done'}")
+        else:
+            bench.placed[recipe.name] = bench.bring(recipe)
+    return bench.placed
+
+
+def _check_target(bench: Workbench, recipe: ModelRecipe) -> None:
+    """An output must not be one of the folders it is made from."""
+    target = (bench.out / recipe.name).resolve()
+    for placed in bench.placed.values():
+        if placed.folder.resolve() == target:
+            raise MethodError(f"{recipe.name}: would be written to {target}, where {placed.label} lies")

@@ -1,0 +1,146 @@
+"""Checking the lineage against the bytes: hash everything again, and recompute what is exact."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint
+from lineal.checkpoint.identity import Manifest
+from lineal.checkpoint.reader import open_checkpoint
+from lineal.derivation.hashes import format_hash
+from lineal.errors import CheckpointError, LinealError, UsageError
+from lineal.family.replay import replay, reproducibility_of
+from lineal.family.workshop import Workshop
+from lineal.lineage.evidence import Evidence
+from lineal.lineage.lineal_json import Provenance, read_provenance
+from lineal.lineage.records import StepRecord
+from lineal.methods.method import Reproducibility
+
+
+@final
+@dataclass(frozen=True)
+class Verdict:
+    """What verification found of one model. faults: empty when everything agrees.
+
+    recomputed: tensors computed again and equal; why_not: why nothing was, in words.
+    """
+
+    label: str
+    model_hash: bytes
+    folder: Path | None
+    faults: tuple[str, ...]
+    recomputed: int = 0
+    why_not: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+
+def verify_references(
+    workshop: Workshop, references: Sequence[str], family: str | None = None, *, recompute: bool = True
+) -> Iterator[Verdict]:
+    """Each referenced model, then each of the family in the order it was named; a path may hold an unknown model."""
+    registry = workshop.registry
+    wanted = list(references) + [str(name) for name in (registry.names(family) if family else ())]
+    if family and len(wanted) == len(references):
+        raise UsageError(f"no model is named in the family {family!r}")
+    for reference in wanted:
+        is_path = "/" in reference or reference in (".", "..")
+        if is_path and not workshop.knows_place(Path(reference)):
+            yield verify_folder(workshop, Path(reference))
+        else:
+            yield verify_model(workshop, registry.resolve(reference), recompute=recompute)
+
+
+def verify_model(workshop: Workshop, model_hash: bytes, *, recompute: bool = True) -> Verdict:
+    """Read every byte of a known model, trusting nothing remembered; then recompute its step if that is exact."""
+    label = workshop.registry.label(model_hash)
+    places = [path for path in workshop.registry.locations(model_hash) if path.is_dir()]
+    if not places:
+        return Verdict(label, model_hash, None, ("lies nowhere on this machine",))
+    folder = places[0]
+    faults = tuple(_folder_faults(workshop, label, folder, workshop.registry.manifest(model_hash)))
+    steps = [step for step in workshop.registry.steps_of(model_hash) if not step.reproduces]
+    if faults or not steps:
+        return Verdict(label, model_hash, folder, faults, why_not="" if steps else "an original: nothing to recompute")
+    if not recompute:
+        return Verdict(label, model_hash, folder, faults, why_not="recomputation was not asked for")
+    return _recomputed(workshop, Verdict(label, model_hash, folder, faults), steps[0])
+
+
+def verify_folder(workshop: Workshop, folder: Path) -> Verdict:
+    """Check a folder that nobody registered against its own lineal.json."""
+    provenance = read_provenance(folder)
+    if provenance is None:
+        raise CheckpointError(f"{folder}: no lineal.json, and not in the registry: nothing to check it against")
+    manifest = provenance.hashes.manifest
+    faults = tuple(_folder_faults(workshop, str(folder), folder, manifest))
+    return Verdict(str(folder), manifest.model_hash, folder, faults, why_not="not in the registry: only hashed again")
+
+
+def _recomputed(workshop: Workshop, verdict: Verdict, record: StepRecord) -> Verdict:
+    kind = reproducibility_of(record.step)
+    base = (verdict.label, verdict.model_hash, verdict.folder)
+    if kind is not Reproducibility.EXACT:
+        return Verdict(*base, (), why_not=f"{record.step.method} is {kind.value}, not exact")
+    expected = workshop.registry.manifest(verdict.model_hash)
+    try:
+        found = replay(workshop, record.step, verdict.label)
+    except LinealError as error:
+        return Verdict(*base, (), why_not=f"could not be recomputed: {error}")
+    faults = tuple(_manifest_faults(expected, found, "recomputed"))
+    if faults:
+        workshop.registry.raise_evidence(record, Evidence.CONTRADICTED)
+    else:
+        workshop.registry.raise_evidence(record, Evidence.REPLAYED, 1.0)
+    return Verdict(*base, faults, recomputed=len(found.leaves))
+
+
+def _folder_faults(workshop: Workshop, label: str, folder: Path, expected: Manifest) -> Iterator[str]:
+    try:
+        checkpoint = open_checkpoint(folder)
+        with workshop.progress.task(f"hashing {label}", checkpoint.tensor_bytes, "bytes") as advance:
+            hashes = hash_checkpoint(checkpoint, threads=workshop.threads, bytes_read=advance)
+        provenance = read_provenance(folder)
+    except LinealError as error:
+        yield str(error)
+        return
+    yield from _manifest_faults(expected, hashes.manifest, "here")
+    if provenance is not None:
+        yield from _record_faults(expected, provenance, hashes)
+
+
+def _manifest_faults(expected: Manifest, found: Manifest, where: str) -> Iterator[str]:
+    ours = {leaf.name: leaf for leaf in expected.leaves}
+    theirs = {leaf.name: leaf for leaf in found.leaves}
+    for name in sorted(ours.keys() | theirs.keys(), key=str.encode):
+        if name not in theirs:
+            yield f"tensor {name!r} is missing"
+        elif name not in ours:
+            yield f"tensor {name!r} does not belong here"
+        elif ours[name] != theirs[name]:
+            was, now = ours[name].data_hash, theirs[name].data_hash
+            yield f"tensor {name!r} differs: recorded {format_hash(was)[:11]}, {where} {format_hash(now)[:11]}"
+    yield from _mapping_faults("file", expected.package, found.package)
+
+
+def _record_faults(expected: Manifest, provenance: Provenance, found: FolderHashes) -> Iterator[str]:
+    """What lies outside the model's identity: headers, the card, stamps in configs, and the record itself."""
+    if provenance.hashes.manifest.model_hash != expected.model_hash:
+        yield f"lineal.json is of another model, {format_hash(provenance.hashes.manifest.model_hash)[:11]}"
+    identity = {path for path, digest in found.manifest.package.items() if expected.package.get(path) != digest}
+    recorded = {path: file for path, file in provenance.hashes.files.items() if path not in identity}
+    present = {path: file for path, file in found.files.items() if path in recorded}
+    yield from _mapping_faults("file", recorded, present)
+
+
+def _mapping_faults(what: str, expected: Mapping[str, object], found: Mapping[str, object]) -> Iterator[str]:
+    for path in sorted(expected.keys() | found.keys()):
+        if path not in found:
+            yield f"{what} {path} is missing"
+        elif path not in expected:
+            yield f"{what} {path} does not belong here"
+        elif expected[path] != found[path]:
+            yield f"{what} {path} differs from the record"

@@ -1,0 +1,92 @@
+"""What the reading verbs print with --json: graphs and portraits in JSON types, hashes as `b3:` and hex."""
+
+from datetime import UTC, datetime
+from typing import cast
+
+from lineal.derivation.canonical import Json
+from lineal.derivation.hashes import format_hash
+from lineal.lineage.graph import Edge, FamilyGraph, Node
+from lineal.lineage.portrait import Portrait
+from lineal.lineage.records import Evaluation, KnownModel, StepRecord
+
+
+def graph_as_json(graph: FamilyGraph) -> dict[str, Json]:
+    return {"models": [_node(node) for node in graph.nodes], "edges": [_edge(edge) for edge in graph.edges]}
+
+
+def portrait_as_json(portrait: Portrait) -> dict[str, Json]:
+    return {
+        **_model(portrait.model),
+        "label": portrait.labels[portrait.model.model_hash],
+        "names": [str(name) for name in portrait.names],
+        "locations": [str(location) for location in portrait.locations],
+        "steps": [_step(record) for record in portrait.steps],
+        "evaluations": [_evaluation(evaluation) for evaluation in portrait.evaluations],
+        "labels": {format_hash(digest): label for digest, label in portrait.labels.items()},
+    }
+
+
+def written_time(created: float) -> str:
+    """Seconds since 1970 as ISO 8601 in UTC, to the second."""
+    return datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _model(model: KnownModel) -> dict[str, Json]:
+    return {
+        "model": format_hash(model.model_hash),
+        "unresolved": model.is_unresolved,
+        "weights": None if model.weights_hash is None else format_hash(model.weights_hash),
+        "form": model.form,
+        "parameters": model.parameters,
+        "bytes": model.tensor_bytes,
+        "licence": model.licence,
+    }
+
+
+def _node(node: Node) -> dict[str, Json]:
+    return {
+        **_model(node.model),
+        "label": node.label,
+        "kind": node.kind,
+        "made_by": node.made_by,
+        "evidence": None if node.evidence is None else node.evidence.value,
+        "steps": [_step(record) for record in node.steps],
+        "evaluations": [_evaluation(evaluation) for evaluation in node.evaluations],
+    }
+
+
+def _edge(edge: Edge) -> dict[str, Json]:
+    return {
+        "parent": format_hash(edge.parent),
+        "child": format_hash(edge.child),
+        "role": edge.role,
+        "made_by": edge.made_by,
+        "evidence": edge.evidence.value,
+    }
+
+
+def _step(record: StepRecord) -> dict[str, Json]:
+    return {
+        "derivation_id": format_hash(record.step.derivation_id),
+        **record.step.to_json(),
+        "evidence": record.evidence.value,
+        "share": record.share,
+        "reproduces": record.reproduces,
+        "environment": dict(record.environment),
+        "seconds": record.seconds,
+        "created": written_time(record.created),
+    }
+
+
+def _evaluation(evaluation: Evaluation) -> dict[str, Json]:
+    return {
+        "text": evaluation.text,
+        "data": format_hash(evaluation.data_hash),
+        "settings": cast(Json, dict(evaluation.settings)),
+        "reference": None if evaluation.reference is None else format_hash(evaluation.reference),
+        "perplexity": evaluation.perplexity,
+        "bits_per_byte": evaluation.bits_per_byte,
+        "kl": evaluation.kl,
+        "tokens": evaluation.tokens,
+        "text_bytes": evaluation.text_bytes,
+    }

@@ -1,0 +1,108 @@
+"""lineal.json: the record that travels with every output, schema version 1. It holds no local paths."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast, final
+
+from lineal.checkpoint.hashing import LINEAL_JSON, FileHash, FolderHashes
+from lineal.checkpoint.identity import Leaf, Manifest
+from lineal.checkpoint.layout import Planned
+from lineal.checkpoint.reader import read_json
+from lineal.derivation.canonical import Json
+from lineal.derivation.hashes import format_hash, parse_hash
+from lineal.derivation.step import Step
+from lineal.errors import CheckpointError, DerivationError
+
+SCHEMA = 1
+
+
+@final
+@dataclass(frozen=True)
+class Provenance:
+    """What lineal.json says: the child by content, how it was made and on what.
+
+    input_names: for each input of the step, the name it went by.
+    """
+
+    step: Step
+    input_names: tuple[str, ...]
+    hashes: FolderHashes
+    form: Literal["full", "adapter"]
+    environment: Mapping[str, Json]
+
+
+def write_provenance(folder: Path, provenance: Provenance) -> None:
+    text = json.dumps(_to_json(provenance), indent=2, ensure_ascii=False)
+    (folder / LINEAL_JSON).write_text(text + "\n", encoding="utf-8")
+
+
+def read_provenance(folder: Path) -> Provenance | None:
+    """The folder's record; None where it has none. A record that cannot be one is an error."""
+    path = folder / LINEAL_JSON
+    if not path.is_file():
+        return None
+    record = read_json(path)
+    if record.get("schema") != SCHEMA:
+        raise CheckpointError(f"{path}: schema {record.get('schema')!r}; this lineal reads {SCHEMA}")
+    try:
+        return _from_json(record)
+    except (KeyError, TypeError, AttributeError, ValueError, DerivationError) as error:
+        raise CheckpointError(f"{path}: not a record: {error}") from None
+
+
+def _to_json(p: Provenance) -> dict[str, Json]:
+    manifest = p.hashes.manifest
+    inputs: list[Json] = [
+        {"role": i.role, "name": name, "model_hash": format_hash(i.model_hash)}
+        for i, name in zip(p.step.inputs, p.input_names, strict=True)
+    ]
+    tensors: dict[str, Json] = {
+        leaf.name: {"dtype": leaf.dtype, "shape": list(leaf.shape), "data_hash": format_hash(leaf.data_hash)}
+        for leaf in manifest.leaves
+    }
+    files: dict[str, Json] = {
+        path: {"size": file.size, "hash": format_hash(file.digest)} for path, file in p.hashes.files.items()
+    }
+    return {
+        "schema": SCHEMA,
+        "model_hash": format_hash(manifest.model_hash),
+        "weights_hash": format_hash(manifest.weights_hash),
+        "form": p.form,
+        "parameters": manifest.parameters,
+        "tensor_bytes": manifest.tensor_bytes,
+        "derivation_id": format_hash(p.step.derivation_id),
+        "derivation": p.step.derivation.to_json(),
+        "step": p.step.to_json(),
+        "inputs": inputs,
+        "licence_hash": None if p.hashes.licence is None else format_hash(p.hashes.licence),
+        "environment": dict(p.environment),
+        "package": {path: format_hash(digest) for path, digest in manifest.package.items()},
+        "files": files,
+        "tensors": tensors,
+    }
+
+
+def _from_json(record: Mapping[str, Any]) -> Provenance:
+    leaves = tuple(
+        Leaf(name, t["dtype"], tuple(t["shape"]), _byte_length(t), parse_hash(t["data_hash"]))
+        for name, t in record["tensors"].items()
+    )
+    package = {path: parse_hash(digest) for path, digest in record["package"].items()}
+    manifest = Manifest(tuple(sorted(leaves, key=lambda leaf: leaf.name.encode())), package)
+    if manifest.model_hash != parse_hash(record["model_hash"]):
+        raise ValueError("its tensors and package do not hash to its model_hash")
+    files = {path: FileHash(int(f["size"]), parse_hash(f["hash"])) for path, f in record["files"].items()}
+    licence = None if record["licence_hash"] is None else parse_hash(record["licence_hash"])
+    return Provenance(
+        step=Step.from_json(record["step"]),
+        input_names=tuple(str(i["name"]) for i in record["inputs"]),
+        hashes=FolderHashes(manifest, files, licence),
+        form=cast(Literal["full", "adapter"], record["form"]),
+        environment=dict(record["environment"]),
+    )
+
+
+def _byte_length(tensor: Mapping[str, Any]) -> int:
+    return Planned("", tensor["dtype"], tuple(tensor["shape"])).byte_length

@@ -1,0 +1,40 @@
+"""Everything the registry knows of one model, with the names of all models that this refers to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from lineal.lineage import evaluations, models, names, steps
+from lineal.lineage.records import Evaluation, KnownModel, Name, StepRecord
+from lineal.lineage.registry import Registry
+
+
+@final
+@dataclass(frozen=True)
+class Portrait:
+    """One model. steps: every way it was made, first recorded first; labels: what to call it and its relations."""
+
+    model: KnownModel
+    names: tuple[Name, ...]
+    locations: tuple[Path, ...]
+    steps: tuple[StepRecord, ...]
+    evaluations: tuple[Evaluation, ...]
+    labels: Mapping[bytes, str]
+
+
+def portrait(registry: Registry, model: bytes) -> Portrait:
+    with registry.reading() as connection:
+        lies_at = models.locations(connection, model)
+        made = steps.of_children(connection, [model]).get(model, [])
+        scores = evaluations.of_models(connection, [model]).get(model, ())
+        related = {used.model_hash for record in made for used in record.step.inputs}
+        related |= {score.reference for score in scores if score.reference is not None}
+        return Portrait(
+            model=models.facts(connection, [model])[model],
+            names=names.names_of(connection, [model]).get(model, ()),
+            locations=lies_at,
+            steps=tuple(made),
+            evaluations=scores,
+            labels=names.labels(connection, {model, *related}),
+        )

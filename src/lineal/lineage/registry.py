@@ -1,0 +1,182 @@
+"""The registry: every model, step, name and evaluation known here, in one database."""
+
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self, final
+
+from sqlalchemy import Connection
+
+from lineal.checkpoint.identity import Manifest
+from lineal.derivation.canonical import Json
+from lineal.errors import RegistryError
+from lineal.lineage import evaluations, models, names, recording, steps
+from lineal.lineage.evidence import Evidence
+from lineal.lineage.records import Evaluation, KnownModel, ModelRecord, Name, Recording, StepRecord
+from lineal.lineage.store import Store, create_store, open_store
+
+
+@final
+class Registry:
+    """Remembers what was hashed and done. Each call that writes is one transaction, durable when it returns.
+
+    Hashes of models that nobody added are accepted wherever a step refers to them: such models are unresolved.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @classmethod
+    def open(cls, location: str | Path) -> Self:
+        """The registry at this place; an empty one is made where none is."""
+        path = _file(location)
+        if not path.exists():
+            create_store(path)
+        return cls(open_store(path))
+
+    @classmethod
+    def open_existing(cls, location: str | Path) -> Self:
+        """The registry at this place, for those who only read: refused where none is."""
+        path = _file(location)
+        if not path.exists():
+            raise RegistryError(f"no registry at {path}: lineal run or lineal add begins one, --registry names another")
+        return cls(open_store(path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._store.close()
+
+    @property
+    def path(self) -> Path:
+        return self._store.path
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        """One moment of the registry, for questions that take more than one query."""
+        with self._store.reading() as connection:
+            yield connection
+
+    # Models
+
+    def add_model(self, record: ModelRecord, location: Path | None = None) -> bytes:
+        """Know a model from now on, and where it lies; adding it again changes nothing. Returns its hash."""
+        model_hash = record.manifest.model_hash
+        with self._store.writing() as connection:
+            models.add(connection, [record])
+            if location is not None:
+                models.place(connection, location, model_hash)
+        return model_hash
+
+    def add_models(self, records: Iterable[ModelRecord]) -> None:
+        """Know many models from now on: all or none."""
+        with self._store.writing() as connection:
+            models.add(connection, records)
+
+    def model(self, model_hash: bytes) -> KnownModel:
+        with self.reading() as connection:
+            _ = models.key(connection, model_hash)
+            return models.facts(connection, [model_hash])[model_hash]
+
+    def knows(self, model_hash: bytes) -> bool:
+        """Whether the model was added, or at least referred to."""
+        with self.reading() as connection:
+            return bool(models.keys(connection, [model_hash]))
+
+    def manifest(self, model_hash: bytes) -> Manifest:
+        """What a model's hash is made of, leaf by leaf and file by file."""
+        with self.reading() as connection:
+            return models.manifest(connection, model_hash)
+
+    def locations(self, model_hash: bytes) -> tuple[Path, ...]:
+        with self.reading() as connection:
+            return models.locations(connection, model_hash)
+
+    def forget(self, location: Path) -> bool:
+        """Know no longer that a model lies there; whether one was known to. The model itself stays known."""
+        with self._store.writing() as connection:
+            return models.forget(connection, location)
+
+    # Steps
+
+    def record(self, record: StepRecord) -> Recording:
+        """Remember a step; a merely claimed or inferred one that would close a cycle raises LineageCycle."""
+        return self.record_all([record])[0]
+
+    def record_all(self, records: Iterable[StepRecord]) -> list[Recording]:
+        """Remember many steps, in order: all or none."""
+        with self._store.writing() as connection:
+            return recording.record_all(connection, records)
+
+    def derived(self, derivation_id: bytes) -> tuple[bytes, ...]:
+        """The children known for a derivation, first recorded first."""
+        with self.reading() as connection:
+            return steps.derived(connection, derivation_id)
+
+    def steps_of(self, model_hash: bytes) -> tuple[StepRecord, ...]:
+        """Every way in which a model is known to have been made, first recorded first."""
+        with self.reading() as connection:
+            return tuple(steps.of_children(connection, [model_hash]).get(model_hash, ()))
+
+    def raise_evidence(self, record: StepRecord, grade: Evidence, share: float | None = None) -> Evidence:
+        """Attest a known step better; the grade that stands then. share: of a replay, the part recomputed."""
+        with self._store.writing() as connection:
+            return steps.raise_evidence(connection, record, grade, share)
+
+    # Names
+
+    def set_name(self, name: Name) -> None:
+        """Let a name stand for a model, whatever it stood for before."""
+        with self._store.writing() as connection:
+            names.set_name(connection, name)
+
+    def names(self, family: str | None = None) -> tuple[Name, ...]:
+        """All names, or a family's, in the order in which they were first given."""
+        with self.reading() as connection:
+            return names.names(connection, family)
+
+    def names_of(self, model_hash: bytes) -> tuple[Name, ...]:
+        with self.reading() as connection:
+            return names.names_of(connection, [model_hash]).get(model_hash, ())
+
+    def label(self, model_hash: bytes) -> str:
+        """What to call a model: its first name, bare where that says which; else its hash, shortened."""
+        with self.reading() as connection:
+            return names.labels(connection, [model_hash])[model_hash]
+
+    def resolve(self, reference: str) -> bytes:
+        """The model that a FAMILY:NAME, a unique NAME, a `b3:` prefix or the path of a known place stands for."""
+        with self.reading() as connection:
+            return names.resolve(connection, reference)
+
+    # Evaluations
+
+    def record_evaluation(self, evaluation: Evaluation) -> None:
+        """Remember what a model scored; the same model, text and settings again replace the figures."""
+        with self._store.writing() as connection:
+            evaluations.record(connection, evaluation)
+
+    def evaluations(self, model_hash: bytes) -> tuple[Evaluation, ...]:
+        with self.reading() as connection:
+            return evaluations.of_models(connection, [model_hash]).get(model_hash, ())
+
+    def find_evaluation(
+        self, model: bytes, data_hash: bytes, settings: Mapping[str, Json], reference: bytes | None = None
+    ) -> Evaluation | None:
+        """A known evaluation of this model on these bytes under these settings, whatever the text was called."""
+        with self.reading() as connection:
+            return evaluations.find(connection, model, data_hash, settings, reference)
+
+
+def _file(location: str | Path) -> Path:
+    if isinstance(location, str) and "://" in location:
+        scheme = location.partition(":")[0]
+        raise RegistryError(f"the registry cannot be a {scheme}:// URL: this lineal keeps it in an SQLite file")
+    return Path(location).expanduser()
