@@ -16,7 +16,7 @@ import tokenize
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from pydoc_data.topics import topics as CHAPTERS
+from pydoc_data import topics as reference
 
 EXCLUDED = {
     "__pycache__",
@@ -71,8 +71,8 @@ def code_and_docstrings(source: str) -> tuple[str, list[str]]:
 
 def topics() -> Iterator[tuple[str, str]]:
     """The chapters of the language reference that `help()` shows."""
-    for name in sorted(CHAPTERS):
-        yield f"pydoc_data/topics.py#{name}", CHAPTERS[name].strip()
+    for name in sorted(reference.topics):
+        yield f"pydoc_data/topics.py#{name}", reference.topics[name].strip()
 
 
 def gather(library: Path) -> dict[tuple[str, str], list[str]]:

@@ -1,0 +1,40 @@
+"""lineal derives models from models, and knows where every one of them came from.
+
+The public names are loaded when they are first used: importing lineal imports neither torch nor numpy.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "lineal.derivation": (
+        "DataFile",
+        "Derivation",
+        "Distillation",
+        "FineTune",
+        "Input",
+        "Merge",
+        "Original",
+        "Prune",
+        "QuantizationType",
+        "Quantize",
+        "Step",
+        "derivation_from_json",
+    ),
+    "lineal.errors": ("LinealError",),
+    "lineal.methods.finetune": ("FullFineTune", "Lora", "LoraConfig", "LoraLayer"),
+    "lineal.methods.merge": ("AdapterMerge", "DareTies", "Linear", "Slerp", "TaskArithmetic", "Ties"),
+}
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'lineal' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -125,10 +125,11 @@ def _sharded(folder: Path) -> Checkpoint:
     specs: dict[str, TensorSpec] = {}
     for shard in shards:
         if not (folder / shard).is_file():
-            raise CheckpointError(f"{index}: names the shard {shard}, which is missing")
+            raise CheckpointError(f"{index}: names the shard {shard!r}, which is missing")
         for name, spec in read_header(folder / shard)[0].items():
             if placed.get(name) != shard:
-                raise CheckpointError(f"{folder / shard}: holds {name!r}, which the index places in {placed.get(name)}")
+                place = placed.get(name)
+                raise CheckpointError(f"{folder / shard}: holds {name!r}, which the index places in {place!r}")
             specs[name] = spec
     missing = sorted(placed.keys() - specs.keys())
     if missing:

@@ -1,7 +1,6 @@
 """The `lineal` command: dispatch, and one line for every error."""
 
 import sys
-import traceback
 from collections.abc import Sequence
 
 import typer
@@ -31,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(error: BaseException, message: str, code: int, debug: bool) -> int:
     if debug:
+        import traceback
+
         traceback.print_exception(error)
     print(f"lineal: {message}", file=sys.stderr)
     return code

@@ -16,22 +16,20 @@ MOST_UNASKED = 2000
 EXAMPLES = """
 Examples:
 
-  lineal log                          every family in the registry
+  lineal log                    every family in the registry
 
-  lineal log --family demo            one family, roots at the top
+  lineal log --family demo      one family, roots at the top
 
-  lineal log both                     one model and all that it was made from
+  lineal log both               one model and all that it goes back to
 
-  lineal log both --depth 1           its parents only
+  lineal log both --depth 1     only its parents
 
-  lineal log --family demo --svg family.svg --all
+  lineal log --family demo --svg family.svg
 """
 
 
 def log(
-    models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names, b3: hashes or paths.")
-    ] = None,
+    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Names, b3: hashes or paths.")] = None,
     family: Annotated[str | None, typer.Option("--family", metavar="NAME", help="All models of this family.")] = None,
     every_step: Annotated[
         bool, typer.Option("--all", help="Every way in which a model was made, not only the one recorded first.")

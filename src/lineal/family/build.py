@@ -41,7 +41,16 @@ class Order:
     hub_ids: Mapping[str, str]
 
 
-def build(workshop: Workshop, order: Order) -> Placed:
+@final
+@dataclass(frozen=True)
+class Built:
+    """A finished model, and whether it was there already."""
+
+    placed: Placed
+    was_present: bool
+
+
+def build(workshop: Workshop, order: Order) -> Built:
     """The finished model. Its folder appears at once or not at all; what stood there before is kept aside."""
 
     def waiting() -> None:
@@ -49,9 +58,7 @@ def build(workshop: Workshop, order: Order) -> Placed:
 
     with output_lock(order.target, waiting):
         known = existing(workshop, order)
-        if known is not None:
-            return known
-        return _build_anew(workshop, order)
+        return Built(known or _build_anew(workshop, order), was_present=known is not None)
 
 
 def existing(workshop: Workshop, order: Order) -> Placed | None:
@@ -67,12 +74,21 @@ def existing(workshop: Workshop, order: Order) -> Placed | None:
         return None
     if provenance is None or provenance.step.derivation_id != step.derivation_id:
         return None
-    if provenance.hashes.manifest.model_hash != placed.model_hash:
+    if _altered(provenance, placed):
         workshop.progress.say(f"{order.target} has changed since it was made, and will be made anew")
         return None
     if placed.model_hash not in workshop.registry.derived(step.derivation_id):
         _record(workshop, order, provenance, order.target, seconds=0.0)
     return placed
+
+
+def _altered(provenance: Provenance, placed: Placed) -> bool:
+    """Whether weights, package or headers are not what was written; a card may be edited."""
+    found = placed.hashes.files if placed.hashes else {}
+    files = ((path, file) for path, file in provenance.hashes.files.items() if path != CARD)
+    return provenance.hashes.manifest.model_hash != placed.model_hash or any(
+        found.get(path) != file for path, file in files
+    )
 
 
 def step_of(workshop: Workshop, order: Order) -> Step | None:
@@ -101,18 +117,26 @@ def _build_anew(workshop: Workshop, order: Order) -> Placed:
     made = make(workshop, order.recipe, order.inputs, child, partial / "work", key.hex())
     order = replace(order, inputs=tuple((role, _learn(workshop, p, made, opened)) for role, p in order.inputs))
     provenance = _describe(workshop, order, child, made)
-    replaced = read_provenance(order.target) if order.target.is_dir() else None
-    earlier = format_hash(replaced.hashes.manifest.model_hash)[3:15] if replaced else "unknown"
+    standing = _standing(workshop, order.target)
+    earlier = format_hash(standing.model_hash)[3:15] if standing else "unreadable"
     moved = publish(child, order.target, f"{order.target.name}-{earlier}")
     shutil.rmtree(partial)
     if moved is not None:
         workshop.progress.say(f"{order.target} was replaced; what stood there is now {moved}")
-        if replaced is not None:
-            workshop.registry.add_model(_model_record(replaced), moved)
+        if standing is not None and standing.model_hash != provenance.hashes.manifest.model_hash:
+            register(workshop, replace(standing, checkpoint=open_checkpoint(moved)))
     _record(workshop, order, provenance, order.target, time.monotonic() - began)
     placed = replace(workshop.place(str(order.name), order.target), hashes=provenance.hashes)
     workshop.remember(placed)
     return placed
+
+
+def _standing(workshop: Workshop, target: Path) -> Placed | None:
+    """What is about to be replaced, if it is a model that can still be read."""
+    try:
+        return workshop.identify(workshop.place(target.name, target)) if target.is_dir() else None
+    except CheckpointError:
+        return None
 
 
 def _key(workshop: Workshop, order: Order) -> bytes:

@@ -13,6 +13,7 @@ Place: TypeAlias = tuple[str | int, ...]
 
 _LARGEST_FILE = 1_000_000
 _MOST_NODES = 100_000
+_PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 @final
@@ -43,6 +44,8 @@ class Located:
         self._lines[place] = node.start_mark.line + 1
         if len(self._lines) > _MOST_NODES:  # aliases can make a small file grow without bound
             raise RecipeError(f"{self.path}: more than {_MOST_NODES} values")
+        if not isinstance(node, ScalarNode) and node.tag not in _PLAIN_TAGS:
+            raise RecipeError(f"{self.path}:{node.start_mark.line + 1}: the tag {node.tag} means nothing here")
         if isinstance(node, SequenceNode):
             return [self._plain(item, (*place, index)) for index, item in enumerate(cast(list[Node], node.value))]
         if isinstance(node, MappingNode):

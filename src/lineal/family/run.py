@@ -88,9 +88,9 @@ def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[s
     for recipe in bench.selected(wanted):
         if recipe.origin is None:
             _check_target(bench, recipe)
-            before = bench.placed.get(recipe.name) or bench.present(recipe)
-            bench.placed[recipe.name] = before or build(workshop, bench.order(recipe))
-            workshop.progress.say(f"{recipe.name}: {'up to date' if before else 'done'}")
+            built = build(workshop, bench.order(recipe))
+            bench.placed[recipe.name] = built.placed
+            workshop.progress.say(f"{recipe.name}: {'up to date' if built.was_present else 'done'}")
         else:
             bench.placed[recipe.name] = bench.bring(recipe)
     return bench.placed

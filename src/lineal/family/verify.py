@@ -60,8 +60,9 @@ def verify_model(workshop: Workshop, model_hash: bytes, *, recompute: bool = Tru
     places = [path for path in workshop.registry.locations(model_hash) if path.is_dir()]
     if not places:
         return Verdict(label, model_hash, None, ("lies nowhere on this machine",))
-    folder = places[0]
-    faults = tuple(_folder_faults(workshop, label, folder, workshop.registry.manifest(model_hash)))
+    folder, manifest = places[0], workshop.registry.manifest(model_hash)
+    found = ((place, _folder_faults(workshop, label, place, manifest)) for place in places)
+    faults = tuple(f"{place}: {fault}" for place, in_place in found for fault in in_place)
     steps = [step for step in workshop.registry.steps_of(model_hash) if not step.reproduces]
     if faults or not steps:
         return Verdict(label, model_hash, folder, faults, why_not="" if steps else "an original: nothing to recompute")

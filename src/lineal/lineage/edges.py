@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, bindparam, text
 
 from lineal.lineage.order import Edges
-from lineal.lineage.store import rows_for
+from lineal.lineage.store import AnyRow, rows_for
 
 UP, DOWN = ("child_id", "model_id"), ("model_id", "child_id")
 """The way from a child to what it was made from, and back: (column we stand on, column we go to) of step_input."""
@@ -87,15 +87,15 @@ def edges_above(connection: Connection, start: int) -> Edges:
         )
         SELECT child_id, model_id FROM reached JOIN step_input ON child_id = reached.id ORDER BY step_id, position
     """
-    return _by_child(connection.execute(text(query), {"start": start}).tuples())
+    return _by_child(connection.execute(text(query), {"start": start}))
 
 
 def all_edges(connection: Connection) -> Edges:
     query = "SELECT child_id, model_id FROM step_input WHERE child_id IS NOT NULL ORDER BY step_id, position"
-    return _by_child(connection.execute(text(query)).tuples())
+    return _by_child(connection.execute(text(query)))
 
 
-def _by_child(rows: Iterable[tuple[int, int]]) -> Edges:
+def _by_child(rows: Iterable[AnyRow]) -> Edges:
     parents: dict[int, dict[int, None]] = {}
     for child, parent in rows:
         parents.setdefault(child, {})[parent] = None

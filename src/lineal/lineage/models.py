@@ -120,7 +120,7 @@ def manifest(connection: Connection, model_hash: bytes) -> Manifest:
     )
     made_of = manifest_of(
         (Leaf(name, dtype, tuple(json.loads(shape)), length, data) for name, dtype, shape, length, data in leaves),
-        dict(package.tuples()),
+        {row.path: row.content_hash for row in package},
     )
     if made_of.model_hash != model_hash:
         raise RegistryError(f"the registry's tensors of {format_hash(model_hash)} do not give its hash: it is damaged")

@@ -51,6 +51,7 @@ def _head(node: Node) -> list[str]:
     accent = ACCENTS[node.kind]
     pill = text_width(kind, 10.5 * BOLD) + 12
     pill_left = CARD_WIDTH - 12 - pill
+    middle = pill_left + pill / 2
     room = CARD_WIDTH - 2 * PADDING
     attested, attested_width = _attested(node)
     name = shortened(node.label, 15 * BOLD, pill_left - PADDING - 8)
@@ -58,7 +59,7 @@ def _head(node: Node) -> list[str]:
     return [
         f'<text class="name" x="{PADDING:g}" y="29">{escaped(name)}</text>',
         f'<rect x="{pill_left:.1f}" y="14" width="{pill:.1f}" height="20" rx="10" fill="{accent}" opacity="0.12"/>',
-        f'<text class="kind" x="{pill_left + pill / 2:.1f}" y="27.8" text-anchor="middle" fill="{accent}">{kind}</text>',
+        f'<text class="kind" x="{middle:.1f}" y="27.8" text-anchor="middle" fill="{accent}">{kind}</text>',
         f'<text class="made" x="{PADDING:g}" y="50">{escaped(made_by)}</text>',
         attested,
         f'<text class="size" x="{PADDING:g}" y="69">{escaped(shortened(_size(node), 11.5, room))}</text>',

@@ -27,7 +27,7 @@ class Layers:
 
 
 def in_layers(models: int, edges: Sequence[tuple[int, int]]) -> Layers:
-    """Rows for models numbered from 0, parents first, and (parent, child) edges; each row in the order of the models."""
+    """Rows for models numbered from 0, parents first, and (parent, child) edges; each row in the models' order."""
     parents: dict[int, list[int]] = {}
     for parent, child in edges:
         parents.setdefault(child, []).append(parent)

@@ -1,4 +1,4 @@
-"""The order within each row: by barycentre until few edges cross, then swapping neighbours while that shortens edges."""
+"""The order within each row: by barycentre until few edges cross, then swapping neighbours to shorten edges."""
 
 from bisect import bisect_right, insort
 from collections.abc import Sequence

@@ -34,8 +34,7 @@ class LoraConfig:
     rank_stabilized: bool = False
 
     def __post_init__(self) -> None:
-        rank: object = self.rank
-        if not isinstance(rank, int) or isinstance(rank, bool) or rank < 1:
+        if not _is_count(self.rank):
             raise MethodError(f"lora: rank must be an integer of at least 1, got {self.rank!r}")
         if not 0 < self.alpha < math.inf:
             raise MethodError(f"lora: alpha must be finite and above 0, got {self.alpha!r}")
@@ -62,6 +61,10 @@ class LoraConfig:
 
     def trainable_parameters(self, in_features: int, out_features: int) -> int:
         return self.rank * (in_features + out_features)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 @final

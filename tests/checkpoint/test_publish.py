@@ -1,0 +1,123 @@
+"""A folder appears whole or not at all, and what it replaces is kept aside."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from lineal.checkpoint.publish import REPLACED, output_lock, partial_folder, publish, remove_other_partials
+
+
+def folder(path: Path, content: str) -> Path:
+    (path / "inner").mkdir(parents=True)
+    (path / "a.txt").write_text(content)
+    (path / "inner" / "b.txt").write_text(content)
+    return path
+
+
+def test_a_finished_folder_takes_its_place(tmp_path: Path) -> None:
+    partial = folder(tmp_path / ".new", "new")
+    assert publish(partial, tmp_path / "model") is None
+    assert not partial.exists()
+    assert (tmp_path / "model" / "inner" / "b.txt").read_text() == "new"
+
+
+def test_what_is_replaced_is_kept_aside_under_the_name_given(tmp_path: Path) -> None:
+    folder(tmp_path / "model", "old")
+    moved = publish(folder(tmp_path / ".new", "new"), tmp_path / "model", "model-0123456789ab")
+    assert moved == tmp_path / REPLACED / "model-0123456789ab"
+    assert (moved / "a.txt").read_text() == "old"
+    assert (tmp_path / "model" / "a.txt").read_text() == "new"
+
+
+def test_nothing_kept_aside_is_ever_overwritten(tmp_path: Path) -> None:
+    publish(folder(tmp_path / ".new", "0"), tmp_path / "model")
+    moved = [publish(folder(tmp_path / ".new", str(i)), tmp_path / "model", "model-x") for i in (1, 2, 3)]
+    assert [path and path.name for path in moved] == ["model-x", "model-x-2", "model-x-3"]
+    assert [path and (path / "a.txt").read_text() for path in moved] == ["0", "1", "2"]
+
+
+def test_a_crash_between_the_two_renames_loses_neither_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, partial = folder(tmp_path / "model", "old"), folder(tmp_path / ".new", "new")
+    rename, renamed = Path.rename, list[Path]()
+
+    def crash_at_the_second(self: Path, to: Path) -> Path:
+        renamed.append(self)
+        if len(renamed) == 2:
+            raise KeyboardInterrupt
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", crash_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        publish(partial, target, "model-old")
+    monkeypatch.undo()
+    assert renamed == [target, partial]
+    assert (tmp_path / REPLACED / "model-old" / "a.txt").read_text() == "old"
+    assert publish(partial, target, "model-old") is None
+    assert (target / "a.txt").read_text() == "new"
+
+
+def test_every_file_is_durable_before_the_first_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    rename = Path.rename
+
+    def traced_rename(self: Path, to: Path) -> Path:
+        events.append(f"rename {self.name}")
+        return rename(self, to)
+
+    monkeypatch.setattr("lineal.checkpoint.publish._fsync", lambda path: events.append(f"fsync {path.name}"))
+    monkeypatch.setattr(Path, "rename", traced_rename)
+    publish(folder(tmp_path / ".new", "new"), tmp_path / "model")
+    assert set(events[:4]) == {"fsync a.txt", "fsync b.txt", "fsync inner", "fsync .new"}
+    assert events[4:] == ["rename .new", f"fsync {tmp_path.name}"]
+
+
+def test_a_partial_folder_lies_beside_its_target_and_is_named_for_its_content(tmp_path: Path) -> None:
+    path = partial_folder(tmp_path / "model", bytes(range(32)))
+    assert path == tmp_path / ".model.000102030405.partial"
+
+
+def test_only_abandoned_partials_of_the_same_target_are_removed(tmp_path: Path) -> None:
+    kept = partial_folder(tmp_path / "model", bytes(32))
+    others = [tmp_path / ".model2.ab.partial", tmp_path / "model", tmp_path / ".other.ab.partial"]
+    for path in (kept, *others, tmp_path / ".model.ab.partial", tmp_path / ".model.cd.partial"):
+        folder(path, "x")
+    remove_other_partials(tmp_path / "model", kept)
+    assert sorted(tmp_path.iterdir()) == sorted([kept, *others])
+
+
+def test_a_second_run_waits_for_the_lock_and_says_so(tmp_path: Path) -> None:
+    target = tmp_path / "models" / "a"
+    events: list[str] = []
+    waiting, entered = threading.Event(), threading.Event()
+
+    def second_run() -> None:
+        with output_lock(target, waiting.set):
+            events.append("second")
+            entered.set()
+
+    with output_lock(target, lambda: events.append("never")):
+        thread = threading.Thread(target=second_run)
+        thread.start()
+        assert waiting.wait(30)
+        assert not entered.is_set()
+        events.append("first")
+    thread.join(30)
+    assert events == ["first", "second"]
+
+
+def test_locks_of_different_outputs_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    waited: list[str] = []
+    with (
+        output_lock(tmp_path / "a", lambda: waited.append("a")),
+        output_lock(tmp_path / "b", lambda: waited.append("b")),
+    ):
+        assert waited == []
+
+
+def test_a_lock_is_free_again_after_an_error(tmp_path: Path) -> None:
+    waited: list[str] = []
+    with pytest.raises(ValueError, match="inside"), output_lock(tmp_path / "a", lambda: waited.append("a")):
+        raise ValueError("inside")
+    with output_lock(tmp_path / "a", lambda: waited.append("a")):
+        assert waited == []

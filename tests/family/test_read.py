@@ -1,0 +1,127 @@
+"""Family files: what is accepted, and every fault with its line, at once."""
+
+from pathlib import Path
+
+import pytest
+
+from lineal.errors import LineageCycle, RecipeError
+from lineal.family.read import read_family
+from lineal.methods.merge import Ties
+from tests.family.conftest import MERGES, write_family
+
+
+def faults_of(folder: Path, text: str) -> list[str]:
+    with pytest.raises(RecipeError) as caught:
+        read_family(write_family(folder, text))
+    return [line.removeprefix(f"{folder / 'family.yaml'}:") for line in str(caught.value).splitlines()]
+
+
+def test_models_come_in_an_order_in_which_they_can_be_built(tmp_path: Path) -> None:
+    text = (
+        "models: {last: {merge: {parents: [x, y], method: linear}}, y: {original: {path: y}}, x: {original: {path: x}}}"
+    )
+    assert list(read_family(write_family(tmp_path, text)).models) == ["x", "y", "last"]
+
+
+def test_a_family_without_a_name_is_called_after_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "my-models"
+    folder.mkdir()
+    assert read_family(write_family(folder, "models: {x: {original: {path: x}}}")).name == "my-models"
+
+
+def test_a_method_and_its_options_become_the_method(tmp_path: Path) -> None:
+    text = """
+models:
+  a: {original: {path: a}}
+  m: {merge: {parents: [a, a], base: a, method: ties, density: 0.5, weights: [1, 2], lambda: 0.7}}
+"""
+    recipe = read_family(write_family(tmp_path, text)).models["m"]
+    assert recipe.method == Ties(density=0.5, weights=(1.0, 2.0), lambda_=0.7)
+    assert [(r.role, r.model) for r in recipe.inputs] == [("base", "a"), ("parent", "a"), ("parent", "a")]
+
+
+def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    text = """family: demo
+models:
+  both:  {merge: {parents: [code, prose], base: base, method: tise}}
+  base:  {original: {path: ./base}}
+  code:  {finetune: {parent: bass, data: code.jsonl, epochs: 0}}
+  prose:
+    finetune:
+      parent: base
+      rnk: 16
+      data: prose.jsonl
+  x: {quantise: {}}
+evaluat: 1
+"""
+    found = faults_of(tmp_path, text)
+    assert [fault.split(":")[0] for fault in found] == ["3", "5", "5", "5", "9", "10", "11", "12"]
+    assert "unknown merge method 'tise' (did you mean ties?)" in found[0]
+    assert any("unknown model 'bass' (did you mean base?)" in fault for fault in found)
+    assert any("epochs must be an integer of at least 1, got 0" in fault for fault in found)
+    assert any(f"no data file {tmp_path / 'code.jsonl'}" in fault for fault in found)
+    assert "unknown option 'rnk' (did you mean rank?)" in found[4]
+    assert "unknown verb 'quantise'" in found[6]
+    assert "unknown key 'evaluat' (did you mean evaluate?)" in found[7]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "a family file must be a mapping"),
+        ("models: [a]", "models must be a mapping"),
+        ("models: {a: {original: {path: x, train: {}}}}", "unknown key 'path'"),
+        ("models: {a: {original: {}}}", "one of path, hub or train"),
+        ("models: {a: {original: {hub: org/name, revision: main}}}", "40 hex digits of a commit"),
+        ("models: {a: {original: {path: x}, merge: {}}}", "exactly one of"),
+        ("models: {../a: {original: {path: x}}}", "is not a name"),
+        ("models: {a: {merge: {parents: [], method: linear}}}", "parents must name a model"),
+        ("models: {a: {merge: {parents: [a]}}}", "method is needed"),
+        ("family: ../x\nmodels: {}", "is not a name"),
+    ],
+)
+def test_what_cannot_mean_anything_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    assert any(message in fault for fault in faults_of(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("models: {a: 1, a: 2}", "'a' is given twice"),
+        ("models: {a: [", "not YAML"),
+        ("models: !!python/object:os.system {}", "means nothing here"),
+        ("models: !!python/name:os.system x", "could not determine a constructor"),
+        ("models: {? [a] : 1}", "a key must be a plain word"),
+    ],
+)
+def test_a_file_that_is_not_plain_yaml_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=r"family\.yaml:1: ") as caught:
+        read_family(write_family(tmp_path, text))
+    assert message in str(caught.value)
+
+
+def test_a_small_file_that_grows_without_bound_is_refused(tmp_path: Path) -> None:
+    bomb = "\n".join(["a0: &a0 [x]", *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9))])
+    with pytest.raises(RecipeError, match="more than 100000 values"):
+        read_family(write_family(tmp_path, bomb))
+
+
+def test_a_cycle_is_refused_and_named(tmp_path: Path) -> None:
+    text = """
+models:
+  c: {original: {path: c}}
+  a: {merge: {parents: [b, c], method: linear}}
+  b: {merge: {parents: [a, c], method: linear}}
+"""
+    with pytest.raises(LineageCycle, match="lineage cycle: a -> b -> a"):
+        read_family(write_family(tmp_path, text))
+
+
+def test_a_chain_of_thousands_of_models_is_ordered_without_recursion(tmp_path: Path) -> None:
+    links = "\n".join(f"  m{i}: {{merge: {{parents: [m{i - 1}, m0], method: linear}}}}" for i in range(3000, 0, -1))
+    family = read_family(write_family(tmp_path, f"models:\n{links}\n  m0: {{original: {{path: x}}}}\n"))
+    assert list(family.models) == [f"m{i}" for i in range(3001)]
+
+
+def test_the_example_of_the_tests_is_valid(tmp_path: Path) -> None:
+    assert list(read_family(write_family(tmp_path, MERGES)).models) == ["a", "b", "c", "between", "sum", "last"]

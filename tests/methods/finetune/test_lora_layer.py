@@ -1,0 +1,96 @@
+"""A LoRA layer, against reference values and against PEFT's own layer."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lineal.errors import MethodError
+from lineal.methods.finetune import LoraConfig, LoraLayer
+
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "formulas.json").read_text())["lora"]
+
+
+def vector(name, dtype=np.float64):
+    return np.array(VECTORS[name], dtype)
+
+
+def layer(dtype=np.float64, *, rank_stabilized: bool = False) -> LoraLayer:
+    config = LoraConfig(rank=VECTORS["rank"], alpha=VECTORS["alpha"], rank_stabilized=rank_stabilized)
+    return LoraLayer(vector("weight", dtype), vector("lora_A", dtype), vector("lora_B", dtype), config.scaling)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+def test_weights_and_outputs_are_the_reference_values(dtype, rtol):
+    assert layer(dtype).effective_weight() == pytest.approx(vector("effective_weight"), rel=rtol)
+    stabilized = layer(dtype, rank_stabilized=True).effective_weight()
+    assert stabilized == pytest.approx(vector("rank_stabilized"), rel=rtol)
+    assert layer(dtype).forward(vector("x", dtype)) == pytest.approx(vector("forward"), rel=rtol, abs=1e-6)
+
+
+def test_the_dtype_is_kept():
+    single = layer(np.float32)
+    assert single.effective_weight().dtype == single.forward(vector("x", np.float32)).dtype == np.float32
+
+
+def test_parameters_are_counted():
+    assert (layer().trainable, layer().total) == (VECTORS["trainable"], VECTORS["total"])
+
+
+def test_merging_changes_the_weight_and_not_the_output():
+    merged = layer()
+    merged.merge()
+    assert np.array_equal(merged.weight, layer().effective_weight())
+    assert np.array_equal(merged.effective_weight(), merged.weight)
+    assert merged.forward(vector("x")) == pytest.approx(vector("forward"), rel=1e-12)
+
+
+def test_unmerging_restores_every_bit():
+    restored = layer(np.float32)
+    for _ in range(3):
+        restored.merge()
+        restored.unmerge()
+    assert np.array_equal(restored.weight, vector("weight", np.float32))
+
+
+def test_merging_twice_or_unmerging_the_unmerged_is_an_error():
+    twice = layer()
+    with pytest.raises(MethodError, match="not merged"):
+        twice.unmerge()
+    twice.merge()
+    with pytest.raises(MethodError, match="merged already"):
+        twice.merge()
+
+
+def test_a_zero_B_changes_nothing():
+    weight = vector("weight")
+    untrained = LoraLayer(weight, vector("lora_A"), np.zeros_like(vector("lora_B")), 2.0)
+    assert np.array_equal(untrained.effective_weight(), weight)
+
+
+def test_matrices_that_do_not_fit_or_differ_in_dtype_are_refused():
+    with pytest.raises(MethodError, match="do not fit"):
+        LoraLayer(vector("weight"), vector("lora_B"), vector("lora_A"), 1.0)
+    with pytest.raises(MethodError, match="share a dtype"):
+        LoraLayer(vector("weight"), vector("lora_A", np.float32), vector("lora_B"), 1.0)
+
+
+@pytest.mark.parametrize("rank_stabilized", [False, True])
+def test_the_output_is_that_of_PEFTs_own_layer(rank_stabilized):
+    torch = pytest.importorskip("torch")
+    peft = pytest.importorskip("peft")
+    ours = layer(np.float32, rank_stabilized=rank_stabilized)
+    theirs = torch.nn.Sequential(torch.nn.Linear(5, 6, bias=False))
+    settings = peft.LoraConfig(
+        r=VECTORS["rank"], lora_alpha=VECTORS["alpha"], use_rslora=rank_stabilized, target_modules=["0"]
+    )
+    theirs = peft.get_peft_model(theirs, settings).base_model.model[0]
+    with torch.no_grad():
+        theirs.base_layer.weight.copy_(torch.from_numpy(ours.weight))
+        theirs.lora_A["default"].weight.copy_(torch.from_numpy(ours.A))
+        theirs.lora_B["default"].weight.copy_(torch.from_numpy(ours.B))
+        x = vector("x", np.float32)
+        assert ours.forward(x) == pytest.approx(theirs(torch.from_numpy(x)).numpy(), rel=1e-5, abs=1e-6)
+        theirs.merge()
+        assert ours.effective_weight() == pytest.approx(theirs.base_layer.weight.numpy(), rel=1e-5, abs=1e-6)
