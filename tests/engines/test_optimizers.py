@@ -60,6 +60,7 @@ def test_a_schedule_reaches_both_halves_of_muon_also_after_their_state_was_loade
     first.step()
     second, schedule = make()
     second.load_state_dict(first.state_dict())
+    second.step()
     schedule.step()
     assert {group["lr"] for part in second._parts for group in part.param_groups} == {0.5}
     assert all(part.state for part in second._parts)

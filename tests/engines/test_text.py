@@ -43,7 +43,12 @@ def test_a_file_that_is_missing_empty_a_folder_or_not_text_is_refused(tmp_path):
     (tmp_path / "empty.txt").touch()
     (tmp_path / "empty.jsonl").write_text('{"text": ""}\n')
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
-    faults = {"missing.txt": "no such", "empty.txt": "no text", "empty.jsonl": "no text", "latin.txt": "UTF-8 at byte 3"}
+    faults = {
+        "missing.txt": "no such",
+        "empty.txt": "no text",
+        "empty.jsonl": "no text",
+        "latin.txt": "UTF-8 at byte 3",
+    }
     for name, fault in faults.items():
         with pytest.raises(StorageError, match=fault):
             read_documents(tmp_path / name)

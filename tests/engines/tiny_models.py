@@ -13,9 +13,11 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from lineal.engines.original import train_tokenizer
 
+torch.set_num_threads(1)  # products this small only lose by a second thread, most of all on a busy machine
+
 POSITIONS = 32
 VOCABULARY = 300
-WORDS = "a model is derived from another by one step and every step keeps the names of its parents é\u4e16".split()
+SENTENCE = "a model is derived from another by one step and every step keeps the names of its parents é\u4e16"
 
 CONFIG: dict[str, Any] = {
     "model_type": "llama",
@@ -31,7 +33,7 @@ CONFIG: dict[str, Any] = {
 
 def make_documents(seed: int, count: int = 40) -> list[str]:
     generator = np.random.default_rng(seed)
-    return [" ".join(generator.choice(WORDS, generator.integers(5, 40))) + "." for _ in range(count)]
+    return [" ".join(generator.choice(SENTENCE.split(), generator.integers(5, 40))) + "." for _ in range(count)]
 
 
 def write_data(path: Path, seed: int = 0, count: int = 40) -> Path:
@@ -62,7 +64,9 @@ def stored_in(folder: Path, source: Path, dtypes: dict[str, torch.dtype], defaul
     """A copy of a model with other stored dtypes."""
     shutil.copytree(source, folder)
     tensors = load_file(source / "model.safetensors")
-    save_file({n: t.to(dtypes.get(n, default)) for n, t in tensors.items()}, folder / "model.safetensors", {"format": "pt"})
+    save_file(
+        {n: t.to(dtypes.get(n, default)) for n, t in tensors.items()}, folder / "model.safetensors", {"format": "pt"}
+    )
     return folder
 
 

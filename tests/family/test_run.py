@@ -46,12 +46,16 @@ def test_running_twice_changes_nothing(workshop: Workshop, parents: Path) -> Non
     assert states(parents / "models") == before
 
 
-def test_only_what_a_change_concerns_is_built_again_and_the_old_is_kept_aside(workshop: Workshop, parents: Path) -> None:
+def test_only_what_a_change_concerns_is_built_again_and_the_old_is_kept_aside(
+    workshop: Workshop, parents: Path
+) -> None:
     first = run(workshop, parents)
     before = states(parents / "models")
     second = run(workshop, parents, MERGES.replace("t: 0.3", "t: 0.4"))
     after = states(parents / "models")
-    changed = {Path(path).relative_to(parents / "models").parts[0] for path in before if before[path] != after.get(path)}
+    changed = {
+        Path(path).relative_to(parents / "models").parts[0] for path in before if before[path] != after.get(path)
+    }
     assert changed == {"between", "last"}
     assert second["sum"].model_hash == first["sum"].model_hash
     kept = {path.name for path in (parents / "models" / ".replaced").iterdir()}
@@ -83,6 +87,15 @@ def test_an_edited_card_is_no_damage(workshop: Workshop, parents: Path) -> None:
     card.write_text("my own words")
     run(workshop, parents)
     assert card.read_text() == "my own words"
+
+
+def test_a_folder_that_lineal_did_not_make_is_not_replaced(workshop: Workshop, parents: Path) -> None:
+    precious = parents / "models" / "sum"
+    precious.mkdir(parents=True)
+    (precious / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="exists and was not made by lineal"):
+        run(workshop, parents)
+    assert (precious / "thesis.txt").read_text() == "years of work"
 
 
 def test_a_lost_registry_is_filled_again_from_what_lies_there(workshop: Workshop, parents: Path) -> None:

@@ -14,6 +14,10 @@ from lineal.lineage.records import Evaluation, Form, ModelRecord, Name, StepReco
 from lineal.lineage.registry import Registry
 
 
+ROOT = Path(__file__).parents[2]
+"""Where programs run that import these tests."""
+
+
 def digest(name: str) -> bytes:
     return blake3(name.encode()).digest()
 

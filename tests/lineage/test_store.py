@@ -12,7 +12,7 @@ from lineal.errors import RegistryError
 from lineal.lineage.registry import Registry
 from lineal.lineage.schema import MIGRATIONS
 from lineal.lineage.store import Store, create_store
-from tests.lineage.families import add_family, model
+from tests.lineage.families import ROOT, add_family, model
 
 
 def test_a_registry_is_made_where_none_is_with_its_folders(tmp_path: Path):
@@ -138,7 +138,9 @@ except RegistryError as error:
     print(error)
 """
     place = tmp_path / "registry.db"
-    ran = subprocess.run([sys.executable, "-c", program, str(place)], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(place)], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert "nothing was changed" in ran.stdout, ran.stdout
     with Registry.open_existing(place) as registry:
         assert registry.knows(model("before").manifest.model_hash)
@@ -148,7 +150,7 @@ except RegistryError as error:
 def test_many_processes_make_one_registry(tmp_path: Path):
     place = tmp_path / "registry.db"
     program = "import sys; from lineal.lineage.registry import Registry; Registry.open(sys.argv[1]).close()"
-    running = [subprocess.Popen([sys.executable, "-c", program, str(place)]) for _ in range(8)]
+    running = [subprocess.Popen([sys.executable, "-c", program, str(place)], cwd=ROOT) for _ in range(8)]
     assert [process.wait() for process in running] == [0] * 8
     create_store(place)
     Registry.open_existing(place).close()

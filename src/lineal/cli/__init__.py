@@ -1,10 +1,12 @@
 """The command line: a verb a file; each parses, calls one public function and prints."""
 
-import sys
+import signal
 
-from lineal.cli.entry import main
 
-__all__ = ["main"]
+def main() -> int:
+    """The `lineal` command."""
+    # nothing is under way while the command line itself is loaded: Ctrl-C just ends it, without a traceback
+    _ = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from lineal.cli.entry import main as run_command
 
-if __name__ == "__main__":
-    sys.exit(main())
+    return run_command()

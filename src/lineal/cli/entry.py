@@ -1,7 +1,9 @@
 """The `lineal` command: dispatch, and one line for every error."""
 
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 import typer
 
@@ -15,17 +17,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 the answer is no, 2 usage or recipe, 3 files or registry."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
+    interrupts: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         result = typer.main.get_command(app).main([w for w in words if w != "--debug"], "lineal", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except LinealError as error:
         return _fail(error, str(error), error.exit_code, debug)
     except typer.TyperException as error:
-        return _fail(error, error.format_message(), 2, debug)
-    except (KeyboardInterrupt, typer.Abort) as error:
-        return _fail(error, "interrupted; the same command continues where it was", INTERRUPTED, debug)
+        return _fail(error, f"{error.format_message()} (lineal --help lists what there is)", 2, debug)
     except OSError as error:
         return _fail(error, str(error), 3, debug)
+    except BaseException as error:
+        # a library interrupted while it loads may turn the interrupt into an error of its own
+        if not interrupts and not isinstance(error, KeyboardInterrupt | typer.Abort):
+            raise
+        return _fail(error, "interrupted; the same command continues where it was", INTERRUPTED, debug)
+    finally:
+        _ = signal.signal(signal.SIGINT, before)
 
 
 def _fail(error: BaseException, message: str, code: int, debug: bool) -> int:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -18,7 +19,10 @@ from lineal.errors import CheckpointError
 
 _DOCUMENTS_AT_ONCE = 256
 _LOCAL = {"local_files_only": True, "trust_remote_code": False}
-_FAULTS = (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError, SafetensorError)
+_FAULTS = (
+    *(OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError),
+    *(SafetensorError, StrictDataclassError),
+)
 """What transformers and PEFT raise for folders they cannot use."""
 
 
@@ -128,5 +132,6 @@ def _blamed_on(folder: Path) -> Generator[None]:
     try:
         yield
     except _FAULTS as error:
-        first_line = (str(error).strip() or repr(error)).splitlines()[0]
-        raise CheckpointError(f"{folder}: {first_line}") from error
+        lines = (str(error).strip() or repr(error)).splitlines()
+        said = lines[-1] if isinstance(error, StrictDataclassError) else lines[0]  # the first names the validator
+        raise CheckpointError(f"{folder}: {said.strip()}") from error

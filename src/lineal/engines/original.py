@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     CONFIG_MAPPING,
@@ -61,8 +62,8 @@ def make_config(training: Scratch, tokenizer: PreTrainedTokenizerFast) -> PreTra
     fields: dict[str, Any] = {"dtype": "float32", **asked, **derived}
     try:
         return CONFIG_MAPPING[model_type](**fields)
-    except (TypeError, ValueError) as error:
-        raise MethodError(f"train: config: {error}") from None
+    except (TypeError, ValueError, StrictDataclassError) as error:
+        raise MethodError(f"train: config: {str(error).splitlines()[-1].strip()}") from None
 
 
 def random_model(config: PreTrainedConfig) -> PreTrainedModel:

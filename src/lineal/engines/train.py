@@ -140,21 +140,19 @@ def _original(method: Scratch, run: _Run) -> tuple[Course, list[float]]:
     dtype = stored_dtype(method)
     tokenizer = train_tokenizer(documents, method.vocabulary_size)
     config = make_config(method, tokenizer)
-    model = random_model(config)
+    model = random_model(copy.deepcopy(config))  # transformers writes into the one that it is given
     _check_context(method, model)
-    package = copy.deepcopy(model.config)  # before the Trainer writes into the model's own
-    package.dtype = config.dtype
-    package.architectures = [type(model).__name__]
+    config.architectures = [type(model).__name__]
     result = run.optimize(method, model, tokenizer, documents)
     write_model(model, run.out, run.staging, lambda _: dtype)
-    write_package(package, tokenizer, run.out)
+    write_package(config, tokenizer, run.out)
     return result
 
 
 def _full(method: FullFineTune, run: _Run, parent: Path, base: Path | None) -> tuple[Course, list[float]]:
     dtypes = trainable_dtypes(full_weights_of(parent, base))
     documents = read_all_documents(run.data)
-    model = load_model(parent, base)
+    model = load_model(parent, base).requires_grad_(True)  # PEFT freezes a base for good
     _check_context(method, model)
     result = run.optimize(method, model, load_tokenizer(parent, base), documents)
     written = write_model(model, run.out, run.staging, dtypes.__getitem__)

@@ -10,13 +10,13 @@ from typing import final
 
 from blake3 import blake3
 
-from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, hash_file
+from lineal.checkpoint.hashing import LINEAL_JSON, FolderHashes, hash_checkpoint, hash_file
 from lineal.checkpoint.publish import output_lock, partial_folder, publish, remove_other_partials
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.derivation.canonical import Json, canonical_json
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import DataFile, Input, Role, Step
-from lineal.errors import CheckpointError, LinealError
+from lineal.errors import CheckpointError, LinealError, UsageError
 from lineal.family.making import Inputs, Made, make
 from lineal.family.recipe import ModelRecipe
 from lineal.family.workshop import Placed, Workshop
@@ -25,6 +25,7 @@ from lineal.lineage.environment import environment
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.lineal_json import Provenance, read_provenance, write_provenance
 from lineal.lineage.records import ModelRecord, Name, Outcome, StepRecord
+from lineal.methods.finetune import Training
 from lineal.methods.method import Method, Reproducibility
 
 
@@ -57,22 +58,25 @@ def build(workshop: Workshop, order: Order) -> Built:
         workshop.progress.say(f"waiting for another run that is building {order.target}")
 
     with output_lock(order.target, waiting):
+        if order.target.exists() and not (order.target / LINEAL_JSON).is_file():
+            raise UsageError(f"{order.target} exists and was not made by lineal; choose another --out")
         known = existing(workshop, order)
         return Built(known or _build_anew(workshop, order), was_present=known is not None)
 
 
 def existing(workshop: Workshop, order: Order) -> Placed | None:
-    """The model, if this very derivation lies at the target intact; inputs that nobody has hashed yet say no."""
-    step = step_of(workshop, order)
-    if step is None or not order.target.is_dir():
+    """The model, if this very derivation lies at the target intact."""
+    if not order.target.is_dir():
         return None
+    order = replace(order, inputs=tuple((role, workshop.identify(placed)) for role, placed in order.inputs))
     try:
         placed = workshop.identify(workshop.place(str(order.name), order.target))
         provenance = read_provenance(order.target)
+        step = step_of(workshop, _settled(order, provenance))
     except CheckpointError as error:
         workshop.progress.say(f"{order.target} is damaged and will be made anew: {error}")
         return None
-    if provenance is None or provenance.step.derivation_id != step.derivation_id:
+    if provenance is None or step is None or provenance.step.derivation_id != step.derivation_id:
         return None
     if _altered(provenance, placed):
         workshop.progress.say(f"{order.target} has changed since it was made, and will be made anew")
@@ -80,6 +84,14 @@ def existing(workshop: Workshop, order: Order) -> Placed | None:
     if placed.model_hash not in workshop.registry.derived(step.derivation_id):
         _record(workshop, order, provenance, order.target, seconds=0.0)
     return placed
+
+
+def _settled(order: Order, provenance: Provenance | None) -> Order:
+    """With the epochs that a budget in tokens came to: they follow from data and tokenizer, which the step names."""
+    if provenance is None or not isinstance(order.method, Training) or order.method.tokens is None:
+        return order
+    epochs = provenance.step.options.get("epochs")
+    return replace(order, method=replace(order.method, epochs=epochs)) if isinstance(epochs, int) else order
 
 
 def _altered(provenance: Provenance, placed: Placed) -> bool:
@@ -115,7 +127,8 @@ def _build_anew(workshop: Workshop, order: Order) -> Placed:
     child = partial / "child"
     opened = {path: os.stat(path) for _, placed in order.inputs for path in _weight_paths(placed)}
     made = make(workshop, order.recipe, order.inputs, child, partial / "work", key.hex())
-    order = replace(order, inputs=tuple((role, _learn(workshop, p, made, opened)) for role, p in order.inputs))
+    learnt = tuple((role, _learn(workshop, placed, made, opened)) for role, placed in order.inputs)
+    order = replace(order, inputs=learnt, method=made.method)
     provenance = _describe(workshop, order, child, made)
     standing = _standing(workshop, order.target)
     earlier = format_hash(standing.model_hash)[3:15] if standing else "unreadable"

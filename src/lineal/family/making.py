@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import final
 
@@ -19,6 +19,7 @@ from lineal.family.progress import StepProgress
 from lineal.family.recipe import ModelRecipe
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.finetune import FullFineTune, Training
+from lineal.methods.method import Method
 from lineal.methods.streaming import StreamingMethod
 
 Inputs = Sequence[tuple[Role, Placed]]
@@ -27,8 +28,12 @@ Inputs = Sequence[tuple[Role, Placed]]
 @final
 @dataclass(frozen=True)
 class Made:
-    """What a maker learnt on the way: data hashes of the child's tensors and of the inputs it read whole."""
+    """What a maker learnt on the way: data hashes of the child's tensors and of the inputs it read whole.
 
+    method: as it is to be recorded; a budget in tokens has become epochs, too.
+    """
+
+    method: Method
     leaves: Mapping[str, Leaf] = field(default_factory=dict[str, Leaf])
     inputs: DataHashes = field(default_factory=dict[str, dict[str, bytes]])
 
@@ -58,7 +63,7 @@ def _make_merge(
         )
         writer.seal()
         copy_package(plan.donor, child)
-        return Made(dict(writer.leaves), read)
+        return Made(method, dict(writer.leaves), read)
 
 
 def _make_training(
@@ -70,8 +75,8 @@ def _make_training(
     parent = inputs[0][1] if inputs else None
     _empty(child)
     work.mkdir(exist_ok=True)
-    with StepProgress(workshop.progress, f"training {recipe.name}", "steps") as report:
-        train(
+    with StepProgress(workshop.progress, f"training {recipe.name}", "steps") as progress:
+        report = train(
             method,
             data=recipe.data,
             out=child,
@@ -79,11 +84,11 @@ def _make_training(
             parent=parent.folder if parent else None,
             parent_base=parent.base.folder if parent and parent.base else None,
             parent_name=parent.label if parent else "",
-            progress=report,
+            progress=progress,
         )
     if isinstance(method, FullFineTune) and parent is not None:
         copy_package((parent.base or parent).folder, child)
-    return Made()
+    return Made(replace(method, epochs=report.epochs))
 
 
 def _empty(folder: Path) -> None:

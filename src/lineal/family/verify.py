@@ -131,7 +131,8 @@ def _record_faults(expected: Manifest, provenance: Provenance, found: FolderHash
     """What lies outside the model's identity: headers, the card, stamps in configs, and the record itself."""
     if provenance.hashes.manifest.model_hash != expected.model_hash:
         yield f"lineal.json is of another model, {format_hash(provenance.hashes.manifest.model_hash)[:11]}"
-    identity = {path for path, digest in found.manifest.package.items() if expected.package.get(path) != digest}
+    package = expected.package.keys() | found.manifest.package.keys()
+    identity = {path for path in package if expected.package.get(path) != found.manifest.package.get(path)}
     recorded = {path: file for path, file in provenance.hashes.files.items() if path not in identity}
     present = {path: file for path, file in found.files.items() if path in recorded}
     yield from _mapping_faults("file", recorded, present)

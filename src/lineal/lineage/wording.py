@@ -44,7 +44,8 @@ def summary(step: Step) -> str:
     epochs = step.options.get("epochs")
     if isinstance(epochs, int) and epochs > 1:
         told.append(f"{epochs} epochs")
-    return f"{step.options.get('scheme', step.method)} {', '.join(told)}".rstrip()
+    method = str(step.options.get("scheme", step.method))
+    return " ".join(part for part in (method, ", ".join(told)) if part)
 
 
 def _scaled(number: int, scales: tuple[tuple[int, str], ...], unit: str) -> str:

@@ -28,7 +28,7 @@ class Reproducibility(Enum):
 class Method(ABC):
     """A way to derive a model. Subclasses are frozen, keyword-only dataclasses that check ranges in `__post_init__`."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    __pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
     kind: ClassVar[Kind]
     name: ClassVar[str]

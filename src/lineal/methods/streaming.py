@@ -88,15 +88,17 @@ class StreamingMethod(Method):
         """Refuse parents that the method cannot be applied to, with a MethodError."""
         if self.uses_base and not has_base:
             raise MethodError(f"{self.name}: a base is needed, task vectors are differences from it")
+        if models < 1:
+            raise MethodError(f"{self.name}: at least one model is needed beside the base")
         if has_base and not self.uses_base:
             raise MethodError(f"{self.name}: has no use for a base; list it among the parents if it is to take part")
         self.check_models(models)
 
     def __call__(self, models: Sequence[Float32], *, base: Float32 | None = None, name: str = "weight") -> Float32:
         """The method on whole arrays in memory, float32, all of one shape."""
+        self.check(len(models), base is not None)
         stack = np.stack([np.asarray(model, np.float32) for model in models])
         site = Site(name, stack.shape[1:], len(stack))
-        self.check(len(stack), base is not None)
         out = np.empty(site.elements, np.float32)
         flat_base = np.empty(0, np.float32) if base is None else np.ascontiguousarray(base, np.float32).reshape(-1)
         block = Block(0, flat_base, stack.reshape(len(stack), -1), out)

@@ -102,7 +102,7 @@ def test_a_target_that_matches_no_module_is_refused_even_beside_one_that_does():
 
 
 def test_a_model_without_linear_layers_has_no_targets():
-    with pytest.raises(MethodError, match="no torch.nn.Linear"):
+    with pytest.raises(MethodError, match=r"no torch\.nn\.Linear"):
         resolve_targets(LoraConfig(), [])
 
 

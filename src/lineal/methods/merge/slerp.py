@@ -22,7 +22,7 @@ class Slerp(StreamingMethod):
     """Spherical interpolation between the first model (t = 0) and the second (t = 1), tensor by tensor.
 
     t: where between the two, in [0, 1].
-    nearly_parallel: above this |cosine| the arc is a straight line for float32, and linear interpolation is used.
+    nearly_parallel: from this |cosine| on the arc is a straight line for float32, and linear interpolation is used.
     """
 
     kind: ClassVar = "merge"
@@ -64,7 +64,7 @@ class Slerp(StreamingMethod):
     def _shares(self, dot: float, first: float, second: float) -> tuple[np.float32, np.float32]:
         norms = math.sqrt(first) * math.sqrt(second)
         cosine = min(1.0, max(-1.0, dot / norms)) if norms > 0 else 0.0
-        if abs(cosine) > self.nearly_parallel:
+        if abs(cosine) >= self.nearly_parallel:
             return np.float32(1 - self.t), np.float32(self.t)
         angle = arccos(cosine)
         return np.float32(sin((1 - self.t) * angle) / sin(angle)), np.float32(sin(self.t * angle) / sin(angle))

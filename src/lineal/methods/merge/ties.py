@@ -51,7 +51,7 @@ class Ties(StreamingMethod):
         weights = per_model(self.name, "weights", self.weights, site.models)
         scale = np.float32(self.lambda_)
         thresholds = np.zeros(site.models, np.float32)
-        if self.passes > 1:
+        if self.passes > 1 and site.elements:
             kept = max(1, int(self.density * site.elements))
             largest = LargestMagnitude(site.models, np.full(site.models, kept))
             yield Gather(lambda block: largest.count_coarsely(block.base, block.models))

@@ -1,0 +1,57 @@
+"""Runs of the command line that are killed at a moment drawn from a seed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def start(folder: Path, *words: str) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, "LINEAL_REGISTRY": str(folder / ".lineal" / "registry.db"), "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-m", "lineal", *words]
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def finish(folder: Path, *words: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a run that nobody disturbs."""
+    process = start(folder, *words)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out.decode(), err.decode()
+
+
+def seconds_of(folder: Path, *words: str) -> float:
+    began = time.monotonic()
+    code, _, err = finish(folder, *words)
+    assert code == 0, err
+    return time.monotonic() - began
+
+
+def moments(seed: int, count: int, longest: float) -> Iterator[float]:
+    """Moments in (0.2, longest): before it nothing but Python has started."""
+    drawn = random.Random(seed)
+    return (drawn.uniform(0.2, longest) for _ in range(count))
+
+
+def run_and_kill(folder: Path, after: float, with_signal: int, *words: str) -> int:
+    """The exit code; the run may have finished before its moment came."""
+    process = start(folder, *words)
+    try:
+        process.wait(after)
+    except subprocess.TimeoutExpired:
+        os.kill(process.pid, with_signal)
+    process.communicate(timeout=60)
+    return process.returncode
+
+
+def weights(folder: Path) -> dict[str, bytes]:
+    """The bytes of every published model's weights."""
+    found = sorted((folder / "models").glob("[!.]*/*.safetensors"))
+    return {path.parent.name: path.read_bytes() for path in found}
+
+
+KILL = signal.SIGKILL
+INTERRUPT = signal.SIGINT

@@ -1,0 +1,117 @@
+"""kill -9 and Ctrl-C at any moment: the same command finishes with the same bytes, and the registry is intact."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from tests.builders import make_checkpoint, random_tensors
+from tests.family.conftest import write_family
+from tests.family.killing import INTERRUPT, KILL, finish, moments, run_and_kill, seconds_of, weights
+
+SHAPES = {f"model.layers.{i}.mlp.up_proj.weight": (1024, 2048) for i in range(12)}
+
+MERGES = """
+models:
+  a: {original: {path: ./a}}
+  b: {original: {path: ./b}}
+  c: {original: {path: ./c}}
+  ties: {merge: {parents: [b, c], base: a, method: ties, density: 0.4}}
+  dare: {merge: {parents: [b, c], base: a, method: dare_ties}}
+"""
+
+TRAINED = """
+models:
+  base:
+    original:
+      train:
+        config: {model_type: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 2,
+          num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 64, tie_word_embeddings: true}
+        tokenizer: {train: {vocab_size: 280}}
+        data: text.txt
+        sequence_length: 64
+        epochs: 3
+  tuned: {finetune: {parent: base, data: text.txt, rank: 2, sequence_length: 64}}
+  whole: {merge: {parents: [tuned], method: adapter}}
+"""
+
+
+@pytest.fixture(scope="module")
+def merged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """A folder with parents, an undisturbed run of its family, and how long that takes once kernels are compiled."""
+    folder = tmp_path_factory.mktemp("merged")
+    for seed, name in enumerate("abc"):
+        make_checkpoint(folder / name, random_tensors(seed, SHAPES, ml_dtypes.bfloat16))
+    write_family(folder, MERGES)
+    assert finish(folder, "run")[0] == 0
+    expected = weights(folder)
+    shutil.rmtree(folder / "models")
+    shutil.rmtree(folder / ".lineal")
+    seconds = seconds_of(folder, "run")
+    assert weights(folder) == expected
+    return folder, seconds
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    folder = tmp_path_factory.mktemp("trained")
+    words = np.random.default_rng(0).choice(["def", "return", "import", "class", "self", "x"], 6000)
+    (folder / "text.txt").write_text(" ".join(words))
+    write_family(folder, TRAINED)
+    return folder, seconds_of(folder, "run")
+
+
+def check_kill(original: Path, folder: Path, after: float, with_signal: int) -> None:
+    expected = weights(original)
+    for path in original.iterdir():
+        if path.name not in ("models", ".lineal"):
+            path_copy = folder / path.name
+            shutil.copytree(path, path_copy) if path.is_dir() else shutil.copy(path, path_copy)
+    code = run_and_kill(folder, after, with_signal, "run")
+    assert code in (0, -with_signal, 130)
+    if (folder / ".lineal" / "registry.db").exists():
+        with sqlite3.connect(folder / ".lineal" / "registry.db") as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    code, _, err = finish(folder, "run")
+    assert code == 0, err
+    assert weights(folder) == expected
+    assert finish(folder, "verify", "--family", folder.name)[0] == 0
+    left = {path.name for path in (folder / "models").iterdir() if path.name.startswith(".")}
+    assert left == {".locks"}
+
+
+@pytest.mark.parametrize("moment", range(10))
+def test_a_merge_killed_at_any_moment_is_continued(merged: tuple[Path, float], tmp_path: Path, moment: int) -> None:
+    (after,) = moments(moment, 1, merged[1])
+    check_kill(merged[0], tmp_path, after, KILL)
+
+
+@pytest.mark.parametrize("moment", range(3))
+def test_a_merge_that_is_interrupted_says_so_and_is_continued(
+    merged: tuple[Path, float], tmp_path: Path, moment: int
+) -> None:
+    (after,) = moments(100 + moment, 1, merged[1])
+    check_kill(merged[0], tmp_path, after, INTERRUPT)
+
+
+@pytest.mark.parametrize("moment", range(2))
+def test_a_training_killed_at_any_moment_is_continued(trained: tuple[Path, float], tmp_path: Path, moment: int) -> None:
+    (after,) = moments(200 + moment, 1, trained[1])
+    check_kill(trained[0], tmp_path, after, KILL)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("moment", range(50))
+def test_fifty_merges_killed(merged: tuple[Path, float], tmp_path: Path, moment: int) -> None:
+    (after,) = moments(1000 + moment, 1, merged[1])
+    check_kill(merged[0], tmp_path, after, KILL)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("moment", range(15))
+def test_fifteen_trainings_killed(trained: tuple[Path, float], tmp_path: Path, moment: int) -> None:
+    (after,) = moments(2000 + moment, 1, trained[1])
+    check_kill(trained[0], tmp_path, after, KILL)

@@ -1,0 +1,130 @@
+"""Verification: every byte counts, exact steps are recomputed, and what differs is named."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lineal.errors import CheckpointError, UsageError
+from lineal.family.read import read_family
+from lineal.family.run import run_family
+from lineal.family.verify import Verdict, verify_folder, verify_references
+from lineal.family.workshop import Placed, Workshop
+from lineal.lineage.evidence import Evidence
+from tests.builders import make_checkpoint, random_tensors
+from tests.family.conftest import MERGES, SHAPES, write_family
+
+
+@pytest.fixture
+def built(workshop: Workshop, parents: Path) -> dict[str, Placed]:
+    return dict(run_family(workshop, read_family(write_family(parents, MERGES)), parents / "models"))
+
+
+def verify(workshop: Workshop, *references: str) -> list[Verdict]:
+    return list(verify_references(workshop, references))
+
+
+def flip(path: Path, position: int) -> None:
+    """Flip one bit without a trace in the file's times."""
+    before = path.stat()
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_every_exact_edge_of_a_family_is_recomputed(workshop: Workshop, built: dict[str, Placed]) -> None:
+    verdicts = {v.label: v for v in verify_references(workshop, [], "small")}
+    assert list(verdicts) == ["a", "b", "c", "between", "sum", "last"]
+    assert all(verdict.ok for verdict in verdicts.values())
+    assert {name for name, v in verdicts.items() if v.recomputed == len(SHAPES)} == {"between", "sum", "last"}
+    assert "an original" in verdicts["a"].why_not
+    for name in ("between", "sum", "last"):
+        (step,) = workshop.registry.steps_of(built[name].model_hash)
+        assert (step.evidence, step.share) == (Evidence.REPLAYED, 1.0)
+
+
+@pytest.mark.parametrize("tensor", list(SHAPES))
+def test_one_flipped_bit_names_its_tensor(workshop: Workshop, built: dict[str, Placed], tensor: str) -> None:
+    spec = built["sum"].checkpoint[tensor]
+    flip(spec.path, spec.offset + spec.byte_length // 2)
+    (verdict,) = verify(workshop, "sum")
+    (fault,) = verdict.faults
+    assert f"tensor {tensor!r} differs" in fault
+
+
+@pytest.mark.parametrize(
+    ("file", "position", "named"),
+    [
+        ("README.md", 40, "file README.md"),
+        ("config.json", 3, "file config.json"),
+        ("tokenizer.json", 5, "file tokenizer.json"),
+        ("model.safetensors", 30, "model.safetensors"),
+        ("lineal.json", 100, "lineal.json"),
+    ],
+)
+def test_a_flipped_bit_elsewhere_names_its_file(
+    workshop: Workshop, built: dict[str, Placed], file: str, position: int, named: str
+) -> None:
+    flip(built["sum"].folder / file, position)
+    (verdict,) = verify(workshop, "sum")
+    assert len(verdict.faults) == 1
+    assert named in verdict.faults[0]
+
+
+def test_a_missing_file_is_named(workshop: Workshop, built: dict[str, Placed]) -> None:
+    (built["sum"].folder / "tokenizer.json").unlink()
+    (verdict,) = verify(workshop, "sum")
+    assert [fault.partition(": ")[2] for fault in verdict.faults] == ["file tokenizer.json is missing"]
+
+
+def test_a_child_that_its_recorded_step_does_not_give_is_contradicted(workshop: Workshop, parents: Path) -> None:
+    """Somebody writes a record for bytes that the step did not make."""
+    from dataclasses import replace
+
+    from lineal.lineage.records import ModelRecord, StepRecord
+
+    run_family(workshop, read_family(write_family(parents, MERGES)), parents / "models")
+    honest = workshop.registry.steps_of(workshop.registry.resolve("sum"))[0]
+    forged = make_checkpoint(parents / "forged", random_tensors(99, SHAPES, np.float32))
+    placed = workshop.identify(workshop.place("forged", forged))
+    assert placed.hashes is not None
+    child = workshop.registry.add_model(ModelRecord(placed.hashes.manifest, "full", None), forged)
+    step = replace(honest.step, options={**honest.step.options, "lambda": 2.0})
+    workshop.registry.record(StepRecord(step, child, Evidence.RECORDED, {}, 0.0, 0.0))
+    (verdict,) = verify(workshop, str(forged))
+    assert len(verdict.faults) >= len(SHAPES)
+    assert workshop.registry.steps_of(child)[0].evidence is Evidence.CONTRADICTED
+
+
+def test_a_changed_parent_cannot_vouch_for_its_child(workshop: Workshop, built: dict[str, Placed]) -> None:
+    spec = built["b"].checkpoint["model.norm.weight"]
+    flip(spec.path, spec.offset)
+    (verdict,) = verify(workshop, "sum")
+    assert verdict.ok
+    assert verdict.recomputed == 0
+    assert "'model.norm.weight' has changed" in verdict.why_not
+
+
+def test_a_folder_that_nobody_registered_is_checked_against_its_own_record(
+    workshop: Workshop, built: dict[str, Placed], tmp_path: Path
+) -> None:
+    moved = built["sum"].folder.rename(tmp_path / "elsewhere")
+    assert verify_folder(workshop, moved).ok
+    spec = built["sum"].checkpoint["model.norm.weight"]
+    flip(moved / spec.path.name, spec.offset)
+    assert "'model.norm.weight' differs" in verify_folder(workshop, moved).faults[0]
+    with pytest.raises(CheckpointError, match=r"no lineal\.json, and not in the registry"):
+        verify_folder(workshop, make_checkpoint(tmp_path / "bare", random_tensors(1, SHAPES)))
+
+
+def test_a_model_that_lies_nowhere_does_not_agree(workshop: Workshop, built: dict[str, Placed], tmp_path: Path) -> None:
+    built["sum"].folder.rename(tmp_path / "elsewhere")
+    (verdict,) = verify(workshop, "sum")
+    assert verdict.faults == ("lies nowhere on this machine",)
+
+
+def test_a_family_that_nobody_named_is_an_error(workshop: Workshop) -> None:
+    with pytest.raises(UsageError, match="no model is named in the family 'nobody'"):
+        list(verify_references(workshop, [], "nobody"))

@@ -1,0 +1,103 @@
+"""Several writers, and writers that are killed: nothing is lost, nothing is torn."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lineal.lineage import ancestry
+from lineal.lineage.registry import Registry
+from tests.lineage.families import ROOT, digest, model
+
+WRITERS = 8
+
+WRITE_MANY = """
+import sys
+from pathlib import Path
+from lineal.lineage.records import Name
+from lineal.lineage.registry import Registry
+from tests.lineage.families import digest, model, step
+place, writer = Path(sys.argv[1]), sys.argv[2]
+with Registry.open(place) as registry:
+    for i in range(25):
+        made = registry.add_model(model(f"{writer}.{i}"), place.parent / f"{writer}.{i}")
+        registry.record(step(made, digest("shared base"), i=i, writer=writer))
+        registry.set_name(Name("crowd", f"m{writer}.{i}", made))
+"""
+
+WRITE_ON = """
+import itertools, sys
+from pathlib import Path
+from lineal.lineage.records import Name
+from lineal.lineage.registry import Registry
+from tests.lineage.families import digest, model, step
+place, run = Path(sys.argv[1]), sys.argv[2]
+print("ready", flush=True)
+with Registry.open(place) as registry:
+    for i in itertools.count():
+        made = registry.add_model(model(f"{run}.{i}"), place.parent / f"{run}.{i}")
+        registry.record(step(made, digest("shared base"), digest(f"{run}.{i}"), i=i))
+        registry.set_name(Name("killed", f"m{run}.{i}", made))
+        registry.add_models(model(f"{run}.{i}.{j}") for j in range(50))
+        print(i, flush=True)
+"""
+
+
+def program(source: str, *arguments: object, **options: int) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, "-c", source, *map(str, arguments)], cwd=ROOT, text=True, **options)  # pyright: ignore[reportCallIssue]
+
+
+def check_intact(registry: Registry) -> None:
+    with registry.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+
+
+def test_eight_processes_write_at_once_and_nothing_is_lost(tmp_path: Path):
+    place = tmp_path / "registry.db"
+    running = [program(WRITE_MANY, place, writer, stderr=subprocess.PIPE) for writer in range(WRITERS)]
+    complaints = [process.communicate()[1] for process in running]
+    assert complaints == [""] * WRITERS
+    assert [process.returncode for process in running] == [0] * WRITERS
+    with Registry.open_existing(place) as registry:
+        check_intact(registry)
+        assert len(registry.names("crowd")) == 25 * WRITERS
+        assert len(ancestry.children(registry, digest("shared base"))) == 25 * WRITERS
+        for name in registry.names("crowd"):
+            assert len(registry.locations(name.model_hash)) == len(registry.steps_of(name.model_hash)) == 1
+
+
+def test_a_writer_killed_at_any_moment_loses_nothing_it_was_told_is_kept(tmp_path: Path):
+    check_kills(tmp_path, range(10))
+
+
+@pytest.mark.faults
+def test_a_writer_killed_at_many_moments_loses_nothing_it_was_told_is_kept(tmp_path: Path):
+    check_kills(tmp_path, range(10, 210))
+
+
+def check_kills(folder: Path, seeds: range) -> None:
+    """Each seed is a moment; all runs write to one registry, which begins with the first of them."""
+    place, kept_calls = folder / "registry.db", 0
+    for seed in seeds:
+        killed = program(WRITE_ON, place, seed, stdout=subprocess.PIPE)
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "ready\n"
+        time.sleep(random.Random(seed).uniform(0, 0.25))
+        killed.kill()
+        told = [int(line) for line in killed.communicate()[0].split() if line.strip()]
+        kept_calls += len(told)
+        with Registry.open(place) as registry:
+            check_intact(registry)
+            for i in told:
+                kept = registry.resolve(f"killed:m{seed}.{i}")
+                assert registry.manifest(kept) == model(f"{seed}.{i}").manifest
+                assert len(registry.steps_of(kept)) == len(registry.locations(kept)) == 1
+                assert registry.knows(model(f"{seed}.{i}.49").manifest.model_hash)
+            for first, last in ((f"{seed}.{i}.0", f"{seed}.{i}.49") for i in range(len(told) + 2)):
+                both = {registry.knows(model(name).manifest.model_hash) for name in (first, last)}
+                assert len(both) == 1, "half of one call was kept"
+    assert kept_calls > len(seeds), "the writers were killed before they wrote"
