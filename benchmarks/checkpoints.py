@@ -110,10 +110,10 @@ def _fill(layout: Layout, files: tuple[IO[bytes], ...]) -> None:
         draws = [np.random.default_rng([index, model]) for model in range(len(files))]
         for start in range(0, slot.planned.elements, _WINDOW_ELEMENTS):
             count = min(_WINDOW_ELEMENTS, slot.planned.elements - start)
-            origin = draws[0].standard_normal(count, np.float32) * _SPREAD + mean
+            origin = draws[0].standard_normal(count, dtype=np.float32) * _SPREAD + mean
             files[0].write(_stored(origin))
             for draw, file in zip(draws[1:], files[1:], strict=True):
-                file.write(_stored(origin + draw.standard_normal(count, np.float32) * _CHANGE))
+                file.write(_stored(origin + draw.standard_normal(count, dtype=np.float32) * _CHANGE))
 
 
 def _stored(values: NDArray[np.float32]) -> memoryview:

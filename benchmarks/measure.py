@@ -50,9 +50,9 @@ def median(runs: Sequence[Measurement]) -> Measurement:
     )
 
 
-def interpreter_start(python: str, log: Path, runs: int) -> float:
+def interpreter_start(runs: int) -> float:
     """Seconds for an interpreter to start and do nothing."""
-    return median([measure([python, "-c", "pass"], log) for _ in range(runs)]).seconds
+    return median([measure([sys.executable, "-c", "pass"], Path(os.devnull)) for _ in range(runs)]).seconds
 
 
 def _wait_for(log: str, command: list[str]) -> None:

@@ -10,7 +10,7 @@ from lineal.cli.entry import main
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.records import Evaluation, Name
 from lineal.lineage.registry import Registry
-from tests.lineage.families import add_family, digest, model, step
+from tests.lineage.families import Member, add_family, digest, model, step
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -131,3 +131,12 @@ def test_a_damaged_registry_is_one_clear_line(tmp_path: Path, run: Run):
     code, out, err = run("show", "a", "--registry", str(place))
     assert (code, out, err.count("\n")) == (3, "", 1)
     assert str(place) in err
+
+
+def test_control_characters_of_a_foreign_record_never_reach_the_terminal(registry: Registry, run: Run):
+    bell = Member("bell", "original", "hub\x1b[2J", options={"note\x07": "\x1b]0;title\x07"}, perplexity={"t\x1b": 2.0})
+    _ = add_family(registry, [bell])
+    for words in (("show", "bell"), ("log",)):
+        _, out, _ = run(*words)
+        assert all(letter.isprintable() or letter == "\n" for letter in out)
+    assert "note\\x07 = \\x1b]0;title\\x07" in run("show", "bell")[1]

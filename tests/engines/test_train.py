@@ -7,7 +7,7 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors import safe_open
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, MixtralConfig, MixtralForCausalLM
 
 from lineal.engines.language_model import load_model
 from lineal.engines.train import TrainingReport, train
@@ -21,6 +21,7 @@ from tests.engines.tiny_models import (
     make_documents,
     make_model,
     stored_in,
+    tokenizer,
     with_package_of,
 )
 
@@ -158,6 +159,20 @@ def test_lora_adapts_what_its_targets_name(tmp_path, data, tiny_model):
             for module in ("mlp.down_proj", "self_attn.q_proj")
             for side in "AB"
         ]
+
+
+def test_an_architecture_that_transformers_renames_and_fuses_keeps_the_names_of_its_checkpoints(tmp_path, data):
+    sizes = {key: value for key, value in CONFIG.items() if key != "model_type"}
+    config = MixtralConfig(vocab_size=VOCABULARY, num_local_experts=2, num_experts_per_tok=1, **sizes)
+    MixtralForCausalLM(config).save_pretrained(tmp_path / "parent")
+    tokenizer().save_pretrained(tmp_path / "parent")
+    run(FullFineTune(**SHORT), tmp_path / "full", data, tmp_path / "parent")
+    names = stored_dtypes(tmp_path / "parent")
+    assert any("experts.1.w2" in name for name in names)
+    assert stored_dtypes(tmp_path / "full" / "out") == names
+    run(Lora(rank=2, **SHORT), tmp_path / "lora", data, tmp_path / "parent")
+    settings = json.loads((tmp_path / "lora" / "out" / "adapter_config.json").read_text())
+    assert settings["target_modules"] == ["k_proj", "o_proj", "q_proj", "v_proj"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -10,10 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def start(folder: Path, *words: str) -> "subprocess.Popen[bytes]":
+def start(folder: Path, *words: str, largest_file: int | None = None) -> "subprocess.Popen[bytes]":
+    """largest_file: bytes at which the system refuses to let a file grow, as a full disk does."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
     environment = {**os.environ, "LINEAL_REGISTRY": str(folder / ".lineal" / "registry.db"), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", "lineal", *words]
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipe = subprocess.PIPE
+    before = None if largest_file is None else limit
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, preexec_fn=before)
 
 
 def finish(folder: Path, *words: str) -> tuple[int, str, str]:

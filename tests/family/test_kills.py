@@ -10,7 +10,7 @@ import pytest
 
 from tests.builders import make_checkpoint, random_tensors
 from tests.family.conftest import write_family
-from tests.family.killing import INTERRUPT, KILL, finish, moments, run_and_kill, seconds_of, weights
+from tests.family.killing import INTERRUPT, KILL, finish, moments, run_and_kill, seconds_of, start, weights
 
 SHAPES = {f"model.layers.{i}.mlp.up_proj.weight": (1024, 2048) for i in range(12)}
 
@@ -95,6 +95,22 @@ def test_a_merge_that_is_interrupted_says_so_and_is_continued(
 ) -> None:
     (after,) = moments(100 + moment, 1, merged[1])
     check_kill(merged[0], tmp_path, after, INTERRUPT)
+
+
+def test_a_disk_that_fills_up_midway_is_one_line_and_the_run_continues(
+    merged: tuple[Path, float], tmp_path: Path
+) -> None:
+    original, _ = merged
+    for name in "abc":
+        shutil.copytree(original / name, tmp_path / name)
+    write_family(tmp_path, MERGES)
+    process = start(tmp_path, "run", largest_file=20_000_000)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "model.safetensors: File too large; make room" in err.decode().splitlines()[-1]
+    code, _, told = finish(tmp_path, "run")
+    assert code == 0, told
+    assert weights(tmp_path) == weights(original)
 
 
 @pytest.mark.parametrize("moment", range(2))

@@ -210,7 +210,7 @@ def test_an_adapter_of_unknown_base_needs_one_named(workshop: Workshop, parents:
     pair = (np.ones((1, 8), np.float32), np.ones((16, 1), np.float32))
     make_adapter(parents / "tuned", {"model.layers.0.mlp.up_proj": pair})
     text = "models: {tuned: {original: {path: ./tuned}}, whole: {merge: {parents: [tuned], method: adapter}}}"
-    with pytest.raises(MethodError, match="the base of the adapter .*tuned is not known; name it as base"):
+    with pytest.raises(MethodError, match=r"the base of the adapter .*tuned is not known; name it as base"):
         run(workshop, parents, text)
 
 

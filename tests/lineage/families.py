@@ -13,7 +13,6 @@ from lineal.lineage.evidence import Evidence
 from lineal.lineage.records import Evaluation, Form, ModelRecord, Name, StepRecord
 from lineal.lineage.registry import Registry
 
-
 ROOT = Path(__file__).parents[2]
 """Where programs run that import these tests."""
 

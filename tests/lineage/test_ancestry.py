@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,9 @@ Plain = dict[int, list[int]]
 @st.composite
 def families(draw: st.DrawFn) -> list[tuple[int, tuple[int, ...]]]:
     """Steps (child, parents) over up to nine models, in any order, children above their parents in number."""
-    made: list[tuple[int, tuple[int, ...]]] = []
-    for child in draw(st.permutations(range(1, draw(st.integers(2, 9))))):
-        for _ in range(draw(st.integers(0, 2))):
-            made.append((child, tuple(draw(st.lists(st.integers(0, child - 1), min_size=1, max_size=3)))))
-    return made
+    children = draw(st.permutations(range(1, draw(st.integers(2, 9)))))
+    ways = [child for child in children for _ in range(draw(st.integers(0, 2)))]
+    return [(child, tuple(draw(st.lists(st.integers(0, child - 1), min_size=1, max_size=3)))) for child in ways]
 
 
 def node(number: int) -> bytes:
@@ -96,7 +95,7 @@ def check_path(path: Sequence[bytes], parents: Plain, children: Plain, ancestor:
         level, length = {c for n in level for c in children[n]}, length + 1
     assert (path[0], path[-1], len(path)) == (node(ancestor), node(number), length + 1)
     edges = {(node(parent), node(child)) for child, above in parents.items() for parent in above}
-    assert all(edge in edges for edge in zip(path, path[1:], strict=False))
+    assert all(edge in edges for edge in pairwise(path))
 
 
 def test_edges_follow_every_role(registry: Registry):
@@ -173,4 +172,4 @@ def test_22_stacked_diamonds_are_answered_at_once(registry: Registry):
     assert len(ancestry.descendants(registry, node(0))) == 3 * levels
     assert ancestry.depth(registry, node(3 * levels)) == 2 * levels
     assert len(ancestry.path(registry, node(0), node(3 * levels))) == 2 * levels + 1
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 2  # without deduplication it is minutes

@@ -56,7 +56,7 @@ def test_an_evaluation_is_found_by_bytes_and_settings_whatever_the_text_was_call
 
 @pytest.mark.parametrize("figure", [math.nan, math.inf])
 def test_a_figure_is_finite(figure: float):
-    with pytest.raises(UsageError, match="evaluation on code: perplexity is (nan|inf), a figure must be finite"):
+    with pytest.raises(UsageError, match=r"evaluation on code: perplexity is (nan|inf), a figure must be finite"):
         _ = replace(SCORE, perplexity=figure)
 
 

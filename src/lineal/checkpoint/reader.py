@@ -139,7 +139,7 @@ def _sharded(folder: Path) -> Checkpoint:
 
 def _inside(index: Path, shard: Any) -> str:
     """A shard's file name; a path that leads elsewhere is refused."""
-    if isinstance(shard, str) and shard.endswith(".safetensors") and shard == Path(shard).name and "\\" not in shard:
-        if len(shard.encode(errors="replace")) <= _LONGEST_NAME:
-            return shard
+    is_plain = isinstance(shard, str) and shard == Path(shard).name and "\\" not in shard
+    if is_plain and shard.endswith(".safetensors") and len(shard.encode(errors="replace")) <= _LONGEST_NAME:
+        return shard
     raise CheckpointError(f"{index}: {str(shard)[:80]!r} is not the name of a safetensors file in this folder")

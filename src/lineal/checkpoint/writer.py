@@ -59,8 +59,12 @@ class CheckpointWriter:
         """Write bytes of a tensor, `start` bytes into it."""
         slot = self._layout.slots[planned.name]
         done = 0
-        while done < len(raw):
-            done += os.pwrite(self._files[slot.file], raw[done:], slot.offset + start + done)
+        try:
+            while done < len(raw):
+                done += os.pwrite(self._files[slot.file], raw[done:], slot.offset + start + done)
+        except OSError as error:
+            place = self._folder / slot.file
+            raise StorageError(f"{place}: {error.strerror}; make room, the same command then continues") from None
         self._flush_now_and_then(slot.file, done)
 
     def finish(self, planned: Planned, data_hash: bytes, note: Json) -> None:

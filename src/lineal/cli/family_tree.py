@@ -9,7 +9,7 @@ from rich.tree import Tree
 
 from lineal.lineage.graph import Edge, FamilyGraph, Node, family_graph
 from lineal.lineage.registry import Registry
-from lineal.lineage.wording import count, figure, size, summary
+from lineal.lineage.wording import count, figure, printable, size, summary
 
 DEEPEST = 24
 """Levels drawn under each other; what lies deeper begins a tree of its own below."""
@@ -79,10 +79,9 @@ def _lines(graph: FamilyGraph, levels: Mapping[bytes, int]) -> dict[bytes, Text]
         for (words, style), width in zip(cells[node.model_hash], widths, strict=True):
             line = Text.assemble(line, (words.ljust(width) + "  ", style))
         for text, width in figures.items():
+            name = f"{printable(text)} "
             shown = figure(node.perplexities[text]) if text in node.perplexities else ""
-            line = Text.assemble(
-                line, (f"{text} " if shown else " " * (len(text) + 1), "dim"), shown.rjust(width) + "  "
-            )
+            line = Text.assemble(line, (name if shown else " " * len(name), "dim"), shown.rjust(width) + "  ")
         line = Text.assemble(line, _attested(node))
         line.rstrip()
         lines[node.model_hash] = line

@@ -83,9 +83,9 @@ def _identity(known: "Portrait") -> list[tuple[str, str]]:
             ("form", str(model.form)),
             ("parameters", f"{model.parameters:,}"),
             ("size of tensors", f"{size(model.tensor_bytes or 0)} ({model.tensor_bytes:,} bytes)"),
-            ("licence", model.licence or "none found"),
+            ("licence", _value(model.licence or "none found")),
         ]
-    places = [f"{place}{'' if place.exists() else ' (not there any more)'}" for place in known.locations]
+    places = [f"{_value(str(place))}{'' if place.exists() else ' (not there any more)'}" for place in known.locations]
     return [*rows, ("lies at", "\n".join(places) or "no known place")]
 
 
@@ -100,17 +100,17 @@ def _step(known: "Portrait", record: "StepRecord", title: str) -> list[tuple[str
         f"{used.role:8} {label:{width}}  {format_hash(used.model_hash)}"
         for used, label in zip(step.inputs, labels, strict=True)
     ]
-    data = [f"{file.name}  {format_hash(file.data_hash)}" for file in step.data]
+    data = [f"{_value(file.name)}  {format_hash(file.data_hash)}" for file in step.data]
     share = f", {record.share:.0%} of the tensors" if record.share is not None else ""
     reproduces = "; gave a model that was there before, so it is no edge" if record.reproduces else ""
     details = {
         "inputs": inputs,
-        "options": [f"{name} = {_value(value)}" for name, value in step.options.items()],
+        "options": [f"{_value(name)} = {_value(value)}" for name, value in step.options.items()],
         "data": data,
-        "environment": [", ".join(f"{name} {_value(value)}" for name, value in record.environment.items())],
+        "environment": [", ".join(f"{_value(name)} {_value(value)}" for name, value in record.environment.items())],
     }
     return [
-        (title, f"{step.type}, method {step.method} (version {step.version})"),
+        (title, f"{step.type}, method {_value(step.method)} (version {step.version})"),
         *((name, "\n".join(lines)) for name, lines in details.items() if any(lines)),
         ("when", f"{written_time(record.created)}, in {record.seconds:,.1f} s"),
         ("evidence", f"{record.evidence.value}{share}{reproduces}"),
@@ -119,7 +119,9 @@ def _step(known: "Portrait", record: "StepRecord", title: str) -> list[tuple[str
 
 
 def _value(value: "Json") -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    from lineal.lineage.wording import printable
+
+    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _scores(known: "Portrait") -> "Table":
@@ -133,8 +135,8 @@ def _scores(known: "Portrait") -> "Table":
     table.add_column("settings", style="dim")
     for e in known.evaluations:
         kl = "" if e.kl is None or e.reference is None else f"{e.kl:.4f} from {known.labels[e.reference]}"
-        settings = ", ".join(f"{name} {_value(value)}" for name, value in e.settings.items())
+        settings = ", ".join(f"{_value(name)} {_value(value)}" for name, value in e.settings.items())
         bits = "" if e.bits_per_byte is None else f"{e.bits_per_byte:.3f}"
         perplexity = "" if e.perplexity is None else figure(e.perplexity)
-        table.add_row(e.text, perplexity, bits, kl, f"{e.tokens:,}", settings)
+        table.add_row(_value(e.text), perplexity, bits, kl, f"{e.tokens:,}", settings)
     return table

@@ -103,7 +103,12 @@ def _load_full(folder: Path) -> PreTrainedModel:
         raise CheckpointError(f"{folder / 'config.json'}: no model_type")
     with silence(), _blamed_on(folder):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=torch.float32, use_safetensors=True, output_loading_info=True, **_LOCAL
+            str(folder),
+            dtype=torch.float32,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # _check_loading names them; transformers would name none
+            output_loading_info=True,
+            **_LOCAL,
         )
     model, info = cast(tuple[PreTrainedModel, dict[str, Any]], loaded)
     _check_loading(checkpoint, info)
@@ -114,7 +119,11 @@ def _check_loading(checkpoint: Checkpoint, info: dict[str, Any]) -> None:
     folder, model_type = checkpoint.folder, checkpoint.config["model_type"]
     _require_none(folder, f"are missing of a {model_type}", info["missing_keys"])
     _require_none(folder, f"are unknown to a {model_type}", info["unexpected_keys"])
-    _require_none(folder, "differ in shape from the configuration", [key[0] for key in info["mismatched_keys"]])
+    _require_none(
+        folder,
+        "differ in shape from the configuration",
+        [f"{name} {list(stored)}, not {list(wanted)}" for name, stored, wanted in info["mismatched_keys"]],
+    )
     for fault in (*info["error_msgs"], *info.get("conversion_errors", {}).values()):
         raise CheckpointError(f"{folder}: {fault}")
 

@@ -49,10 +49,10 @@ def write_adapter(adapted: PeftModel, folder: Path, parent_name: str) -> None:
     state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     plan = [Planned(name, "F32", tuple(tensor.shape)) for name, tensor in state.items()]
     write_tensors(folder, plan, lambda name: state[name].detach().cpu().numpy(), "adapter")
-    fields: dict[str, Any] = {**adapted.peft_config[_ADAPTER].to_dict(), "inference_mode": True}
+    kept: dict[str, Any] = adapted.peft_config[_ADAPTER].to_dict()
+    fields = {key: sorted(value) if isinstance(value, set) else value for key, value in kept.items()}
+    fields["inference_mode"] = True
     fields["base_model_name_or_path"] = parent_name  # PEFT puts the local path that the base was read from
-    if isinstance(fields["target_modules"], set):
-        fields["target_modules"] = sorted(fields["target_modules"])  # a set has no order of its own
     (folder / ADAPTER_CONFIG).write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -36,8 +36,8 @@ class MergePlan:
 def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | None = None) -> MergePlan:
     """Check all parents against each other from their headers; the donor is the base, else the first parent."""
     method.check(len(models), base is not None)
-    donor = base or models[0]
-    everyone = [*([base] if base else []), *models]
+    donor = models[0] if base is None else base
+    everyone = models if base is None else [base, *models]
     faults = list(_faults(donor, everyone))
     if faults:
         shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
@@ -49,7 +49,7 @@ def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | N
 def _job(method: StreamingMethod, name: str, donor: Model, models: Sequence[Model], base: Model | None) -> Job:
     spec = donor[name].spec
     sources = tuple(model[name] for model in models)
-    origin = base[name] if base else None
+    origin = None if base is None else base[name]
     planned = Planned(name, spec.dtype, spec.shape)
     if spec.dtype not in FLOATS:
         return Job(planned, (origin, *sources) if origin else sources)
@@ -81,7 +81,7 @@ def _tensor_faults(donor: Model, model: Model) -> Iterator[str]:
         ours, theirs = donor[name].spec, model[name].spec
         if ours.shape != theirs.shape:
             yield f"{name!r} is {list(ours.shape)} in {donor.name}, {list(theirs.shape)} in {model.name}"
-        elif (ours.dtype in FLOATS) != (theirs.dtype in FLOATS):
+        elif ours.dtype != theirs.dtype and not {ours.dtype, theirs.dtype} <= FLOATS:
             yield f"{name!r} is {ours.dtype} in {donor.name}, {theirs.dtype} in {model.name}"
 
 

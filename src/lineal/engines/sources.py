@@ -44,7 +44,7 @@ class Model(Mapping[str, Source]):
     @property
     def tied(self) -> bool:
         """Whether the output head is the input embedding."""
-        return bool(self.checkpoint.config.get("tie_word_embeddings", False))
+        return _tied(self.checkpoint)
 
     def __getitem__(self, name: str) -> Source:
         return self.sources[name]
@@ -60,10 +60,18 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
     """A checkpoint, or an adapter on its base, as full weights; a tied output head is left out: it is the embedding."""
     if checkpoint.form != "full":
         raise CheckpointError(f"{name}: {checkpoint.folder} is an adapter; its base is needed to see full weights")
+    if checkpoint.config.get("quantization_config"):
+        raise CheckpointError(f"{name}: {checkpoint.folder} holds quantized weights, which are codes; dequantize it first")
     updates = {} if adapter is None else low_rank_updates(adapter, checkpoint)
-    tied = bool(checkpoint.config.get("tie_word_embeddings", False))
+    tied = _tied(checkpoint)
     if tied and updates.keys() & set(_HEADS):
         raise CheckpointError(f"{name}: adapts the output head, but its config says it is tied to the embedding")
     kept = {key: spec for key, spec in checkpoint.items() if not (tied and key in _HEADS)}
     sources = {key: Source(name, spec, updates.get(key)) for key, spec in kept.items()}
     return Model(name, checkpoint, adapter, sources)
+
+
+def _tied(checkpoint: Checkpoint) -> bool:
+    """What the config says; old ones leave out their architecture's default, and a stored head then tells it."""
+    stored = any(head in checkpoint for head in _HEADS)
+    return bool(checkpoint.config.get("tie_word_embeddings", not stored))

@@ -14,7 +14,7 @@ from lineal.derivation.step import Role
 from lineal.engines.extra import require_training
 from lineal.engines.stream import DataHashes, stream
 from lineal.errors import MethodError
-from lineal.family.merging import plan_merge_of
+from lineal.family.merge_inputs import plan_merge_of
 from lineal.family.progress import StepProgress
 from lineal.family.recipe import ModelRecipe
 from lineal.family.workshop import Placed, Workshop

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from lineal.checkpoint.layout import Planned
+from lineal.engines.extra import require_training
 from lineal.errors import MethodError
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.run import Workbench
@@ -72,10 +73,12 @@ def _of_recipe(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forec
     parents = [known[r.model] if r.model in known else _of_placed(bench.workshop.find(r.model)) for r in recipe.inputs]
     match recipe.method:
         case Scratch() as method:
+            require_training("planning a training")
             from lineal.engines.forecast import original_config, original_tensors
 
             return _Forecast(original_tensors(method), original_config(method))
         case Lora() as method:
+            require_training("planning a training")
             from lineal.engines.forecast import adapter_tensors
 
             return _Forecast(adapter_tensors(method, parents[0].config), {}, parents[0])

@@ -7,7 +7,7 @@ from lineal.derivation.step import Role, Step
 from lineal.engines.jobs import Recomputation
 from lineal.engines.stream import DataHashes, stream
 from lineal.errors import CheckpointError, MethodError
-from lineal.family.merging import plan_merge_of
+from lineal.family.merge_inputs import plan_merge_of
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.catalogue import find_method
 from lineal.methods.method import Method, Reproducibility

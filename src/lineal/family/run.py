@@ -11,7 +11,7 @@ from lineal.errors import MethodError, UsageError
 from lineal.family.build import Order, build, existing, register
 from lineal.family.hub import snapshot
 from lineal.family.making import Inputs
-from lineal.family.merging import merge_inputs
+from lineal.family.merge_inputs import merge_inputs
 from lineal.family.order import dependency_order
 from lineal.family.recipe import Family, ModelRecipe, Origin
 from lineal.family.workshop import Placed, Workshop

@@ -83,7 +83,7 @@ class _Batch:
             steps.witness(self.connection, record, entry.environment_id)
             return Recording(Outcome.KNOWN, others)
         reproduces = record.reproduces or self._closes_a_cycle(entry)
-        if reproduces and not record.evidence.is_witnessed:
+        if reproduces and not (record.reproduces or record.evidence.is_witnessed):
             raise LineageCycle(f"lineage cycle: {' -> '.join(self._cycle(entry))}")
         known.append(record.child)
         self.unwritten.append((entry, reproduces))

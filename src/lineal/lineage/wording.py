@@ -45,7 +45,12 @@ def summary(step: Step) -> str:
     if isinstance(epochs, int) and epochs > 1:
         told.append(f"{epochs} epochs")
     method = str(step.options.get("scheme", step.method))
-    return " ".join(part for part in (method, ", ".join(told)) if part)
+    return printable(" ".join(part for part in (method, ", ".join(told)) if part))
+
+
+def printable(text: str) -> str:
+    """Text from a foreign record as a terminal may show it: control characters as escapes."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _scaled(number: int, scales: tuple[tuple[int, str], ...], unit: str) -> str:

@@ -112,4 +112,8 @@ def per_model(method: str, option: str, values: Sequence[float], models: int) ->
     if len(values) not in (0, 1, models):
         raise MethodError(f"{method}: {len(values)} {option} for {models} models")
     spread = values if len(values) == models else tuple(values or (1.0,)) * models
-    return np.array(spread, np.float32)
+    with np.errstate(over="ignore"):
+        rounded = np.array(spread, np.float32)
+    if not np.isfinite(rounded).all():
+        raise MethodError(f"{method}: {option} must be finite in float32, got {list(values)}")
+    return rounded

@@ -47,12 +47,12 @@ def _strand(edge: Edge, adapters: set[bytes]) -> Strand:
 
 
 def _lowest(nodes: Sequence[Node]) -> dict[str, float]:
-    """The lowest perplexity on each text on which models can be compared."""
+    """The lowest perplexity on each text on which models differ."""
     lowest: dict[str, list[float]] = {}
     for node in nodes:
         for text, perplexity in node.perplexities.items():
             lowest.setdefault(text, []).append(perplexity)
-    return {text: min(figures) for text, figures in lowest.items() if len(figures) > 1}
+    return {text: min(figures) for text, figures in lowest.items() if min(figures) < max(figures)}
 
 
 def _page(parts: Sequence[str], models: int, width: float, height: float) -> str:

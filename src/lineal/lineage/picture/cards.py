@@ -1,5 +1,6 @@
 """One model as a card: its name, how it was made, how big it is, and what it scores."""
 
+import math
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -17,14 +18,14 @@ HEAD_HEIGHT = 82.0
 FIGURES_TOP = 16.0
 FIGURES_LINE = 20.0
 COLUMNS = 2
-MOST_TEXTS = 6
 _RADIUS = 12
 _BAR = 5
 
 
 def card_height(node: Node) -> float:
-    texts = min(len(node.perplexities), MOST_TEXTS)
-    return HEAD_HEIGHT + (FIGURES_TOP + FIGURES_LINE * -(-texts // COLUMNS) if texts else 0)
+    if not node.perplexities:
+        return HEAD_HEIGHT
+    return HEAD_HEIGHT + FIGURES_TOP + FIGURES_LINE * math.ceil(len(node.perplexities) / COLUMNS)
 
 
 def card(node: Node, left: float, top: float, best: Best) -> str:
@@ -82,7 +83,7 @@ def _figures(node: Node, best: Best) -> list[str]:
     column = (CARD_WIDTH - 2 * PADDING - 16) / COLUMNS
     line = f'<path d="M{PADDING:g} {HEAD_HEIGHT:g}H{CARD_WIDTH - PADDING:g}" stroke="#e2e8f0"/>'
     parts = [line]
-    for index, (text, perplexity) in enumerate(list(node.perplexities.items())[:MOST_TEXTS]):
+    for index, (text, perplexity) in enumerate(node.perplexities.items()):
         left = PADDING + (index % COLUMNS) * (column + 16)
         base = HEAD_HEIGHT + FIGURES_LINE * (index // COLUMNS + 1)
         value = figure(perplexity)

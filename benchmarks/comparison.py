@@ -1,0 +1,108 @@
+"""One recipe on both sides and at the floor: outputs checked first, then runs that alternate."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import peer as mergekit
+from agreement import Agreement, agreement
+from checkpoints import FINE_TUNES
+from measure import Measurement, measure, median
+from recipes import Recipe
+
+from lineal.checkpoint.reader import FULL_WEIGHTS
+
+_LINEAL = Path(sys.executable).with_name("lineal")
+_FLOOR = Path(__file__).with_name("floor.py")
+_SIZE_TOLERANCE = 0.02
+TIMED, CHECKED = "bfloat16", "float32"
+"""The dtypes mergekit computes in: where it is timed, its fastest, and where its output must agree with ours."""
+
+
+@final
+@dataclass(frozen=True)
+class Comparison:
+    """Medians of one method; `remembering`: ours, when the parents' hashes are known from an earlier run."""
+
+    method: str
+    ours: Measurement
+    remembering: Measurement
+    peer: Measurement
+    floor: Measurement
+    checked: Agreement
+    timed: Agreement
+
+
+@final
+@dataclass(frozen=True)
+class Bench:
+    """Where the runs read and write: the parents' folders by name, the installed peer, a folder for outputs."""
+
+    parents: dict[str, Path]
+    peer: mergekit.Peer
+    folder: Path
+
+    def compare(self, recipe: Recipe, runs: int) -> Comparison:
+        """The untimed runs come first: they compile our kernels, fill the page cache, and must agree."""
+        self._ours(recipe, remembering=False)
+        self._peer(recipe, CHECKED)
+        checked = self._agreement()
+        _require(recipe, checked)
+        ours: list[Measurement] = []
+        remembering: list[Measurement] = []
+        peer: list[Measurement] = []
+        floor: list[Measurement] = []
+        for run in range(runs):
+            print(f"{recipe.method}: run {run + 1} of {runs}", file=sys.stderr)
+            ours.append(self._ours(recipe, remembering=False))
+            peer.append(self._peer(recipe, TIMED))
+            floor.append(self._at_the_floor(recipe))
+            remembering.append(self._ours(recipe, remembering=True))
+        return Comparison(
+            recipe.method,
+            ours=median(ours),
+            remembering=median(remembering),
+            peer=median(peer),
+            floor=median(floor),
+            checked=checked,
+            timed=self._agreement(),
+        )
+
+    def _ours(self, recipe: Recipe, *, remembering: bool) -> Measurement:
+        """A registry of its own each time, unless what the run before learnt of its parents is to be remembered."""
+        registry = self.folder / "registry"
+        if not remembering:
+            shutil.rmtree(registry, ignore_errors=True)
+        out = self._fresh("lineal")
+        where = ["--registry", str(registry / "registry.db"), "--out", str(out)]
+        return self._measure([str(_LINEAL), "merge", *recipe.words(self.parents), *where], {})
+
+    def _peer(self, recipe: Recipe, arithmetic: str) -> Measurement:
+        command = self.peer.merge(recipe.mergekit(self.parents, arithmetic), self._fresh("mergekit"))
+        return self._measure(command, mergekit.ENVIRONMENT)
+
+    def _at_the_floor(self, recipe: Recipe) -> Measurement:
+        inputs = [str(folder / FULL_WEIGHTS) for folder in recipe.inputs(self.parents)]
+        return self._measure([sys.executable, str(_FLOOR), str(self._fresh("floor")), *inputs], {})
+
+    def _measure(self, command: list[str], environment: dict[str, str]) -> Measurement:
+        os.sync()  # what the run before left to be written is not this one's to wait for
+        return measure(command, self.folder / "log.txt", environment)
+
+    def _fresh(self, side: str) -> Path:
+        """An output that does not exist, in a folder that does."""
+        shutil.rmtree(self.folder / side, ignore_errors=True)
+        (self.folder / side).mkdir(parents=True)
+        return self.folder / side / "merged"
+
+    def _agreement(self) -> Agreement:
+        first = self.parents[FINE_TUNES[0]]
+        return agreement(self.folder / "lineal" / "merged", self.folder / "mergekit" / "merged", first)
+
+
+def _require(recipe: Recipe, found: Agreement) -> None:
+    if found.within_one_ulp < recipe.agreeing or abs(found.size_ratio - 1) > _SIZE_TOLERANCE:
+        raise RuntimeError(f"{recipe.method}: the two outputs do not agree: {found}")

@@ -1,0 +1,131 @@
+"""What was measured, as a page and as JSON."""
+
+import datetime as dt
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+from comparison import Comparison
+
+_INTRODUCTION = """\
+# Benchmarks
+
+## `make bench-merge`: lineal against mergekit {peer}
+
+Merges of two fine-tunes of {parameters:.0f} M parameters in bfloat16, for TIES and DARE-TIES with their base; medians
+of {runs}, alternating: lineal, mergekit, floor. Whole processes, with a warm page cache and compiled kernels; memory is
+the largest resident set of any process of a run, mapped files included. Ratios, not seconds: machines differ.
+"""
+
+_NOTES = """\
+The **floor** is reading and BLAKE3-hashing all inputs with two threads, then writing, hashing and fsyncing an output of
+the same size, in one Python process; an interpreter's bare start ({start:.3f} s) is subtracted on both sides of that
+ratio. lineal hashes every parent and the child, fsyncs and records; mergekit does none of these. *Remembering* is lineal
+once more, where the parents' hashes are known from an earlier run.
+
+### Do both compute the same?
+
+Share of entries within one unit in the last place of bfloat16 (at the magnitude of parent or result), largest
+difference in such units, and root mean square change from the first parent, ours in mergekit's. mergekit computes in
+float32 in the first columns, as lineal always does, and in bfloat16, its fastest, in the others and where it is timed.
+"""
+
+_CAVEATS = """\
+TIES: task vectors between bfloat16 models often equal the threshold; lineal keeps all of those, mergekit some of them.
+DARE-TIES: each side draws masks of its own.
+
+To repeat: `make bench-merge`, or `.venv/bin/python benchmarks/merge.py --help`.
+"""
+
+_HEADER = (
+    "method",
+    "lineal s",
+    "remembering s",
+    "MB",
+    "mergekit s",
+    "MB",
+    "times faster",
+    "times less memory",
+    "floor s",
+    "lineal / floor",
+)
+
+
+@final
+@dataclass(frozen=True)
+class Results:
+    """Everything one session measured. interpreter_start: seconds; load: of one minute, before it began."""
+
+    comparisons: Sequence[Comparison]
+    parameters: int
+    runs: int
+    interpreter_start: float
+    load: float
+    ours: dict[str, str]
+    peer: dict[str, str]
+
+    def json(self) -> dict[str, Any]:
+        return {**asdict(self), "processor": processor(), "cores": os.cpu_count(), "date": _today()}
+
+    def page(self) -> str:
+        introduction = _INTRODUCTION.format(
+            peer=self.peer["mergekit"], parameters=self.parameters / 1e6, runs=self.runs
+        )
+        parts = (introduction, self._machine(), self._times(), _NOTES.format(start=self.interpreter_start))
+        return "\n".join((*parts, self._agreements(), _CAVEATS))
+
+    def _machine(self) -> str:
+        ours, peer = (", ".join(f"{k} {v}" for k, v in side.items()) for side in (self.ours, self.peer))
+        return (
+            f"{_today()}, {processor()}, {os.cpu_count()} cores, {platform.system()}, Python "
+            f"{platform.python_version()}, load {self.load:.1f} at the start.\nOurs: {ours}.\nThe peer's: {peer}.\n"
+        )
+
+    def _times(self) -> str:
+        rows = [_HEADER, tuple("-" for _ in _HEADER)]
+        for found in self.comparisons:
+            ours, peer, start = found.ours, found.peer, self.interpreter_start
+            numbers = (
+                f"{ours.seconds:.2f}",
+                f"{found.remembering.seconds:.2f}",
+                f"{ours.peak_bytes / 1e6:.0f}",
+                f"{peer.seconds:.2f}",
+                f"{peer.peak_bytes / 1e6:.0f}",
+                f"{peer.seconds / ours.seconds:.1f}",
+                f"{peer.peak_bytes / ours.peak_bytes:.1f}",
+                f"{found.floor.seconds - start:.2f}",
+                f"{(ours.seconds - start) / (found.floor.seconds - start):.2f}",
+            )
+            rows.append((found.method, *numbers))
+        return _table(rows)
+
+    def _agreements(self) -> str:
+        header = ("method", *("within one", "largest", "change") * 2)
+        rows = [header, tuple("-" for _ in header)]
+        for found in self.comparisons:
+            numbers = [
+                text
+                for side in (found.checked, found.timed)
+                for text in (f"{side.within_one_ulp:.4%}", f"{side.largest_ulps:.3g}", f"{side.size_ratio:.4f}")
+            ]
+            rows.append((found.method, *numbers))
+        return _table(rows)
+
+
+def processor() -> str:
+    """The processor's name, where the system tells it."""
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _today() -> str:
+    return dt.datetime.now(dt.UTC).date().isoformat()

@@ -1,0 +1,23 @@
+"""The optional installation."""
+
+import subprocess
+import sys
+
+import pytest
+
+from lineal.engines import extra
+from lineal.engines.extra import require_training
+from lineal.errors import MissingExtra
+
+
+def test_what_is_missing_is_named_with_the_line_that_installs_it(monkeypatch):
+    require_training("fine-tuning")
+    monkeypatch.setattr(extra, "find_spec", lambda package: None if package == "torch" else object())
+    with pytest.raises(MissingExtra, match=r"fine-tuning needs the extra 'train': pip install 'lineal\[train\]'"):
+        require_training("fine-tuning")
+
+
+def test_methods_documents_and_courses_need_no_torch():
+    modules = "lineal.methods.finetune, lineal.engines.blocks, lineal.engines.extra"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
