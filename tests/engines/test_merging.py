@@ -81,7 +81,7 @@ def test_faults_of_every_parent_are_named(tmp_path: Path) -> None:
 def test_very_many_faults_are_counted(tmp_path: Path) -> None:
     one = model(tmp_path / "one", random_tensors(1, {f"{i:02}": (1,) for i in range(30)}))
     two = model(tmp_path / "two", random_tensors(1, {f"{i:02}": (2,) for i in range(30)}))
-    with pytest.raises(CheckpointError, match="'11' is .*; and 18 more$"):
+    with pytest.raises(CheckpointError, match=r"'11' is .*; and 18 more$"):
         plan_merge(Linear(), [one, two])
 
 

@@ -61,7 +61,9 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
     if checkpoint.form != "full":
         raise CheckpointError(f"{name}: {checkpoint.folder} is an adapter; its base is needed to see full weights")
     if checkpoint.config.get("quantization_config"):
-        raise CheckpointError(f"{name}: {checkpoint.folder} holds quantized weights, which are codes; dequantize it first")
+        raise CheckpointError(
+            f"{name}: {checkpoint.folder} holds quantized weights, which are codes; dequantize it first"
+        )
     updates = {} if adapter is None else low_rank_updates(adapter, checkpoint)
     tied = _tied(checkpoint)
     if tied and updates.keys() & set(_HEADS):

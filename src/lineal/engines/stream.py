@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, cast
 
 from lineal.derivation.canonical import Json
@@ -27,29 +27,29 @@ def stream(
 
     The first error stops all threads and is raised; what was finished stays finished.
     """
-    stop = threading.Event()
+    stop, errors = threading.Event(), list[Exception]()
     waiting = sorted((job for job in jobs if job.planned.name not in sink.leaves), key=lambda job: -job.bytes_read)
     with OpenFiles() as files:
 
         def run(job: Job) -> None:
-            TensorPass(job, files, sink, stop, allow_nonfinite, bytes_done).run()
+            if stop.is_set():
+                return
+            try:
+                TensorPass(job, files, sink, stop, allow_nonfinite, bytes_done).run()
+            except Exception as error:
+                errors.append(error)  # the first explains the others, Stopped among them
+                stop.set()
+                raise
 
         with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-            _drain([pool.submit(run, job) for job in waiting], stop)
+            try:
+                wait([pool.submit(run, job) for job in waiting])
+            except BaseException:
+                stop.set()
+                raise
+    if errors:
+        raise errors[0]
     return _gather_hashes(jobs, sink.notes)
-
-
-def _drain(futures: list[Future[None]], stop: threading.Event) -> None:
-    try:
-        wait(futures, return_when=FIRST_EXCEPTION)
-        for future in futures:
-            if future.done():
-                future.result()
-    except BaseException:
-        stop.set()
-        for future in futures:
-            future.cancel()
-        raise
 
 
 def _gather_hashes(jobs: Sequence[Job], notes: Mapping[str, Json]) -> DataHashes:

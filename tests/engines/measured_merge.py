@@ -1,0 +1,48 @@
+"""A merge in a process of its own, which prints its memory: python -m tests.engines.measured_merge FOLDER"""
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+from lineal.checkpoint.layout import Planned, lay_out
+from lineal.checkpoint.reader import open_checkpoint
+from lineal.checkpoint.writer import CheckpointWriter
+from lineal.engines.merging import plan_merge
+from lineal.engines.sources import full_model
+from lineal.engines.stream import stream
+from lineal.methods.merge import Ties
+from tests.builders import CONFIG, write_json
+
+
+def zeros(folder: Path, elements: int) -> Path:
+    """Two float32 tensors of zeros, as a sparse file."""
+    layout = lay_out([Planned("a", "F32", (elements,)), Planned("b", "F32", (elements,))])
+    folder.mkdir()
+    write_json(folder / "config.json", CONFIG)
+    for file, header in layout.headers.items():
+        (folder / file).write_bytes(header)
+        with (folder / file).open("r+b") as opened:
+            opened.truncate(layout.file_sizes[file])
+    return folder
+
+
+def merge(folder: Path, elements: int) -> None:
+    folder.mkdir()
+    base, *models = (full_model(n, open_checkpoint(zeros(folder / n, elements))) for n in ("base", "one", "two"))
+    plan = plan_merge(Ties(), models, base)
+    with CheckpointWriter(folder / "child", lay_out(plan.planned), "key") as writer:
+        stream(plan.jobs, writer, threads=2)
+
+
+def peak_bytes() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    where = Path(sys.argv[1])
+    merge(where / "small", 1 << 18)  # every buffer at its full size, every kernel compiled
+    before = peak_bytes()
+    merge(where / "large", 1 << 24)
+    print(json.dumps({"before": before, "after": peak_bytes()}))
