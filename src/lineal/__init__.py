@@ -22,8 +22,15 @@ _PUBLIC = {
         "derivation_from_json",
     ),
     "lineal.errors": ("LinealError",),
+    "lineal.methods.distill": (
+        "AttentionTransfer",
+        "EnsembleDistiller",
+        "KnowledgeDistillation",
+        "ProgressiveDistillation",
+    ),
     "lineal.methods.finetune": ("FullFineTune", "Lora", "LoraConfig", "LoraLayer"),
     "lineal.methods.merge": ("AdapterMerge", "DareTies", "Linear", "Slerp", "TaskArithmetic", "Ties"),
+    "lineal.planning": ("FineTuneMethod", "ModelParadigm"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
