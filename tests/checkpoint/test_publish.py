@@ -26,7 +26,7 @@ def test_what_is_replaced_is_kept_aside_under_the_name_given(tmp_path: Path) -> 
     folder(tmp_path / "model", "old")
     moved = publish(folder(tmp_path / ".new", "new"), tmp_path / "model", "model-0123456789ab")
     assert moved == tmp_path / REPLACED / "model-0123456789ab"
-    assert (moved / "a.txt").read_text() == "old"
+    assert (tmp_path / REPLACED / "model-0123456789ab" / "a.txt").read_text() == "old"
     assert (tmp_path / "model" / "a.txt").read_text() == "new"
 
 
@@ -77,13 +77,17 @@ def test_a_partial_folder_lies_beside_its_target_and_is_named_for_its_content(tm
     assert path == tmp_path / ".model.000102030405.partial"
 
 
-def test_only_abandoned_partials_of_the_same_target_are_removed(tmp_path: Path) -> None:
-    kept = partial_folder(tmp_path / "model", bytes(32))
-    others = [tmp_path / ".model2.ab.partial", tmp_path / "model", tmp_path / ".other.ab.partial"]
-    for path in (kept, *others, tmp_path / ".model.ab.partial", tmp_path / ".model.cd.partial"):
+@pytest.mark.parametrize("name", ["model", "model[1]", "model.v2"])
+def test_only_abandoned_partials_of_the_same_target_are_removed(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
+    kept = partial_folder(target, bytes(32))
+    others = [tmp_path / other for other in (f"{name}x", f"{name}.q8", "other")]
+    in_use = [partial_folder(other, bytes(range(32))) for other in others]
+    abandoned = [partial_folder(target, bytes([i] * 32)) for i in (1, 2)]
+    for path in (target, kept, *in_use, *abandoned):
         folder(path, "x")
-    remove_other_partials(tmp_path / "model", kept)
-    assert sorted(tmp_path.iterdir()) == sorted([kept, *others])
+    remove_other_partials(target, kept)
+    assert sorted(tmp_path.iterdir()) == sorted([target, kept, *in_use])
 
 
 def test_a_second_run_waits_for_the_lock_and_says_so(tmp_path: Path) -> None:

@@ -202,12 +202,12 @@ def test_what_does_not_fit_is_refused_before_the_first_byte(tmp_path: Path, monk
 
 
 def test_what_a_killed_run_wrote_need_not_fit_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    megabyte = np.ones(1 << 20, np.uint8)
+    megabyte = b"\x01" * (1 << 20)
     layout = lay_out([Planned("a", "U8", (8 << 20,)), Planned("b", "U8", (1 << 20,))])
     with CheckpointWriter(tmp_path, layout, "key") as writer:
         for start in range(8):
             writer.write(layout.slots["a"].planned, start << 20, memoryview(megabyte))
-        writer.finish(layout.slots["a"].planned, blake3(megabyte.tobytes() * 8).digest(), None)
+        writer.finish(layout.slots["a"].planned, blake3(megabyte * 8).digest(), None)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Disk(1 << 40, 1 << 40, 18 << 20))
     with CheckpointWriter(tmp_path, layout, "key") as writer:
         assert set(writer.leaves) == {"a"}

@@ -1,7 +1,6 @@
 """The full record of a derivation, its summary, and JSON there and back."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -31,7 +30,7 @@ MERGE = Step(
     type="merge",
     method="ties",
     inputs=(Input("base", A), Input("parent", B)),
-    options={"density": 0.5, "weights": (1, 2.5), "seed": "7"},
+    options={"density": 0.5, "weights": [1, 2.5], "seed": "7"},
 )
 
 SUMMARIES: list[tuple[Step, Derivation]] = [
@@ -138,7 +137,7 @@ def test_data_files_are_recorded_without_their_folder(name: str) -> None:
         DataFile(name, A)
 
 
-RECORD: Mapping[str, Any] = MERGE.to_json()
+RECORD: dict[str, Any] = json.loads(json.dumps(MERGE.to_json()))
 NO_STEPS: list[Any] = [
     None,
     [],

@@ -25,7 +25,7 @@ SHAPES: Mapping[str, Sequence[int]] = {
     "vector.bias": (129,),
 }
 
-Tensors = Mapping[str, Array]
+Tensors = dict[str, Array]
 
 
 def similar_models(

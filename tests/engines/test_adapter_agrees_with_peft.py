@@ -60,7 +60,7 @@ def adapt(base: Path, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     for name, parameter in adapted.named_parameters():
         if "lora_" in name:
             torch.nn.init.normal_(parameter, std=0.3)
-    adapted.save_pretrained(folder, save_embedding_layers=False)  # else it also saves the head it adapts
+    adapted.save_pretrained(str(folder), save_embedding_layers=False)  # else it also saves the head it adapts
     again = PeftModel.from_pretrained(LlamaForCausalLM.from_pretrained(base, dtype=torch.float32), folder)
     return {name: weight.numpy() for name, weight in again.merge_and_unload().state_dict().items()}
 

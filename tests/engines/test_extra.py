@@ -1,5 +1,6 @@
 """The optional installation."""
 
+import os
 import subprocess
 import sys
 
@@ -15,6 +16,15 @@ def test_what_is_missing_is_named_with_the_line_that_installs_it(monkeypatch):
     monkeypatch.setattr(extra, "find_spec", lambda package: None if package == "torch" else object())
     with pytest.raises(MissingExtra, match=r"fine-tuning needs the extra 'train': pip install 'lineal\[train\]'"):
         require_training("fine-tuning")
+
+
+def test_threads_of_a_training_sleep_while_they_wait_unless_told_otherwise(monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    require_training("fine-tuning")
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    require_training("fine-tuning")
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 def test_methods_documents_and_courses_need_no_torch():

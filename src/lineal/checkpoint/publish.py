@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -35,8 +36,9 @@ def partial_folder(target: Path, key: bytes) -> Path:
 
 def remove_other_partials(target: Path, keep: Path) -> None:
     """Remove what runs that will never continue left behind. Call with the output's lock held."""
-    for path in target.parent.glob(f".{target.name}.*.partial"):
-        if path != keep:
+    named = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{12}}\.partial")  # another output may be NAME.something
+    for path in target.parent.iterdir():
+        if named.fullmatch(path.name) and path != keep:
             shutil.rmtree(path)
 
 
@@ -48,6 +50,7 @@ def publish(partial: Path, target: Path, replaced_as: str | None = None) -> Path
         moved = _free_name(target.parent / REPLACED / (replaced_as or target.name))
         moved.parent.mkdir(exist_ok=True)
         target.rename(moved)
+        _fsync(moved.parent)
     partial.rename(target)
     _fsync(target.parent)
     return moved
