@@ -8,7 +8,6 @@ from typing import IO, Any, final
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
 
 from lineal.checkpoint.layout import Layout, Planned, lay_out
 from lineal.checkpoint.reader import FULL_WEIGHTS
@@ -110,14 +109,10 @@ def _fill(layout: Layout, files: tuple[IO[bytes], ...]) -> None:
         draws = [np.random.default_rng([index, model]) for model in range(len(files))]
         for start in range(0, slot.planned.elements, _WINDOW_ELEMENTS):
             count = min(_WINDOW_ELEMENTS, slot.planned.elements - start)
-            origin = draws[0].standard_normal(count, dtype=np.float32) * _SPREAD + mean
-            files[0].write(_stored(origin))
-            for draw, file in zip(draws[1:], files[1:], strict=True):
-                file.write(_stored(origin + draw.standard_normal(count, dtype=np.float32) * _CHANGE))
-
-
-def _stored(values: NDArray[np.float32]) -> memoryview:
-    return values.astype(ml_dtypes.bfloat16).view(np.uint8).data
+            origin, *changes = (draw.standard_normal(count, np.float32) for draw in draws)
+            origin = origin * _SPREAD + mean
+            for file, values in zip(files, (origin, *(origin + change * _CHANGE for change in changes)), strict=True):
+                file.write(values.astype(ml_dtypes.bfloat16).view(np.uint8).data)
 
 
 def _multiple(size: float) -> int:

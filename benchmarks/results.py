@@ -23,8 +23,8 @@ the largest resident set of any process of a run, mapped files included. Ratios,
 _NOTES = """\
 The **floor** is reading and BLAKE3-hashing all inputs with two threads, then writing, hashing and fsyncing an output of
 the same size, in one Python process; an interpreter's bare start ({start:.3f} s) is subtracted on both sides of that
-ratio. lineal hashes every parent and the child, fsyncs and records; mergekit does none of these. *Remembering* is lineal
-once more, where the parents' hashes are known from an earlier run.
+ratio. lineal hashes every parent and the child, fsyncs and records; mergekit does none of these. *Remembering* is
+lineal once more, where the parents' hashes are known from an earlier run.
 
 ### Do both compute the same?
 

@@ -9,6 +9,7 @@ from peft import PeftModel
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, MixtralConfig, MixtralForCausalLM
 
+from lineal.engines.base_name import BaseName
 from lineal.engines.language_model import load_model
 from lineal.engines.train import TrainingReport, train
 from lineal.errors import CheckpointError, MethodError, StorageError
@@ -32,7 +33,7 @@ def run(method: Training, folder: Path, data: Path, parent: Path | None = None, 
     out = folder / "out"
     out.mkdir(parents=True)
     return train(
-        method, data=[data], out=out, scratch=folder / "scratch", parent=parent, parent_name="family:tiny", **options
+        method, data=[data], out=out, scratch=folder / "scratch", parent=parent, base=BaseName("family:tiny"), **options
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lineal.engines.base_name import BaseName
 from lineal.engines.train import train
 from lineal.errors import StorageError
 from lineal.methods.finetune import FullFineTune, Lora, Scratch, Training
@@ -32,7 +33,7 @@ def run(method: Training, folder: Path, data: Path, parent: Path, **options) -> 
         out=out,
         scratch=folder / "scratch",
         parent=None if method is ORIGINAL else parent,
-        parent_name="tiny",
+        base=BaseName("tiny"),
         **options,
     )
     assert report.steps == len(report.losses) == STEPS
@@ -68,6 +69,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from lineal.engines.continuation import Continuation
+from lineal.engines.base_name import BaseName
 from lineal.engines.train import train
 from lineal.methods.finetune import Lora
 from transformers import Trainer
@@ -95,7 +97,7 @@ def whole(self, args, state, control, **given):
 save, Trainer._save_optimizer_and_scheduler = Trainer._save_optimizer_and_scheduler, torn
 mark, Continuation.on_save = Continuation.on_save, whole
 train(Lora(**options), data=[data], out=folder / "out", scratch=folder / "scratch", parent=parent,
-      parent_name="tiny", checkpoint_seconds=0, progress=between)
+      base=BaseName("tiny"), checkpoint_seconds=0, progress=between)
 """
 
 
@@ -149,7 +151,7 @@ def test_gradient_accumulation_averages_over_the_tokens_of_the_whole_step(tmp_pa
         )
         folder = tmp_path / f"{batch_size}x{accumulation}"
         (folder / "out").mkdir(parents=True)
-        arguments = {"out": folder / "out", "scratch": folder / "scratch", "parent": tiny_model, "parent_name": "t"}
+        arguments = {"out": folder / "out", "scratch": folder / "scratch", "parent": tiny_model, "base": BaseName("t")}
         return train(method, data=[data], **arguments).losses
 
     assert losses(1, 6) == pytest.approx(losses(6, 1), rel=1e-4)

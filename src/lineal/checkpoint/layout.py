@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -64,8 +64,16 @@ class Layout:
         return sizes
 
 
-def lay_out(tensors: Sequence[Planned], form: Form = "full", shard_bytes: int = SHARD_BYTES) -> Layout:
-    """Widest dtypes first, then by name, so that every tensor is aligned and no parent's order or sharding shows."""
+def lay_out(
+    tensors: Sequence[Planned],
+    form: Form = "full",
+    shard_bytes: int = SHARD_BYTES,
+    metadata: Mapping[str, str] | None = None,
+) -> Layout:
+    """Widest dtypes first, then by name, so that every tensor is aligned and no parent's order or sharding shows.
+
+    metadata: for each file's header, beside the format; it is no part of a model's identity.
+    """
     ordered = sorted(tensors, key=lambda tensor: (-BITS[tensor.dtype], tensor.name.encode()))
     shards = _shards(ordered, shard_bytes) if form == "full" else [ordered]
     whole = FULL_WEIGHTS if form == "full" else ADAPTER_WEIGHTS
@@ -74,7 +82,7 @@ def lay_out(tensors: Sequence[Planned], form: Form = "full", shard_bytes: int = 
     slots: dict[str, Slot] = {}
     headers: dict[str, bytes] = {}
     for file, shard in zip(names, shards, strict=True):
-        headers[file] = _header(shard)
+        headers[file] = _header(shard, metadata or {})
         offset = len(headers[file])
         for tensor in shard:
             slots[tensor.name] = Slot(tensor, file, offset)
@@ -98,8 +106,8 @@ def _shards(ordered: Sequence[Planned], shard_bytes: int) -> list[list[Planned]]
     return shards
 
 
-def _header(tensors: Sequence[Planned]) -> bytes:
-    entries: dict[str, Json] = {"__metadata__": {"format": "pt"}}
+def _header(tensors: Sequence[Planned], metadata: Mapping[str, str]) -> bytes:
+    entries: dict[str, Json] = {"__metadata__": {"format": "pt", **metadata}}
     offset = 0
     for tensor in tensors:
         end = offset + tensor.byte_length

@@ -4,8 +4,9 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, final
@@ -59,12 +60,9 @@ class CheckpointWriter:
         """Write bytes of a tensor, `start` bytes into it."""
         slot = self._layout.slots[planned.name]
         done = 0
-        try:
+        with _needing_room(self._folder / slot.file):
             while done < len(raw):
                 done += os.pwrite(self._files[slot.file], raw[done:], slot.offset + start + done)
-        except OSError as error:
-            place = self._folder / slot.file
-            raise StorageError(f"{place}: {error.strerror}; make room, the same command then continues") from None
         self._flush_now_and_then(slot.file, done)
 
     def finish(self, planned: Planned, data_hash: bytes, note: Json) -> None:
@@ -101,9 +99,10 @@ class CheckpointWriter:
             os.close(descriptor)
 
     def _open(self, file: str, size: int) -> int:
-        descriptor = os.open(self._folder / file, os.O_RDWR | os.O_CREAT, 0o644)
-        os.truncate(descriptor, size)
-        os.pwrite(descriptor, self._layout.headers[file], 0)
+        with _needing_room(self._folder / file):
+            descriptor = os.open(self._folder / file, os.O_RDWR | os.O_CREAT, 0o644)
+            os.truncate(descriptor, size)
+            os.pwrite(descriptor, self._layout.headers[file], 0)
         return descriptor
 
     def _adopt(self, resumed: Mapping[str, tuple[bytes, Json]]) -> None:
@@ -132,6 +131,14 @@ class CheckpointWriter:
                 self._unflushed = 0
         if due:
             self._flushes.append(self._flusher.submit(os.fsync, self._files[file]))
+
+
+@contextmanager
+def _needing_room(place: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{place}: {error.strerror}; make room, the same command then continues") from None
 
 
 def check_space(folder: Path, needed: int) -> None:

@@ -9,7 +9,7 @@ _TRAINING_PACKAGES = ("torch", "transformers", "accelerate", "peft", "tokenizers
 
 
 def require_training(what: str) -> None:
-    """Refuse `what` ("fine-tuning", "evaluation") where the extra `train` is not installed; called before any import."""
+    """Refuse `what` ("fine-tuning", say) where the extra `train` is not installed; called before importing torch."""
     # OpenMP reads this once, when torch is loaded. Threads that spin while they wait for each other cost nothing on an
     # idle machine; beside other work they made a training on two cores 6 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

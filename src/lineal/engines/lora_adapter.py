@@ -13,6 +13,8 @@ from transformers import PreTrainedModel
 
 from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.reader import ADAPTER_CONFIG
+from lineal.derivation.hashes import format_hash
+from lineal.engines.base_name import BaseName
 from lineal.engines.silence import silence
 from lineal.engines.trained_weights import write_tensors
 from lineal.errors import MethodError
@@ -43,16 +45,18 @@ def add_adapter(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
     return adapted
 
 
-def write_adapter(adapted: PeftModel, folder: Path, parent_name: str) -> None:
+def write_adapter(adapted: PeftModel, folder: Path, base: BaseName) -> None:
     """Write adapter_model.safetensors and adapter_config.json, as PEFT names and reads them."""
     # "auto" would ask the hub whether the base's vocabulary was resized
     state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     plan = [Planned(name, "F32", tuple(tensor.shape)) for name, tensor in state.items()]
-    write_tensors(folder, plan, lambda name: state[name].detach().cpu().numpy(), "adapter")
+    metadata = {"base_model_hash": format_hash(base.model_hash)} if base.model_hash else {}
+    write_tensors(folder, plan, lambda name: state[name].detach().cpu().numpy(), "adapter", metadata)
     kept: dict[str, Any] = adapted.peft_config[_ADAPTER].to_dict()
     fields = {key: sorted(value) if isinstance(value, set) else value for key, value in kept.items()}
     fields["inference_mode"] = True
-    fields["base_model_name_or_path"] = parent_name  # PEFT puts the local path that the base was read from
+    fields["revision"] = base.revision
+    fields["base_model_name_or_path"] = base.name  # PEFT puts the local path that the base was read from
     (folder / ADAPTER_CONFIG).write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -11,6 +11,7 @@ from typing import Any, final
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lineal.derivation.canonical import Json
+from lineal.engines.base_name import BaseName
 from lineal.engines.blocks import Course, pack, plan_course
 from lineal.engines.continuation import claim
 from lineal.engines.determinism import deterministic
@@ -63,7 +64,7 @@ def train(
     scratch: Path,
     parent: Path | None = None,
     parent_base: Path | None = None,
-    parent_name: str = "",
+    base: BaseName | None = None,
     objective: Objective | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     progress: Progress | None = None,
@@ -71,12 +72,12 @@ def train(
     """Train, and fill `out`, an empty folder: weights in full, an adapter, or for an original the whole package.
 
     scratch: holds the checkpoints; the same call after a kill continues from them. parent_base: the full weights below
-    a parent that is an adapter. parent_name: what the child's adapter calls its base. objective: the next token.
+    a parent that is an adapter. base: what the child's adapter says of its base. objective: the next token.
     """
     if not out.is_dir() or any(out.iterdir()):
         raise StorageError(f"{out}: training needs an existing, empty folder to write to")
     begun = time.monotonic()
-    run = _Run(data, out, scratch, parent_name, objective or NextToken(), checkpoint_seconds, progress)
+    run = _Run(data, out, scratch, base or BaseName(), objective or NextToken(), checkpoint_seconds, progress)
     with deterministic(method.seed):
         match method:
             case Scratch():
@@ -99,7 +100,7 @@ class _Run:
     data: Sequence[Path]
     out: Path
     scratch: Path
-    parent_name: str
+    base: BaseName
     objective: Objective
     checkpoint_seconds: float
     progress: Progress | None
@@ -108,13 +109,13 @@ class _Run:
         self, method: Training, model: Any, tokenizer: PreTrainedTokenizerBase, documents: Sequence[str]
     ) -> tuple[Course, list[float]]:
         """Train the model in place on the documents; returns what was read, and the losses."""
-        end = end_of_document(tokenizer, self.parent_name)
+        end = end_of_document(tokenizer, self.base.name)
         blocks = pack(encode(tokenizer, documents), end, method.sequence_length)
         course = plan_course(method, blocks)
         key: dict[str, Json] = {
             "method": method.name,
             "options": method.options(),
-            "parent": self.parent_name,
+            "parent": self.base.name,
             "tokens": blocks.content_hash,
             "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
         }
@@ -162,13 +163,13 @@ def _full(method: FullFineTune, run: _Run, parent: Path, base: Path | None) -> t
 
 def _lora(method: Lora, run: _Run, parent: Path, base: Path | None) -> tuple[Course, list[float]]:
     if base is not None:
-        raise MethodError(f"lora: the parent {run.parent_name} is an adapter itself; merge it into its base first")
+        raise MethodError(f"lora: the parent {run.base.name} is an adapter itself; merge it into its base first")
     documents = read_all_documents(run.data)
     model = load_model(parent)
     _check_context(method, model)
     adapted = add_adapter(model, method.config)
     result = run.optimize(method, adapted, load_tokenizer(parent), documents)
-    write_adapter(adapted, run.out, run.parent_name)
+    write_adapter(adapted, run.out, run.base)
     return result
 
 

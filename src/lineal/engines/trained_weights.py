@@ -56,10 +56,16 @@ def check_names(written: frozenset[str], parent: Mapping[str, str], model: PreTr
         raise CheckpointError(f"{place}: the tensor {lost[0]!r} is not part of the model that was trained")
 
 
-def write_tensors(folder: Path, plan: Iterable[Planned], values_of: Callable[[str], Float32], form: Form) -> None:
+def write_tensors(
+    folder: Path,
+    plan: Iterable[Planned],
+    values_of: Callable[[str], Float32],
+    form: Form,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Encode and write each tensor; a value that is not finite in its dtype is refused."""
     planned = sorted(plan, key=lambda tensor: tensor.name)
-    with CheckpointWriter(folder, lay_out(planned, form), key="training") as writer:
+    with CheckpointWriter(folder, lay_out(planned, form, metadata=metadata), key="training") as writer:
         for tensor in planned:
             values = np.ascontiguousarray(values_of(tensor.name)).reshape(-1)
             at = first_nonfinite(values, tensor.dtype)

@@ -17,8 +17,8 @@ from lineal.derivation.canonical import Json, canonical_json
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import DataFile, Input, Role, Step
 from lineal.errors import CheckpointError, LinealError, UsageError
-from lineal.family.making import Inputs, Made, make
-from lineal.family.recipe import ModelRecipe
+from lineal.family.making import Inputs, Made, Place, make
+from lineal.family.recipe import ModelRecipe, Origin
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.card import CARD, model_card
 from lineal.lineage.environment import environment
@@ -32,14 +32,14 @@ from lineal.methods.method import Method, Reproducibility
 @final
 @dataclass(frozen=True)
 class Order:
-    """A recipe with everything that it needs found: inputs in the step's order, hub ids by input label."""
+    """A recipe with everything that it needs found: inputs in the step's order, hub origins by input label."""
 
     name: Name
     recipe: ModelRecipe
     method: Method
     inputs: Inputs
     target: Path
-    hub_ids: Mapping[str, str]
+    hub_origins: Mapping[str, Origin]
 
 
 @final
@@ -126,7 +126,7 @@ def _build_anew(workshop: Workshop, order: Order) -> Placed:
     partial.mkdir(parents=True, exist_ok=True)
     child = partial / "child"
     opened = {path: os.stat(path) for _, placed in order.inputs for path in _weight_paths(placed)}
-    made = make(workshop, order.recipe, order.inputs, child, partial / "work", key.hex())
+    made = make(workshop, order.recipe, order.inputs, Place(child, partial / "work", key.hex()), order.hub_origins)
     learnt = tuple((role, _learn(workshop, placed, made, opened)) for role, placed in order.inputs)
     order = replace(order, inputs=learnt, method=made.method)
     provenance = _describe(workshop, order, child, made)
@@ -194,8 +194,9 @@ def _describe(workshop: Workshop, order: Order, child: Path, made: Made) -> Prov
     known = {name: leaf.data_hash for name, leaf in made.leaves.items()}
     hashes = hash_checkpoint(checkpoint, threads=workshop.threads, known=known)
     names = tuple(placed.label for _, placed in order.inputs)
+    hub_ids = {label: str(origin.hub) for label, origin in order.hub_origins.items()}
     provenance = Provenance(step, names, hashes, checkpoint.form, environment())
-    (child / CARD).write_text(model_card(order.name.name, provenance, order.hub_ids), encoding="utf-8")
+    (child / CARD).write_text(model_card(order.name.name, provenance, hub_ids), encoding="utf-8")
     provenance = replace(provenance, hashes=hash_checkpoint(checkpoint, known=_data_hashes(hashes)))
     write_provenance(child, provenance)
     return provenance

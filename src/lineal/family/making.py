@@ -11,12 +11,13 @@ from lineal.checkpoint.layout import lay_out
 from lineal.checkpoint.package import copy_package
 from lineal.checkpoint.writer import CheckpointWriter
 from lineal.derivation.step import Role
+from lineal.engines.base_name import BaseName
 from lineal.engines.extra import require_training
 from lineal.engines.stream import DataHashes, stream
 from lineal.errors import MethodError
 from lineal.family.merge_inputs import plan_merge_of
 from lineal.family.progress import StepProgress
-from lineal.family.recipe import ModelRecipe
+from lineal.family.recipe import ModelRecipe, Origin
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.finetune import FullFineTune, Training
 from lineal.methods.method import Method
@@ -38,57 +39,78 @@ class Made:
     inputs: DataHashes = field(default_factory=dict[str, dict[str, bytes]])
 
 
-def make(workshop: Workshop, recipe: ModelRecipe, inputs: Inputs, child: Path, work: Path, key: str) -> Made:
-    """Fill `child` with the model. `work` outlives a kill; what an earlier run with the same key left is continued."""
+@final
+@dataclass(frozen=True)
+class Place:
+    """Where a model is made: `child` becomes its folder, `work` outlives a kill; the same key continues."""
+
+    child: Path
+    work: Path
+    key: str
+
+
+def make(
+    workshop: Workshop, recipe: ModelRecipe, inputs: Inputs, place: Place, hub_origins: Mapping[str, Origin]
+) -> Made:
+    """Fill the place with the model's weights and package; hub_origins: of inputs, by label."""
     match recipe.method:
         case StreamingMethod() as method:
-            return _make_merge(workshop, recipe, method, inputs, child, key)
+            return _make_merge(workshop, recipe, method, inputs, place)
         case Training() as method:
-            return _make_training(workshop, recipe, method, inputs, child, work)
+            return _make_training(workshop, recipe, method, inputs, place, hub_origins)
         case _:
             raise MethodError(f"{recipe.name}: nothing knows how to run {type(recipe.method).__name__}")
 
 
-def _make_merge(
-    workshop: Workshop, recipe: ModelRecipe, method: StreamingMethod, inputs: Inputs, child: Path, key: str
-) -> Made:
+def _make_merge(workshop: Workshop, recipe: ModelRecipe, method: StreamingMethod, inputs: Inputs, place: Place) -> Made:
     plan = plan_merge_of(method, inputs)
     layout = lay_out(plan.planned)
     with (
-        CheckpointWriter(child, layout, key) as writer,
+        CheckpointWriter(place.child, layout, place.key) as writer,
         workshop.progress.task(f"merging {recipe.name}", plan.bytes_read, "bytes") as advance,
     ):
         read = stream(
             plan.jobs, writer, threads=workshop.threads, allow_nonfinite=recipe.allow_nonfinite, bytes_done=advance
         )
         writer.seal()
-        copy_package(plan.donor, child)
+        copy_package(plan.donor, place.child)
         return Made(method, dict(writer.leaves), read)
 
 
 def _make_training(
-    workshop: Workshop, recipe: ModelRecipe, method: Training, inputs: Inputs, child: Path, work: Path
+    workshop: Workshop,
+    recipe: ModelRecipe,
+    method: Training,
+    inputs: Inputs,
+    place: Place,
+    hub_origins: Mapping[str, Origin],
 ) -> Made:
     require_training("training")
     from lineal.engines.train import train  # torch is imported only where something is trained
 
     parent = inputs[0][1] if inputs else None
-    _empty(child)
-    work.mkdir(exist_ok=True)
+    _empty(place.child)
+    place.work.mkdir(exist_ok=True)
     with StepProgress(workshop.progress, f"training {recipe.name}", "steps") as progress:
         report = train(
             method,
             data=recipe.data,
-            out=child,
-            scratch=work,
+            out=place.child,
+            scratch=place.work,
             parent=parent.folder if parent else None,
             parent_base=parent.base.folder if parent and parent.base else None,
-            parent_name=parent.label if parent else "",
+            base=_base_name(parent, hub_origins) if parent else None,
             progress=progress,
         )
     if isinstance(method, FullFineTune) and parent is not None:
-        copy_package((parent.base or parent).folder, child)
+        copy_package((parent.base or parent).folder, place.child)
     return Made(replace(method, epochs=report.epochs))
+
+
+def _base_name(parent: Placed, hub_origins: Mapping[str, Origin]) -> BaseName:
+    """Its id and commit on the Hub, where it comes from there; else the name it has here."""
+    origin = hub_origins.get(parent.label, Origin())
+    return BaseName(origin.hub or parent.label, origin.revision, parent.model_hash)
 
 
 def _empty(folder: Path) -> None:

@@ -44,12 +44,12 @@ class Workbench:
     def order(self, recipe: ModelRecipe) -> Order:
         """Everything that building a derived or trained model takes; its parents must have been placed."""
         method = cast(Method, recipe.method)
-        hub_ids = {
-            str(self.name(name)): str(model.origin.hub)
+        hub = {
+            str(self.name(name)): model.origin
             for name, model in self.family.models.items()
             if model.origin and model.origin.hub
         }
-        return Order(self.name(recipe.name), recipe, method, self._inputs(recipe), self.out / recipe.name, hub_ids)
+        return Order(self.name(recipe.name), recipe, method, self._inputs(recipe), self.out / recipe.name, hub)
 
     def name(self, model: str) -> Name:
         return Name(self.family.name, model, _UNKNOWN)
