@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
-from comparison import Comparison
+from comparison import CHECKED, TIMED, Comparison
 
 _INTRODUCTION = """\
 # Benchmarks
@@ -29,8 +29,8 @@ lineal once more, where the parents' hashes are known from an earlier run.
 ### Do both compute the same?
 
 Share of entries within one unit in the last place of bfloat16 (at the magnitude of parent or result), largest
-difference in such units, and root mean square change from the first parent, ours in mergekit's. mergekit computes in
-float32 in the first columns, as lineal always does, and in bfloat16, its fastest, in the others and where it is timed.
+difference in such units, and root mean square change from the first parent, ours as a multiple of mergekit's. lineal
+computes in float32; mergekit once likewise, and once in bfloat16, its fastest, as in the runs that are timed.
 """
 
 _CAVEATS = """\
@@ -103,7 +103,10 @@ class Results:
         return _table(rows)
 
     def _agreements(self) -> str:
-        header = ("method", *("within one", "largest", "change") * 2)
+        header = (
+            "method",
+            *(f"{dtype}: {name}" for dtype in (CHECKED, TIMED) for name in ("within one", "largest", "change")),
+        )
         rows = [header, tuple("-" for _ in header)]
         for found in self.comparisons:
             numbers = [

@@ -22,7 +22,8 @@ def main() -> None:
     lineal("verify", "--family", FAMILY)
     lineal("log", "--family", FAMILY, "--svg", "build/family.svg")
     check()
-    print(f"\nThe picture is in {BUILD / 'family.svg'}. All of it took {time.monotonic() - began:.0f} s.")
+    print(f"\nThe picture is in {(BUILD / 'family.svg').relative_to(HERE.parents[1])}.")
+    print(f"All of it took {time.monotonic() - began:.0f} s.")
 
 
 def lineal(*words: str) -> None:
@@ -42,9 +43,10 @@ def check() -> None:
 
 def perplexities() -> dict[str, dict[str, float]]:
     """Model -> text -> perplexity, as the registry has them."""
-    command = _command("run", "family.yaml", "--out", "build/models", "--json")
+    command = _command("log", "--family", FAMILY, "--json")
     told = subprocess.run(command, cwd=HERE, env=_environment(), check=True, stdout=subprocess.PIPE, text=True)
-    return {name: model["perplexity"] for name, model in json.loads(told.stdout).items()}
+    models = json.loads(told.stdout)["models"]
+    return {model["label"]: {e["text"]: e["perplexity"] for e in model["evaluations"]} for model in models}
 
 
 def _command(*words: str) -> list[str]:

@@ -1,5 +1,6 @@
 """A whole family: find what its models are made from, build what is missing, in order."""
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,9 +89,11 @@ def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[s
     for recipe in bench.selected(wanted):
         if recipe.origin is None:
             _check_target(bench, recipe)
+            began = time.monotonic()
             built = build(workshop, bench.order(recipe))
             bench.placed[recipe.name] = built.placed
-            workshop.progress.say(f"{recipe.name}: {'up to date' if built.was_present else 'done'}")
+            done = "up to date" if built.was_present else f"done in {time.monotonic() - began:.1f} s"
+            workshop.progress.say(f"{recipe.name}: {done}")
         else:
             bench.placed[recipe.name] = bench.bring(recipe)
     return bench.placed
