@@ -56,11 +56,12 @@ class Bench:
         peer: list[Measurement] = []
         floor: list[Measurement] = []
         for run in range(runs):
-            print(f"{recipe.method}: run {run + 1} of {runs}", file=sys.stderr)
             ours.append(self._ours(recipe, remembering=False))
             peer.append(self._peer(recipe, TIMED))
             floor.append(self._at_the_floor(recipe))
             remembering.append(self._ours(recipe, remembering=True))
+            seconds = ", ".join(f"{side[-1].seconds:.2f}" for side in (ours, peer, floor, remembering))
+            print(f"{recipe.method} {run + 1}/{runs}: {seconds} s (ours, peer, floor, remembering)", file=sys.stderr)
         return Comparison(
             recipe.method,
             ours=median(ours),

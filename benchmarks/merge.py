@@ -27,7 +27,7 @@ def main() -> None:
     installed = peer(work)
     bench = Bench(checkpoints(work, arguments.parameters), installed, work / "runs")
     results = Results(
-        [bench.compare(RECIPES[method], arguments.runs) for method in arguments.methods],
+        [],
         parameters=shape_of(arguments.parameters).parameters,
         runs=arguments.runs,
         interpreter_start=interpreter_start(arguments.runs),
@@ -35,7 +35,9 @@ def main() -> None:
         ours={package: version(package) for package in _OURS},
         peer=installed.versions(_PEERS),
     )
-    arguments.out.write_text(results.page())
+    for method in arguments.methods:
+        results.comparisons.append(bench.compare(RECIPES[method], arguments.runs))
+        arguments.out.write_text(results.page())  # a run of an hour that is cut short has not been for nothing
     print(json.dumps(results.json(), indent=2) if arguments.json else results.page())
 
 

@@ -59,7 +59,7 @@ _HEADER = (
 class Results:
     """Everything one session measured. interpreter_start: seconds; load: of one minute, before it began."""
 
-    comparisons: Sequence[Comparison]
+    comparisons: list[Comparison]
     parameters: int
     runs: int
     interpreter_start: float
