@@ -48,6 +48,27 @@ def test_models_are_found_by_name_path_and_hash(lineal: Command) -> None:
     assert len(set(answers)) == 1
 
 
+def test_a_model_given_by_path_leaves_no_path_in_its_child(lineal: Command) -> None:
+    lineal("merge", str(Path("a").resolve()), "./b", "--method", "linear", "--out", "mean")
+    record = json.loads(Path("mean/lineal.json").read_text())
+    assert [i["name"] for i in record["inputs"]] == ["a", "b"]
+    for path in Path("mean").iterdir():
+        assert str(Path.cwd()).encode() not in path.read_bytes(), path
+
+
+def test_an_output_may_not_be_one_of_its_inputs(lineal: Command) -> None:
+    lineal("merge", "./a", "./b", "--method", "linear", "--out", "mean")
+    before = Path("mean/model.safetensors").read_bytes()
+    answer = lineal("merge", "./mean", "./c", "--method", "linear", "--out", "mean")
+    assert answer.code == 2
+    assert "would be written to" in error_of(answer)
+    assert Path("mean/model.safetensors").read_bytes() == before
+
+
+def test_lineal_alone_shows_what_there_is(lineal: Command) -> None:
+    assert lineal().out == lineal("--help").out
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -45,15 +45,15 @@ def moments(seed: int, count: int, longest: float) -> Iterator[float]:
     return (drawn.uniform(0.2, longest) for _ in range(count))
 
 
-def run_and_kill(folder: Path, after: float, with_signal: int, *words: str) -> int:
-    """The exit code; the run may have finished before its moment came."""
+def run_and_kill(folder: Path, after: float, with_signal: int, *words: str) -> tuple[int, str]:
+    """Exit code and stderr; the run may have finished before its moment came."""
     process = start(folder, *words)
     try:
         process.wait(after)
     except subprocess.TimeoutExpired:
         os.kill(process.pid, with_signal)
-    process.communicate(timeout=60)
-    return process.returncode
+    _, err = process.communicate(timeout=60)
+    return process.returncode, err.decode()
 
 
 def weights(folder: Path) -> dict[str, bytes]:

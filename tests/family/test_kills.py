@@ -70,7 +70,8 @@ def check_kill(original: Path, folder: Path, after: float, with_signal: int) -> 
         if path.name not in ("models", ".lineal"):
             path_copy = folder / path.name
             shutil.copytree(path, path_copy) if path.is_dir() else shutil.copy(path, path_copy)
-    code = run_and_kill(folder, after, with_signal, "run")
+    code, told = run_and_kill(folder, after, with_signal, "run")
+    assert code != 130 or told.endswith("lineal: interrupted; the same command continues where it was\n")
     assert code in (0, -with_signal, 130)
     if (folder / ".lineal" / "registry.db").exists():
         with sqlite3.connect(folder / ".lineal" / "registry.db") as database:
@@ -111,6 +112,13 @@ def test_a_disk_that_fills_up_midway_is_one_line_and_the_run_continues(
     code, _, told = finish(tmp_path, "run")
     assert code == 0, told
     assert weights(tmp_path) == weights(original)
+
+
+def test_a_model_is_fine_tuned_by_its_path(trained: tuple[Path, float], tmp_path: Path) -> None:
+    words = ("--data", str(trained[0] / "text.txt"), "--sequence-length", "64", "--rank", "2", "--out", "tuned")
+    code, out, err = finish(tmp_path, "finetune", str(trained[0] / "models" / "base"), *words)
+    assert code == 0, err
+    assert out.startswith(str(tmp_path / "tuned"))
 
 
 @pytest.mark.parametrize("moment", range(2))

@@ -12,11 +12,14 @@ from lineal.errors import LinealError
 
 INTERRUPTED = 130
 
+_INTERRUPTED_MESSAGE = "interrupted; the same command continues where it was"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 the answer is no, 2 usage or recipe, 3 files or registry."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
+    asked = [word for word in words if word != "--debug"] or ["--help"]
     interrupts: list[int] = []
 
     def interrupt(number: int, _: FrameType | None) -> None:
@@ -25,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
-        result = typer.main.get_command(app).main([w for w in words if w != "--debug"], "lineal", standalone_mode=False)
+        result = typer.main.get_command(app).main(asked, "lineal", standalone_mode=False)
+        if interrupts:  # typer made an exit code of it
+            return _fail(KeyboardInterrupt(), _INTERRUPTED_MESSAGE, INTERRUPTED, debug)
         return result if isinstance(result, int) else 0
     except LinealError as error:
         return _fail(error, str(error), error.exit_code, debug)
@@ -37,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # a library interrupted while it loads may turn the interrupt into an error of its own
         if not interrupts and not isinstance(error, KeyboardInterrupt | typer.Abort):
             raise
-        return _fail(error, "interrupted; the same command continues where it was", INTERRUPTED, debug)
+        return _fail(error, _INTERRUPTED_MESSAGE, INTERRUPTED, debug)
     finally:
         _ = signal.signal(signal.SIGINT, before)
 

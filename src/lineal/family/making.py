@@ -88,7 +88,7 @@ def _make_training(
     require_training("training")
     from lineal.engines.train import train  # torch is imported only where something is trained
 
-    parent = inputs[0][1] if inputs else None
+    parent = workshop.identify(inputs[0][1]) if inputs else None
     _empty(place.child)
     place.work.mkdir(exist_ok=True)
     with StepProgress(workshop.progress, f"training {recipe.name}", "steps") as progress:

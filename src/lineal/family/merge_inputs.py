@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import cast
 
+from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role
 from lineal.engines.merging import MergePlan, plan_merge
 from lineal.engines.sources import Model, full_model
@@ -47,8 +48,9 @@ def _full(placed: Placed, role: Role, base: Model | None) -> Model:
 def _check_ground(method: StreamingMethod, adapter: Placed, ground: Placed | None) -> None:
     if ground is None:
         raise MethodError(f"{method.name}: the base of the adapter {adapter.label} is not known; name it as base")
-    if adapter.base is not None and adapter.base.folder.resolve() != ground.folder.resolve():
+    if adapter.base_hash not in (None, ground.model_hash):
+        theirs = adapter.base.label if adapter.base else format_hash(adapter.base_hash)[:11]
         raise MethodError(
-            f"{method.name}: {adapter.label} is an adapter of {adapter.base.label}, not of {ground.label}; "
+            f"{method.name}: {adapter.label} is an adapter of {theirs}, not of {ground.label}; "
             "merge it into its own base first"
         )

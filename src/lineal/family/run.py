@@ -8,7 +8,7 @@ from typing import cast, final
 
 from lineal.derivation.hashes import HASH_LENGTH
 from lineal.derivation.step import Role
-from lineal.errors import MethodError, UsageError
+from lineal.errors import UsageError
 from lineal.family.build import Order, build, existing, register
 from lineal.family.hub import snapshot
 from lineal.family.making import Inputs
@@ -77,7 +77,10 @@ class Workbench:
         if not isinstance(recipe.method, StreamingMethod):
             return found
         base = next((placed for role, placed in found if role == "base"), None)
-        return merge_inputs(recipe.method, base, [placed for role, placed in found if role != "base"])
+        parents = [placed for role, placed in found if role != "base"]
+        if base is not None and any(parent.form == "adapter" for parent in parents):
+            base = self.workshop.identify(base)  # whether they are adapters of this base is a question of hashes
+        return merge_inputs(recipe.method, base, parents)
 
     def _find(self, reference: str) -> Placed:
         return self.placed[reference] if reference in self.family.models else self.workshop.find(reference)
@@ -88,9 +91,10 @@ def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[s
     bench = Workbench(workshop, family, out)
     for recipe in bench.selected(wanted):
         if recipe.origin is None:
-            _check_target(bench, recipe)
             began = time.monotonic()
-            built = build(workshop, bench.order(recipe))
+            order = bench.order(recipe)
+            _check_target(bench, order)
+            built = build(workshop, order)
             bench.placed[recipe.name] = built.placed
             done = "up to date" if built.was_present else f"done in {time.monotonic() - began:.1f} s"
             workshop.progress.say(f"{recipe.name}: {done}")
@@ -99,9 +103,10 @@ def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[s
     return bench.placed
 
 
-def _check_target(bench: Workbench, recipe: ModelRecipe) -> None:
-    """An output must not be one of the folders it is made from."""
-    target = (bench.out / recipe.name).resolve()
-    for placed in bench.placed.values():
-        if placed.folder.resolve() == target:
-            raise MethodError(f"{recipe.name}: would be written to {target}, where {placed.label} lies")
+def _check_target(bench: Workbench, order: Order) -> None:
+    """An output must not be one of the folders that it or its family is made from."""
+    inputs = [placed for _, placed in order.inputs]
+    bases = [placed.base for placed in inputs if placed.base]
+    for placed in (*bench.placed.values(), *inputs, *bases):
+        if placed.folder.resolve() == order.target.resolve():
+            raise UsageError(f"{order.recipe.name}: would be written to {order.target}, where {placed.label} lies")

@@ -19,11 +19,15 @@ from lineal.lineage.registry import Registry
 @final
 @dataclass(frozen=True)
 class Placed:
-    """A model on this disk. An adapter comes with its base; hashes are None until somebody needs them."""
+    """A model on this disk. hashes: None until somebody needs them.
+
+    base: of an adapter, where it is known here; base_hash: what its record says it was trained on, known or not.
+    """
 
     label: str
     checkpoint: Checkpoint
     base: "Placed | None" = None
+    base_hash: bytes | None = None
     hashes: FolderHashes | None = None
 
     @property
@@ -58,7 +62,7 @@ class Workshop:
     def find(self, reference: str) -> Placed:
         """A model by path (contains / or is .), name or hash; a folder that holds something else by now is refused."""
         if "/" in reference or reference in (".", ".."):
-            return self.place(reference, Path(reference))
+            return self.place(Path(reference).resolve().name, Path(reference))
         return self.by_hash(self.registry.resolve(reference), reference)
 
     def knows(self, reference: str) -> bool:
@@ -95,8 +99,10 @@ class Workshop:
     def place(self, label: str, folder: Path) -> Placed:
         """Open a folder; an adapter's base is looked up in its record."""
         checkpoint = open_checkpoint(folder)
-        base = self._base_of(label, folder) if checkpoint.form == "adapter" else None
-        return Placed(label, checkpoint, base)
+        if checkpoint.form == "full":
+            return Placed(label, checkpoint)
+        base_hash = _recorded_base(folder)
+        return Placed(label, checkpoint, self._base_of(label, base_hash), base_hash)
 
     def recall(self, placed: Placed) -> Placed:
         """With hashes, if all of them are remembered."""
@@ -126,13 +132,18 @@ class Workshop:
             found = {leaf.name: leaf.data_hash.hex() for leaf in hashes.manifest.leaves if leaf.name in inside}
             self.memory.remember(path, os.stat(path), found)
 
-    def _base_of(self, label: str, folder: Path) -> Placed | None:
-        """The base an adapter was trained on, where its lineal.json names one that is known here."""
-        provenance = read_provenance(folder)
-        parents = [i.model_hash for i in provenance.step.inputs if i.role in ("parent", "base")] if provenance else []
-        if len(parents) != 1 or not self.registry.knows(parents[0]):
+    def _base_of(self, label: str, base_hash: bytes | None) -> Placed | None:
+        """The base an adapter was trained on, where that is known here."""
+        if base_hash is None or not self.registry.knows(base_hash):
             return None
-        base = self.by_hash(parents[0])
+        base = self.by_hash(base_hash)
         if base.form != "full":
             raise CheckpointError(f"{label}: its base {base.label} is itself an adapter")
         return base
+
+
+def _recorded_base(folder: Path) -> bytes | None:
+    """The model hash that an adapter's lineal.json names as what it was trained on."""
+    provenance = read_provenance(folder)
+    parents = [i.model_hash for i in provenance.step.inputs if i.role in ("parent", "base")] if provenance else []
+    return parents[0] if len(parents) == 1 else None
