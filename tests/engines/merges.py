@@ -9,9 +9,10 @@ import numpy as np
 from lineal.checkpoint.layout import SHARD_BYTES, lay_out
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.checkpoint.writer import CheckpointWriter
-from lineal.engines.merging import MergePlan, plan_merge
+from lineal.engines.merging import plan_merge
 from lineal.engines.sources import Model, full_model
 from lineal.engines.stream import DataHashes, stream
+from lineal.engines.stream_plan import StreamPlan
 from lineal.methods.streaming import StreamingMethod
 from tests.builders import Array, make_checkpoint, random_tensors, read_folder
 
@@ -51,7 +52,7 @@ def parents(
     return stored, opened(folder / "base", base, counts[-1]) if method.uses_base else None
 
 
-def write(plan: MergePlan, out: Path, *, shard_bytes: int = SHARD_BYTES, **options: Any) -> DataHashes:
+def write(plan: StreamPlan, out: Path, *, shard_bytes: int = SHARD_BYTES, **options: Any) -> DataHashes:
     with CheckpointWriter(out, lay_out(plan.planned, shard_bytes=shard_bytes), "key") as writer:
         hashes = stream(plan.jobs, writer, **options)
         writer.seal()

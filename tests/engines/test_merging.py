@@ -10,6 +10,7 @@ import pytest
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines.merging import plan_merge
 from lineal.engines.sources import Model, full_model
+from lineal.engines.stream_plan import OrdinaryFolder
 from lineal.errors import CheckpointError, MethodError
 from lineal.methods.merge import Linear, Slerp, TaskArithmetic, Ties
 from tests.builders import CONFIG, Array, make_adapter, make_checkpoint, make_tokenizer, random_tensors
@@ -26,7 +27,7 @@ def test_a_plan_has_a_job_for_every_tensor(tmp_path: Path) -> None:
     one, two, base = (model(tmp_path / name) for name in ("one", "two", "base"))
     plan = plan_merge(Ties(), [one, two], base)
     assert {job.planned.name for job in plan.jobs} == set(SHAPES)
-    assert plan.donor == base.folder
+    assert plan.child == OrdinaryFolder(base.folder)
     assert plan.bytes_read == 3 * 3 * 4 * (12 + 5 + 2)
     assert [planned.dtype for planned in plan.planned] == ["F32"] * 3
 
@@ -36,7 +37,7 @@ def test_without_a_base_the_first_parent_gives_config_and_dtype(tmp_path: Path) 
     whole = model(tmp_path / "whole")
     for models, dtype in (([half, whole], "BF16"), ([whole, half], "F32")):
         plan = plan_merge(Linear(), models)
-        assert plan.donor == models[0].folder
+        assert plan.child == OrdinaryFolder(models[0].folder)
         assert {planned.dtype for planned in plan.planned} == {dtype}
 
 

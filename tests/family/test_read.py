@@ -75,7 +75,7 @@ evaluat: 1
         ("models: {a: {original: {hub: org/name, revision: main}}}", "40 hex digits of a commit"),
         ("models: {a: {original: {path: x}, merge: {}}}", "exactly one of"),
         ("models: {../a: {original: {path: x}}}", "is not a name"),
-        ("models: {a: {merge: {parents: [], method: linear}}}", "parents must name a model"),
+        ("models: {a: {merge: {parents: [], method: linear}}}", "parents must name models"),
         ("models: {a: {merge: {parents: [a]}}}", "method is needed"),
         ("family: ../x\nmodels: {}", "is not a name"),
     ],

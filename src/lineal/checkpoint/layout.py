@@ -9,6 +9,7 @@ from typing import final
 from lineal.checkpoint.identity import Leaf
 from lineal.checkpoint.reader import ADAPTER_WEIGHTS, FULL_INDEX, FULL_WEIGHTS, Form
 from lineal.checkpoint.safetensors_header import BITS
+from lineal.checkpoint.storage import byte_length
 from lineal.derivation.canonical import Json
 
 SHARD_BYTES = 5_000_000_000
@@ -30,7 +31,7 @@ class Planned:
 
     @property
     def byte_length(self) -> int:
-        return self.elements * BITS[self.dtype] // 8
+        return byte_length(self.dtype, self.elements)
 
     def leaf(self, data_hash: bytes) -> Leaf:
         """The tensor, once its bytes are known."""

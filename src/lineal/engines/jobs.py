@@ -8,7 +8,7 @@ from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.safetensors_header import TensorSpec
 from lineal.derivation.canonical import Json
 from lineal.engines.sources import Source
-from lineal.methods.streaming import StreamingMethod
+from lineal.methods.streaming import Site, StreamingMethod
 
 
 @final
@@ -26,6 +26,11 @@ class Job:
         """The distinct stored tensors that are streamed, in order."""
         sources = self.models if self.base is None else (self.base, *self.models)
         return tuple(dict.fromkeys(source.spec for source in sources))
+
+    @property
+    def site(self) -> Site:
+        """The tensor as its method sees it."""
+        return Site(self.planned.name, self.planned.shape, len(self.models))
 
     @property
     def bytes_read(self) -> int:

@@ -1,39 +1,20 @@
 """A merge before a weight is read: every incompatibility of its parents at once, else one job a tensor."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import final
 
 from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.package import vocabulary
 from lineal.engines.jobs import Job
 from lineal.engines.sources import Model
+from lineal.engines.stream_plan import OrdinaryFolder, StreamPlan
 from lineal.errors import CheckpointError
 from lineal.methods.streaming import StreamingMethod
 
 _SHOWN = 12
 
 
-@final
-@dataclass(frozen=True)
-class MergePlan:
-    """The jobs of a merge, and the folder whose config and tokenizer the child takes over."""
-
-    jobs: tuple[Job, ...]
-    donor: Path
-
-    @property
-    def bytes_read(self) -> int:
-        return sum(job.bytes_read for job in self.jobs)
-
-    @property
-    def planned(self) -> tuple[Planned, ...]:
-        return tuple(job.planned for job in self.jobs)
-
-
-def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | None = None) -> MergePlan:
+def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | None = None) -> StreamPlan:
     """Check all parents against each other from their headers; the donor is the base, else the first parent."""
     method.check(len(models), base is not None)
     donor = models[0] if base is None else base
@@ -43,7 +24,7 @@ def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | N
         shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
         raise CheckpointError(f"{method.name}: these models cannot be merged: " + "; ".join(shown))
     jobs = tuple(_job(method, name, donor, models, base) for name in donor)
-    return MergePlan(jobs, donor.folder)
+    return StreamPlan(jobs, OrdinaryFolder(donor.folder))
 
 
 def _job(method: StreamingMethod, name: str, donor: Model, models: Sequence[Model], base: Model | None) -> Job:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from lineal.checkpoint.adapter import LowRankUpdate
 from lineal.checkpoint.dtypes import decode, encode, first_nonfinite
 from lineal.checkpoint.reader import read_exactly
-from lineal.checkpoint.safetensors_header import BITS, TensorSpec
+from lineal.checkpoint.safetensors_header import TensorSpec
+from lineal.checkpoint.storage import byte_length
 from lineal.derivation.canonical import Json
 from lineal.engines.jobs import Job, Sink
 from lineal.engines.sources import Source
 from lineal.errors import CheckpointError
 from lineal.methods.merge.adapter import add_low_rank
-from lineal.methods.streaming import Block, Emit, Site, StreamingMethod
+from lineal.methods.streaming import Block, Emit, StreamingMethod
 
 WINDOW_ELEMENTS = 1 << 17
 """A multiple of the granule of reductions; with four models in float32 a window stays near the second-level cache."""
@@ -72,8 +73,9 @@ class TensorPass:
         self._hashes = {spec: blake3() for spec in job.specs}
         self._whole_hashes: dict[TensorSpec, bytes] = {}
         self._updates: dict[LowRankUpdate, tuple[Any, Any]] = {}
-        self._count = min(WINDOW_ELEMENTS, job.planned.elements)
-        self._raw = {spec: np.empty(self._count * BITS[spec.dtype] // 8, np.uint8) for spec in job.specs}
+        self._window = _window(job)
+        self._count = min(self._window, job.planned.elements)
+        self._raw = {spec: np.empty(byte_length(spec.dtype, self._count), np.uint8) for spec in job.specs}
 
     def run(self) -> None:
         digest = self._copy() if self._job.method is None else self._derive(self._job.method)
@@ -86,20 +88,19 @@ class TensorPass:
         rows = np.empty((len(models), self._count), np.float32)
         base_row = np.empty(self._count if base else 0, np.float32)
         out = np.empty(self._count, np.float32)
-        encoded = np.empty(self._count * BITS[planned.dtype] // 8, np.uint8)
+        encoded = np.empty(byte_length(planned.dtype, self._count), np.uint8)
         digest = blake3()
-        site = Site(planned.name, planned.shape, len(models))
         first = True
-        for sweep in method.sweeps(site):
-            for start in range(0, planned.elements, WINDOW_ELEMENTS):
-                n = min(WINDOW_ELEMENTS, planned.elements - start)
+        for sweep in method.sweeps(self._job.site):
+            for start in range(0, planned.elements, self._window):
+                n = min(self._window, planned.elements - start)
                 self._read(start, n, first)
                 block = Block(start, base_row[:n], _columns(rows, n), out[:n])
                 for row, source in (*zip(block.models, models, strict=True), *([(block.base, base)] if base else ())):
                     self._decode(source, row, start, first)
                 sweep.over(block)
                 if isinstance(sweep, Emit):
-                    self._emit(block, encoded[: n * BITS[planned.dtype] // 8], digest)
+                    self._emit(block, encoded[: byte_length(planned.dtype, n)], digest)
             first = False
         return digest.digest()
 
@@ -109,16 +110,16 @@ class TensorPass:
             self._refuse_nonfinite(block.out, planned.dtype, block.start, "the child")
         encode(block.out, planned.dtype, raw)
         digest.update(raw.data)
-        self._sink.write(planned, block.start * BITS[planned.dtype] // 8, raw.data)
+        self._sink.write(planned, byte_length(planned.dtype, block.start), raw.data)
 
     def _copy(self) -> bytes:
         """Tensors that are not numbers to compute with (masks, ids): copied, and every parent must agree."""
         planned, specs = self._job.planned, self._job.specs
-        for start in range(0, planned.elements, WINDOW_ELEMENTS):
-            n = min(WINDOW_ELEMENTS, planned.elements - start)
+        for start in range(0, planned.elements, self._window):
+            n = min(self._window, planned.elements - start)
             self._read(start, n, True)
-            raw = self._raw[specs[0]][: n * BITS[planned.dtype] // 8]
-            self._sink.write(planned, start * BITS[planned.dtype] // 8, raw.data)
+            raw = self._raw[specs[0]][: byte_length(planned.dtype, n)]
+            self._sink.write(planned, byte_length(planned.dtype, start), raw.data)
         digests = {spec: hasher.digest() for spec, hasher in self._hashes.items()}
         for spec, digest in digests.items():
             if digest != digests[specs[0]]:
@@ -131,8 +132,8 @@ class TensorPass:
         if self._stop.is_set():
             raise Stopped
         for spec, buffer in self._raw.items():
-            window = buffer.data[: n * BITS[spec.dtype] // 8]
-            self._files.read(spec.path, window, spec.offset + start * BITS[spec.dtype] // 8)
+            window = buffer.data[: byte_length(spec.dtype, n)]
+            self._files.read(spec.path, window, spec.offset + byte_length(spec.dtype, start))
             if first:
                 self._hashes[spec].update(window)
             if self._bytes_done:
@@ -140,7 +141,7 @@ class TensorPass:
 
     def _decode(self, source: Source, row: NDArray[np.float32], start: int, first: bool) -> None:
         spec = source.spec
-        decode(self._raw[spec][: row.size * BITS[spec.dtype] // 8], spec.dtype, row)
+        decode(self._raw[spec][: byte_length(spec.dtype, row.size)], spec.dtype, row)
         if first and not self._allow_nonfinite:
             self._refuse_nonfinite(row, "F32", start, source.model)
         if source.update:
@@ -175,6 +176,12 @@ class TensorPass:
         """The inputs' data hashes, for the journal: a resumed run need not read them again."""
         digests = {**self._whole_hashes, **{spec: hasher.digest() for spec, hasher in self._hashes.items()}}
         return [[str(spec.path), spec.name, digest.hex()] for spec, digest in digests.items()]
+
+
+def _window(job: Job) -> int:
+    """Elements read at once: as many whole units of the method as fit, at least one."""
+    unit = job.method.unit(job.site) if job.method else 1
+    return max(1, WINDOW_ELEMENTS // unit) * unit
 
 
 def _columns(rows: NDArray[np.float32], n: int) -> NDArray[np.float32]:

@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import final
 
 from lineal.checkpoint.identity import Leaf
-from lineal.checkpoint.layout import lay_out
 from lineal.checkpoint.package import copy_package
 from lineal.checkpoint.writer import CheckpointWriter
-from lineal.derivation.step import Role
+from lineal.derivation.step import Kind, Role
 from lineal.engines.base_name import BaseName
 from lineal.engines.extra import require_training
 from lineal.engines.stream import DataHashes, stream
 from lineal.errors import MethodError
-from lineal.family.merge_inputs import plan_merge_of
 from lineal.family.progress import StepProgress
 from lineal.family.recipe import ModelRecipe, Origin
+from lineal.family.streams import plan_stream
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.finetune import FullFineTune, Training
 from lineal.methods.method import Method
 from lineal.methods.streaming import StreamingMethod
+
+DOING: Mapping[Kind, str] = {"merge": "merging", "quantize": "quantizing", "prune": "pruning"}
 
 Inputs = Sequence[tuple[Role, Placed]]
 
@@ -55,25 +56,27 @@ def make(
     """Fill the place with the model's weights and package; hub_origins: of inputs, by label."""
     match recipe.method:
         case StreamingMethod() as method:
-            return _make_merge(workshop, recipe, method, inputs, place)
+            return _make_streamed(workshop, recipe, method, inputs, place)
         case Training() as method:
             return _make_training(workshop, recipe, method, inputs, place, hub_origins)
         case _:
             raise MethodError(f"{recipe.name}: nothing knows how to run {type(recipe.method).__name__}")
 
 
-def _make_merge(workshop: Workshop, recipe: ModelRecipe, method: StreamingMethod, inputs: Inputs, place: Place) -> Made:
-    plan = plan_merge_of(method, inputs)
-    layout = lay_out(plan.planned)
+def _make_streamed(
+    workshop: Workshop, recipe: ModelRecipe, method: StreamingMethod, inputs: Inputs, place: Place
+) -> Made:
+    plan = plan_stream(method, inputs)
+    layout = plan.child.lay_out(plan.planned)
     with (
         CheckpointWriter(place.child, layout, place.key) as writer,
-        workshop.progress.task(f"merging {recipe.name}", plan.bytes_read, "bytes") as advance,
+        workshop.progress.task(f"{DOING[method.kind]} {recipe.name}", plan.bytes_read, "bytes") as advance,
     ):
         read = stream(
             plan.jobs, writer, threads=workshop.threads, allow_nonfinite=recipe.allow_nonfinite, bytes_done=advance
         )
         writer.seal()
-        copy_package(plan.donor, place.child)
+        plan.child.write_package(place.child)
         return Made(method, dict(writer.leaves), read)
 
 

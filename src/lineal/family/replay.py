@@ -1,13 +1,12 @@
 """Recomputing a recorded step from its inputs, without writing anything."""
 
 from lineal.checkpoint.identity import Manifest, manifest_of
-from lineal.checkpoint.package import content_hash, package_paths
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role, Step
 from lineal.engines.jobs import Recomputation
 from lineal.engines.stream import DataHashes, stream
 from lineal.errors import CheckpointError, MethodError
-from lineal.family.merge_inputs import plan_merge_of
+from lineal.family.streams import plan_stream
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.catalogue import find_method
 from lineal.methods.method import Method, Reproducibility
@@ -32,15 +31,14 @@ def replay(workshop: Workshop, step: Step, label: str) -> Manifest:
     if not isinstance(method, StreamingMethod):
         raise MethodError(f"{step.method}: is not computed in the streaming engine")
     inputs: list[tuple[Role, Placed]] = [(i.role, workshop.by_hash(i.model_hash)) for i in step.inputs]
-    plan = plan_merge_of(method, inputs)
+    plan = plan_stream(method, inputs)
     result = Recomputation()
     with workshop.progress.task(f"recomputing {label}", plan.bytes_read, "bytes") as advance:
         # Inf and NaN are let through: whether the child may hold them was decided when it was made
         read = stream(plan.jobs, result, threads=workshop.threads, allow_nonfinite=True, bytes_done=advance)
     for _, placed in inputs:
         _check_input(placed, read)
-    package = {path: content_hash(plan.donor, path) for path in package_paths(plan.donor)}
-    return manifest_of(result.leaves.values(), package)
+    return manifest_of(result.leaves.values(), plan.child.package())
 
 
 def _check_input(placed: Placed, read: DataHashes) -> None:

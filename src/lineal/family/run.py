@@ -12,9 +12,9 @@ from lineal.errors import UsageError
 from lineal.family.build import Order, build, existing, register
 from lineal.family.hub import snapshot
 from lineal.family.making import Inputs
-from lineal.family.merge_inputs import merge_inputs
 from lineal.family.order import dependency_order
 from lineal.family.recipe import Family, ModelRecipe, Origin
+from lineal.family.streams import stream_inputs
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.records import Name
 from lineal.methods.method import Method, nearest
@@ -80,7 +80,7 @@ class Workbench:
         parents = [placed for role, placed in found if role != "base"]
         if base is not None and any(parent.form == "adapter" for parent in parents):
             base = self.workshop.identify(base)  # whether they are adapters of this base is a question of hashes
-        return merge_inputs(recipe.method, base, parents)
+        return stream_inputs(recipe.method, base, parents)
 
     def _find(self, reference: str) -> Placed:
         return self.placed[reference] if reference in self.family.models else self.workshop.find(reference)

@@ -77,6 +77,10 @@ class StreamingMethod(Method):
     def passes(self) -> int:
         """How many times each input is read: one more than the gathering sweeps."""
 
+    def unit(self, site: Site) -> int:
+        """Elements of a tensor that a block never divides: 1, or a row, where each row is decided by itself."""
+        return 1
+
     @abstractmethod
     def check_models(self, count: int) -> None:
         """Refuse a number of models, the base not counted, with a MethodError."""

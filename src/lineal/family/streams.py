@@ -1,21 +1,22 @@
-"""A merge in terms of models: which inputs its step records, and what the engine is given for them."""
+"""A streamed derivation in terms of models: which inputs its step records, and what the engine is given for them."""
 
 from collections.abc import Sequence
 from typing import cast
 
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role
-from lineal.engines.merging import MergePlan, plan_merge
+from lineal.engines.merging import plan_merge
 from lineal.engines.sources import Model, full_model
+from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import MethodError
 from lineal.family.workshop import Placed
 from lineal.methods.merge import AdapterMerge
 from lineal.methods.streaming import StreamingMethod
 
+Inputs = tuple[tuple[Role, Placed], ...]
 
-def merge_inputs(
-    method: StreamingMethod, base: Placed | None, parents: Sequence[Placed]
-) -> tuple[tuple[Role, Placed], ...]:
+
+def stream_inputs(method: StreamingMethod, base: Placed | None, parents: Sequence[Placed]) -> Inputs:
     """Inputs in the order a step records them: the base, if the method or an adapter needs one, then the parents."""
     adapters = [parent for parent in parents if parent.form == "adapter"]
     if isinstance(method, AdapterMerge) and not adapters:
@@ -28,19 +29,24 @@ def merge_inputs(
     if base is not None and not method.uses_base and not adapters:
         method.check(len(parents), has_base=True)
     shown = ground if method.uses_base or adapters else None
-    roles: list[tuple[Role, Placed]] = [("adapter" if p.form == "adapter" else "parent", p) for p in parents]
+    roles: list[tuple[Role, Placed]] = [(_role(method, parent), parent) for parent in parents]
     return (("base", shown), *roles) if shown else tuple(roles)
 
 
-def plan_merge_of(method: StreamingMethod, inputs: Sequence[tuple[Role, Placed]]) -> MergePlan:
+def plan_stream(method: StreamingMethod, inputs: Sequence[tuple[Role, Placed]]) -> StreamPlan:
     """The engine's plan for a step's inputs: adapters are seen as full weights on the base."""
     base = next((full_model(placed.label, placed.checkpoint) for role, placed in inputs if role == "base"), None)
-    models = [_full(placed, role, base) for role, placed in inputs if role != "base"]
+    models = [_full(placed, base) for role, placed in inputs if role != "base"]
     return plan_merge(method, models, base if method.uses_base else None)
 
 
-def _full(placed: Placed, role: Role, base: Model | None) -> Model:
-    if role != "adapter":
+def _role(method: StreamingMethod, parent: Placed) -> Role:
+    """In a merge an adapter is told from the others; what derives from one model has one parent, whatever its form."""
+    return "adapter" if method.kind == "merge" and parent.form == "adapter" else "parent"
+
+
+def _full(placed: Placed, base: Model | None) -> Model:
+    if placed.form != "adapter":
         return full_model(placed.label, placed.checkpoint)
     return full_model(placed.label, cast(Model, base).checkpoint, placed.checkpoint)
 

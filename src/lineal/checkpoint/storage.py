@@ -1,0 +1,15 @@
+"""How many bytes values take in each stored type: safetensors' dtypes, and the block types of GGUF."""
+
+from lineal.checkpoint.safetensors_header import BITS
+from lineal.errors import CheckpointError
+
+BLOCKS = {"Q8_0": (32, 34), "Q4_0": (32, 18)}
+"""GGUF's block types: how many values share a scale, and the bytes of such a block (ggml-common.h)."""
+
+
+def byte_length(dtype: str, elements: int) -> int:
+    """The bytes that so many values take; of a block type only whole blocks exist."""
+    values, size = BLOCKS[dtype] if dtype in BLOCKS else (1, BITS[dtype] // 8)
+    if elements % values:
+        raise CheckpointError(f"{elements} values are not whole blocks of {dtype}, which hold {values}")
+    return elements // values * size

@@ -1,0 +1,58 @@
+"""A streamed derivation before a weight is read: its jobs, and what will surround the tensors of the child."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, final
+
+from lineal.checkpoint.layout import Layout, Planned, lay_out
+from lineal.checkpoint.package import content_hash, copy_package, package_paths
+from lineal.engines.jobs import Job
+
+
+class Child(Protocol):
+    """What a child is beside its tensors: the form of its files, and the package that gives the tensors meaning."""
+
+    def lay_out(self, tensors: Sequence[Planned]) -> Layout: ...
+
+    def write_package(self, folder: Path) -> None:
+        """Fill in what stands beside the weight files."""
+        ...
+
+    def package(self) -> Mapping[str, bytes]:
+        """The content hash of each package entry, as the child's identity has them."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class OrdinaryFolder:
+    """A child in safetensors, with config and tokenizer as they stand in the donor's folder."""
+
+    donor: Path
+
+    def lay_out(self, tensors: Sequence[Planned]) -> Layout:
+        return lay_out(tensors)
+
+    def write_package(self, folder: Path) -> None:
+        copy_package(self.donor, folder)
+
+    def package(self) -> Mapping[str, bytes]:
+        return {path: content_hash(self.donor, path) for path in package_paths(self.donor)}
+
+
+@final
+@dataclass(frozen=True)
+class StreamPlan:
+    """A derivation before a weight is read: one job a tensor, and what surrounds them."""
+
+    jobs: tuple[Job, ...]
+    child: Child
+
+    @property
+    def bytes_read(self) -> int:
+        return sum(job.bytes_read for job in self.jobs)
+
+    @property
+    def planned(self) -> tuple[Planned, ...]:
+        return tuple(job.planned for job in self.jobs)

@@ -1,0 +1,167 @@
+"""The verbs of a family file: a recipe from the body of each, and a fault for everything wrong in it."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias, cast, final
+
+from lineal.derivation.step import Kind, Role
+from lineal.errors import MethodError
+from lineal.family.located_yaml import Faults, Located, Place
+from lineal.family.recipe import ModelRecipe, Origin, Reference
+from lineal.methods.catalogue import find_method
+from lineal.methods.method import Method, nearest
+from lineal.methods.streaming import StreamingMethod
+
+Body: TypeAlias = Mapping[str, Any]
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@final
+class VerbReader:
+    """Reads what stands under each verb; places are those of the file, paths start from its folder."""
+
+    def __init__(self, document: Located, faults: Faults) -> None:
+        self._document, self._faults = document, faults
+        self._folder = document.path.resolve().parent
+        self.verbs: Mapping[str, Callable[[str, Place, Body], ModelRecipe | None]] = {
+            "original": self._original,
+            "finetune": self._finetune,
+            "distill": self._distill,
+            "merge": self._merge,
+            "prune": self._prune,
+            "quantize": self._quantize,
+        }
+
+    def data_file(self, written: Any, place: Place, what: str) -> Path:
+        path = self._path(written)
+        if not path.is_file():
+            self._faults.add(place, f"{what}: no data file {path}")
+        return path
+
+    def refuse_unknown(self, body: Body, place: Place, known: tuple[str, ...]) -> None:
+        for key in body:
+            if key not in known:
+                self._faults.add((*place, key), f"unknown key {key!r} ({nearest(key, known)})")
+
+    def _original(self, name: str, place: Place, body: Body) -> ModelRecipe | None:
+        if "train" in body:
+            self.refuse_unknown(body, place, ("train",))
+            training = self._faults.mapping(body["train"], (*place, "train"), f"{name}: train")
+            place = (*place, "train")
+            method = self._method("original", "train", place, training, ("data",))
+            return self._recipe(name, "original", place, method=method, data=self._data(training, place))
+        self.refuse_unknown(body, place, ("path", "hub", "revision"))
+        if ("path" in body) == ("hub" in body):
+            self._faults.add(place, f"{name}: an original needs one of path, hub or train")
+            return None
+        if "path" in body:
+            return self._recipe(name, "original", place, origin=Origin(path=self._path(body["path"])))
+        revision = body.get("revision")
+        if not isinstance(revision, str) or not _COMMIT.fullmatch(revision):
+            self._faults.add(place, f"{name}: hub needs a revision, the 40 hex digits of a commit: a branch can move")
+        return self._recipe(name, "original", place, origin=Origin(hub=str(body["hub"]), revision=str(revision)))
+
+    def _finetune(self, name: str, place: Place, body: Body) -> ModelRecipe:
+        method = self._method("fine-tune", body.get("method", "lora"), place, body, ("parent", "data", "method"))
+        inputs = self._one("parent", body, "parent", place)
+        return self._recipe(name, "fine-tune", place, inputs=inputs, method=method, data=self._data(body, place))
+
+    def _distill(self, name: str, place: Place, body: Body) -> ModelRecipe:
+        """`student` is a model, or {parent: model, layers: ...}, whose layers are an option of the method."""
+        student = body.get("student")
+        cut = cast(Body, student) if isinstance(student, dict) else {"parent": student}
+        at = (*place, "student") if isinstance(student, dict) else place
+        self.refuse_unknown(cut, at, ("parent", "layers"))
+        known = ("teachers", "student", "data", "method")
+        options = {**body, **{key: value for key, value in cut.items() if key == "layers"}}
+        method = self._method("distillation", body.get("method", "distill"), place, options, known)
+        inputs = (*self._many("teacher", body, "teachers", place), *self._one("student", cut, "parent", at))
+        self._check_models(method, inputs, (*place, "teachers"), name)
+        return self._recipe(name, "distillation", place, inputs=inputs, method=method, data=self._data(body, place))
+
+    def _merge(self, name: str, place: Place, body: Body) -> ModelRecipe:
+        known = ("parents", "base", "method", "allow_nonfinite")
+        method = self._method("merge", body.get("method"), place, body, known)
+        base = self._one("base", body, "base", place) if "base" in body else ()
+        parents = self._many("parent", body, "parents", place)
+        self._check_models(method, parents, (*place, "parents"), name)
+        allow = self._allow_nonfinite(name, place, body)
+        return self._recipe(name, "merge", place, inputs=(*base, *parents), method=method, allow_nonfinite=allow)
+
+    def _prune(self, name: str, place: Place, body: Body) -> ModelRecipe:
+        return self._of_one_parent("prune", "magnitude", name, place, body)
+
+    def _quantize(self, name: str, place: Place, body: Body) -> ModelRecipe:
+        return self._of_one_parent("quantize", "gguf", name, place, body)
+
+    def _of_one_parent(self, kind: Kind, default: str, name: str, place: Place, body: Body) -> ModelRecipe:
+        method = self._method(kind, body.get("method", default), place, body, ("parent", "method", "allow_nonfinite"))
+        inputs = self._one("parent", body, "parent", place)
+        allow = self._allow_nonfinite(name, place, body)
+        return self._recipe(name, kind, place, inputs=inputs, method=method, allow_nonfinite=allow)
+
+    def _recipe(self, name: str, kind: Kind, place: Place, **fields: Any) -> ModelRecipe:
+        return ModelRecipe(name=name, kind=kind, line=self._document.line(place), **fields)
+
+    def _method(self, kind: Kind, name: Any, place: Place, body: Body, structure: tuple[str, ...]) -> Method | None:
+        """The method that the body's options make; `structure` names the keys that are not options."""
+        if name is None:
+            self._faults.add(place, f"{place[1]}: method is needed")
+            return None
+        try:
+            method = find_method(kind, name)
+        except MethodError as error:
+            self._faults.add((*place, "method"), f"{place[1]}: {error}")
+            return None
+        options = {key: value for key, value in body.items() if key not in structure}
+        try:
+            return method.from_options(options)
+        except MethodError as error:
+            culprit = next((key for key in options if key in str(error)), "method")
+            self._faults.add((*place, culprit), f"{place[1]}: {error}")
+            return None
+
+    def _check_models(self, method: Method | None, models: tuple[Reference, ...], place: Place, name: str) -> None:
+        try:
+            if isinstance(method, StreamingMethod) and models:
+                method.check_models(len(models))
+        except MethodError as error:
+            self._faults.add(place, f"{name}: {error}")
+
+    def _allow_nonfinite(self, name: str, place: Place, body: Body) -> bool:
+        allow = body.get("allow_nonfinite", False)
+        if not isinstance(allow, bool):
+            self._faults.add(
+                (*place, "allow_nonfinite"), f"{name}: allow_nonfinite must be true or false, got {allow!r}"
+            )
+        return allow is True
+
+    def _data(self, body: Body, place: Place) -> tuple[Path, ...]:
+        given = body.get("data")
+        files = cast(list[Any], given if isinstance(given, list) else [given])
+        if given is None or not all(isinstance(file, str) for file in files):
+            self._faults.add((*place, "data"), f"{place[1]}: data must be a file or a list of files, got {given!r}")
+            return ()
+        return tuple(self.data_file(file, (*place, "data"), str(place[1])) for file in files)
+
+    def _path(self, written: Any) -> Path:
+        return self._folder / Path(str(written)).expanduser()
+
+    def _one(self, role: Role, body: Body, key: str, place: Place) -> tuple[Reference, ...]:
+        """The one model that a key names; none after a fault."""
+        named = body.get(key)
+        if not isinstance(named, str) or not named:
+            self._faults.add((*place, key), f"{place[1]}: {key} must name a model, got {named!r}")
+            return ()
+        return (Reference(role, named),)
+
+    def _many(self, role: Role, body: Body, key: str, place: Place) -> tuple[Reference, ...]:
+        """The models that a key names, in order; a single name is a list of one."""
+        given = body.get(key)
+        named = cast(list[Any], given if isinstance(given, list) else [given])
+        if not named or not all(isinstance(name, str) and name for name in named):
+            self._faults.add((*place, key), f"{place[1]}: {key} must name models, got {given!r}")
+            return ()
+        return tuple(Reference(role, name) for name in named)
