@@ -4,32 +4,22 @@ import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-from lineal.derivation.canonical import Json
 from lineal.engines.base_name import BaseName
-from lineal.engines.blocks import Course, pack, plan_course
-from lineal.engines.continuation import claim
 from lineal.engines.determinism import deterministic
-from lineal.engines.language_model import (
-    context_length,
-    encode,
-    end_of_document,
-    full_weights_of,
-    load_model,
-    load_tokenizer,
-)
+from lineal.engines.distilling import ModelFolder, distill
+from lineal.engines.language_model import full_weights_of, load_model, load_tokenizer
 from lineal.engines.lora_adapter import add_adapter, write_adapter
-from lineal.engines.objective import NextToken, Objective
+from lineal.engines.objective import NextToken
 from lineal.engines.original import make_config, random_model, stored_dtype, train_tokenizer, write_package
 from lineal.engines.text import read_all_documents
 from lineal.engines.trained_weights import check_names, trainable_dtypes, write_model
-from lineal.engines.trainer import Progress, optimize
+from lineal.engines.trainer import Progress
+from lineal.engines.training_run import Trained, TrainingRun, check_context
 from lineal.errors import MethodError, StorageError
+from lineal.methods.distill import Distill
 from lineal.methods.finetune import FullFineTune, Lora, Scratch, Training
 
 CHECKPOINT_SECONDS = 60.0
@@ -65,19 +55,20 @@ def train(
     parent: Path | None = None,
     parent_base: Path | None = None,
     base: BaseName | None = None,
-    objective: Objective | None = None,
+    teachers: Sequence[ModelFolder] = (),
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     progress: Progress | None = None,
 ) -> TrainingReport:
     """Train, and fill `out`, an empty folder: weights in full, an adapter, or for an original the whole package.
 
     scratch: holds the checkpoints; the same call after a kill continues from them. parent_base: the full weights below
-    a parent that is an adapter. base: what the child's adapter says of its base. objective: the next token.
+    a parent that is an adapter. base: what the child's adapter says of its base. teachers: of a distillation, whose
+    student the parent is.
     """
     if not out.is_dir() or any(out.iterdir()):
         raise StorageError(f"{out}: training needs an existing, empty folder to write to")
     begun = time.monotonic()
-    run = _Run(data, out, scratch, base or BaseName(), objective or NextToken(), checkpoint_seconds, progress)
+    run = TrainingRun(data, out, scratch, base or BaseName(), checkpoint_seconds, progress)
     with deterministic(method.seed):
         match method:
             case Scratch():
@@ -86,89 +77,48 @@ def train(
                 course, losses = _full(method, run, _needed(method, parent), parent_base)
             case Lora():
                 course, losses = _lora(method, run, _needed(method, parent), parent_base)
+            case Distill():
+                student = ModelFolder(_needed(method, parent), parent_base, run.base.name)
+                course, losses = distill(method, run, student, teachers)
             case _:
                 raise MethodError(f"{method.name}: the training engine does not know this method")
     seconds = time.monotonic() - begun
     return TrainingReport(course.tokens, len(course.blocks.tokens), course.epochs, len(losses), seconds, tuple(losses))
 
 
-@final
-@dataclass(frozen=True)
-class _Run:
-    """Where a training reads, keeps and writes, and what it minimises."""
-
-    data: Sequence[Path]
-    out: Path
-    scratch: Path
-    base: BaseName
-    objective: Objective
-    checkpoint_seconds: float
-    progress: Progress | None
-
-    def optimize(
-        self, method: Training, model: Any, tokenizer: PreTrainedTokenizerBase, documents: Sequence[str]
-    ) -> tuple[Course, list[float]]:
-        """Train the model in place on the documents; returns what was read, and the losses."""
-        end = end_of_document(tokenizer, self.base.name)
-        blocks = pack(encode(tokenizer, documents), end, method.sequence_length)
-        course = plan_course(method, blocks)
-        key: dict[str, Json] = {
-            "method": method.name,
-            "options": method.options(),
-            "parent": self.base.name,
-            "tokens": blocks.content_hash,
-            "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
-        }
-        claim(self.scratch, key)
-        losses = optimize(
-            method,
-            model,
-            course,
-            self.objective,
-            scratch=self.scratch,
-            checkpoint_seconds=self.checkpoint_seconds,
-            progress=self.progress,
-        )
-        return course, losses
-
-    @property
-    def staging(self) -> Path:
-        return self.scratch / "staging"
-
-
-def _original(method: Scratch, run: _Run) -> tuple[Course, list[float]]:
+def _original(method: Scratch, run: TrainingRun) -> Trained:
     documents = read_all_documents(run.data)
     dtype = stored_dtype(method)
     tokenizer = train_tokenizer(documents, method.vocabulary_size)
     config = make_config(method, tokenizer)
     model = random_model(copy.deepcopy(config))  # transformers writes into the one that it is given
-    _check_context(method, model)
+    check_context(method, model)
     config.architectures = [type(model).__name__]
-    result = run.optimize(method, model, tokenizer, documents)
+    result = run.optimize(method, model, NextToken(), tokenizer, documents)
     write_model(model, run.out, run.staging, lambda _: dtype)
     write_package(config, tokenizer, run.out)
     return result
 
 
-def _full(method: FullFineTune, run: _Run, parent: Path, base: Path | None) -> tuple[Course, list[float]]:
+def _full(method: FullFineTune, run: TrainingRun, parent: Path, base: Path | None) -> Trained:
     dtypes = trainable_dtypes(full_weights_of(parent, base))
     documents = read_all_documents(run.data)
     model = load_model(parent, base).requires_grad_(True)  # PEFT freezes a base for good
-    _check_context(method, model)
-    result = run.optimize(method, model, load_tokenizer(parent, base), documents)
+    check_context(method, model)
+    result = run.optimize(method, model, NextToken(), load_tokenizer(parent, base), documents)
     written = write_model(model, run.out, run.staging, dtypes.__getitem__)
     check_names(written, dtypes, model, run.out)
     return result
 
 
-def _lora(method: Lora, run: _Run, parent: Path, base: Path | None) -> tuple[Course, list[float]]:
+def _lora(method: Lora, run: TrainingRun, parent: Path, base: Path | None) -> Trained:
     if base is not None:
         raise MethodError(f"lora: the parent {run.base.name} is an adapter itself; merge it into its base first")
     documents = read_all_documents(run.data)
     model = load_model(parent)
-    _check_context(method, model)
+    check_context(method, model)
     adapted = add_adapter(model, method.config)
-    result = run.optimize(method, adapted, load_tokenizer(parent), documents)
+    result = run.optimize(method, adapted, NextToken(), load_tokenizer(parent), documents)
     write_adapter(adapted, run.out, run.base)
     return result
 
@@ -177,11 +127,3 @@ def _needed(method: Training, parent: Path | None) -> Path:
     if parent is None:
         raise MethodError(f"{method.name}: a parent is needed")
     return parent
-
-
-def _check_context(method: Training, model: PreTrainedModel) -> None:
-    bound = context_length(model)
-    if bound is not None and method.sequence_length > bound:
-        raise MethodError(
-            f"{method.name}: sequence_length {method.sequence_length} is more than the model's {bound} positions"
-        )

@@ -22,7 +22,14 @@ from lineal.methods.finetune import FullFineTune, Training
 from lineal.methods.method import Method
 from lineal.methods.streaming import StreamingMethod
 
-DOING: Mapping[Kind, str] = {"merge": "merging", "quantize": "quantizing", "prune": "pruning"}
+DOING: Mapping[Kind, str] = {
+    "original": "training",
+    "fine-tune": "training",
+    "distillation": "distilling",
+    "merge": "merging",
+    "quantize": "quantizing",
+    "prune": "pruning",
+}
 
 Inputs = Sequence[tuple[Role, Placed]]
 
@@ -89,12 +96,14 @@ def _make_training(
     hub_origins: Mapping[str, Origin],
 ) -> Made:
     require_training("training")
-    from lineal.engines.train import train  # torch is imported only where something is trained
+    from lineal.engines.distilling import ModelFolder  # torch is imported only where something is trained
+    from lineal.engines.train import train
 
-    parent = workshop.identify(inputs[0][1]) if inputs else None
+    learner = next((placed for role, placed in inputs if role != "teacher"), None)
+    parent = workshop.identify(learner) if learner else None
     _empty(place.child)
     place.work.mkdir(exist_ok=True)
-    with StepProgress(workshop.progress, f"training {recipe.name}", "steps") as progress:
+    with StepProgress(workshop.progress, f"{DOING[method.kind]} {recipe.name}", "steps") as progress:
         report = train(
             method,
             data=recipe.data,
@@ -103,6 +112,11 @@ def _make_training(
             parent=parent.folder if parent else None,
             parent_base=parent.base.folder if parent and parent.base else None,
             base=_base_name(parent, hub_origins) if parent else None,
+            teachers=[
+                ModelFolder(placed.folder, placed.base.folder if placed.base else None, placed.label)
+                for role, placed in inputs
+                if role == "teacher"
+            ],
             progress=progress,
         )
     if isinstance(method, FullFineTune) and parent is not None:

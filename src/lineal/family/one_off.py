@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
+
 from lineal.derivation.step import Kind
 from lineal.errors import UsageError
 from lineal.family.names import name_of_folder
@@ -68,6 +70,11 @@ def _options(method: type[Method], words: list[str]) -> dict[str, Any]:
 
 
 def _value(method: type[Method], name: str, written: str) -> object:
-    """Commas separate the items of a list."""
+    """Commas separate the items of a list; a list or a mapping may also be written as YAML."""
+    if written.startswith(("[", "{")):
+        try:
+            return cast(object, yaml.safe_load(written))
+        except yaml.YAMLError:
+            raise UsageError(f"{method.name}: --{name.replace('_', '-')} {written!r} is not YAML") from None
     is_list = method.option_schemas().get(name, {}).get("type") == "array"
     return cast(object, written.split(",") if "," in written or is_list else written)

@@ -1,16 +1,18 @@
 """What a run would do: order, what is there already, parameters and bytes of what is not."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, final
 
 from lineal.checkpoint.layout import Planned
+from lineal.engines.depth import block_count, shallower_config, shallower_names
 from lineal.engines.extra import require_training
 from lineal.errors import MethodError
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.run import Workbench
 from lineal.family.workshop import Placed, Workshop
+from lineal.methods.distill import Distill
 from lineal.methods.finetune import FullFineTune, Lora, Scratch
 from lineal.methods.merge import AdapterMerge
 from lineal.methods.streaming import StreamingMethod
@@ -83,10 +85,22 @@ def _of_recipe(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forec
 
             return _Forecast(adapter_tensors(method, parents[0].config), {}, parents[0])
         case FullFineTune():
-            return parents[0]
+            return parents[0].base or parents[0]
+        case Distill() as method:
+            return _student(method, parents[-1].base or parents[-1], recipe.name)
         case AdapterMerge():
             return parents[-1].base or parents[0]
         case StreamingMethod():
             return parents[0].base or parents[0]
         case _:
             raise MethodError(f"{recipe.name}: nothing knows what {type(recipe.method).__name__} makes")
+
+
+def _student(method: Distill, parent: _Forecast, name: str) -> _Forecast:
+    """What a student begins as: its parent, cut to the blocks that it keeps."""
+    if method.layers is None:
+        return parent
+    kept = method.kept_blocks(block_count(parent.config, name))
+    renamed = shallower_names((tensor.name for tensor in parent.tensors), kept, name)
+    tensors = [replace(tensor, name=renamed[tensor.name]) for tensor in parent.tensors if tensor.name in renamed]
+    return _Forecast(tensors, shallower_config(parent.config, kept, name))

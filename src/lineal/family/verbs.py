@@ -10,6 +10,7 @@ from lineal.errors import MethodError
 from lineal.family.located_yaml import Faults, Located, Place
 from lineal.family.recipe import ModelRecipe, Origin, Reference
 from lineal.methods.catalogue import find_method
+from lineal.methods.distill import Distill
 from lineal.methods.method import Method, nearest
 from lineal.methods.streaming import StreamingMethod
 
@@ -77,8 +78,9 @@ class VerbReader:
         known = ("teachers", "student", "data", "method")
         options = {**body, **{key: value for key, value in cut.items() if key == "layers"}}
         method = self._method("distillation", body.get("method", "distill"), place, options, known)
-        inputs = (*self._many("teacher", body, "teachers", place), *self._one("student", cut, "parent", at))
-        self._check_models(method, inputs, (*place, "teachers"), name)
+        teachers = self._many("teacher", body, "teachers", place)
+        inputs = (*teachers, *self._one("student", cut, "parent", at))
+        self._check_models(method, teachers, (*place, "teachers"), name)
         return self._recipe(name, "distillation", place, inputs=inputs, method=method, data=self._data(body, place))
 
     def _merge(self, name: str, place: Place, body: Body) -> ModelRecipe:
@@ -125,7 +127,7 @@ class VerbReader:
 
     def _check_models(self, method: Method | None, models: tuple[Reference, ...], place: Place, name: str) -> None:
         try:
-            if isinstance(method, StreamingMethod) and models:
+            if isinstance(method, StreamingMethod | Distill) and models:
                 method.check_models(len(models))
         except MethodError as error:
             self._faults.add(place, f"{name}: {error}")

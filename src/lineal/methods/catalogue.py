@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 
 from lineal.derivation.step import Kind
 from lineal.errors import MethodError
-from lineal.methods import finetune, merge
+from lineal.methods import distill, finetune, merge
 from lineal.methods.method import Method, nearest
 
 ENTRY_POINTS = "lineal.methods"
@@ -17,7 +17,7 @@ def methods() -> Mapping[tuple[Kind, str], type[Method]]:
     """All methods, sorted by kind and name; a registered one may not take the name of another."""
     found: dict[tuple[Kind, str], type[Method]] = {}
     registered = [point.load() for point in entry_points(group=ENTRY_POINTS)]
-    for method in (*finetune.ORIGINALS, *finetune.METHODS, *merge.METHODS, *registered):
+    for method in (*finetune.ORIGINALS, *finetune.METHODS, *distill.METHODS, *merge.METHODS, *registered):
         if (method.kind, method.name) in found:
             raise MethodError(f"two methods are registered as {method.kind} {method.name!r}")
         found[method.kind, method.name] = method

@@ -2,7 +2,7 @@
 
 from abc import ABC
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields, is_dataclass
 from difflib import get_close_matches
 from enum import Enum
 from typing import Any, ClassVar, Self, cast
@@ -74,6 +74,8 @@ def _written(field_name: str) -> str:
 
 
 def _option(name: str, value: Any) -> Json:
+    if is_dataclass(value) and not isinstance(value, type):
+        return exact(asdict(value))
     return str(value) if name == "seed" else exact(value)
 
 

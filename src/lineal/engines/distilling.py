@@ -1,0 +1,143 @@
+"""A distillation: the student, cut where it is to be shallower, in front of its teachers."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast, final
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+
+from lineal.checkpoint.package import copy_package
+from lineal.checkpoint.reader import open_checkpoint
+from lineal.engines.depth import block_count, shallower_config, shallower_names
+from lineal.engines.language_model import encode, full_weights_of, load_model, load_tokenizer
+from lineal.engines.silence import silence
+from lineal.engines.teaching import Pupil, Teaching
+from lineal.engines.text import read_all_documents
+from lineal.engines.trained_weights import check_names, trainable_dtypes, write_model
+from lineal.engines.training_run import Trained, TrainingRun, check_context
+from lineal.errors import MethodError
+from lineal.methods.distill import Distill, Progressive
+
+
+@final
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model as it lies on disk; base: the folder of an adapter's base; name: for messages."""
+
+    folder: Path
+    base: Path | None = None
+    name: str = ""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration of the full weights."""
+        return open_checkpoint(full_weights_of(self.folder, self.base)).config
+
+    def load(self) -> PreTrainedModel:
+        return load_model(self.folder, self.base)
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return load_tokenizer(self.folder, self.base)
+
+
+def distill(method: Distill, run: TrainingRun, parent: ModelFolder, teachers: Sequence[ModelFolder]) -> Trained:
+    """Train the student that the parent begins, and write it with the parent's package."""
+    method.check_models(len(teachers))
+    kept = _kept_blocks(method, parent, teachers)
+    ground = full_weights_of(parent.folder, parent.base)
+    dtypes = trainable_dtypes(ground)
+    documents = read_all_documents(run.data)
+    tokenizer = parent.tokenizer()
+    for teacher in teachers:
+        _check_tokens(parent, tokenizer, teacher, documents)
+    student, names = _student(parent, kept)
+    check_context(method, student)
+    taught_by = [_frozen(method, teacher) for teacher in teachers] if method.uses_teachers else []
+    if method.attention is not None:
+        for model in (student, *taught_by):
+            model.set_attn_implementation("eager")  # the only one that shows its maps
+    projections = [_projection(method, student, teacher) for teacher in taught_by]
+    pupil = Pupil(student, projections) if any(p is not None for p in projections) else student
+    objective = Teaching(method, student, taught_by, projections)
+    result = run.optimize(method, pupil, objective, tokenizer, documents)
+    stored = {names[name]: dtype for name, dtype in dtypes.items() if name in names}
+    written = write_model(student, run.out, run.staging, stored.__getitem__)
+    check_names(written, stored, student, run.out)
+    _write_package(ground, run.out, kept, parent.name)
+    return result
+
+
+def _kept_blocks(method: Distill, parent: ModelFolder, teachers: Sequence[ModelFolder]) -> Sequence[int]:
+    """The parent's blocks that the student keeps; what the method says of layers must fit all models."""
+    if method.layers is None and method.progressive is None and method.attention is None:
+        return ()
+    kept = method.kept_blocks(block_count(parent.config, parent.name))
+    for teacher in teachers:
+        method.check_layers(len(kept), block_count(teacher.config, teacher.name))
+    return kept if method.layers is not None else ()
+
+
+def _student(parent: ModelFolder, kept: Sequence[int]) -> tuple[PreTrainedModel, Mapping[str, str]]:
+    """The parent, or its kept blocks as a model of their own; and parent's tensor name -> student's."""
+    model = parent.load().requires_grad_(True)  # PEFT freezes a base for good
+    weights = model.state_dict()
+    stored = open_checkpoint(full_weights_of(parent.folder, parent.base))
+    if not kept:
+        return model, {name: name for name in stored}
+    config = type(model.config).from_dict(shallower_config(model.config.to_dict(), kept, parent.name))
+    with silence():
+        student = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
+    renamed = shallower_names(weights, kept, parent.name)
+    student.load_state_dict({renamed[name]: tensor for name, tensor in weights.items() if name in renamed})
+    return cast(PreTrainedModel, student), shallower_names(stored, kept, parent.name)
+
+
+def _frozen(method: Distill, teacher: ModelFolder) -> PreTrainedModel:
+    model = teacher.load().requires_grad_(False)
+    check_context(method, model)
+    return model
+
+
+def _projection(method: Distill, student: PreTrainedModel, teacher: PreTrainedModel) -> nn.Parameter | None:
+    """Where hidden states of two widths are matched: a matrix drawn from the seed, to be trained."""
+    widths = [cast(int, model.config.get_text_config().hidden_size) for model in (student, teacher)]
+    if not isinstance(method.progressive, Progressive) or widths[0] == widths[1]:
+        return None
+    drawn = method.progressive.loss().with_projection(widths[0], widths[1], seed=method.seed).projection
+    return nn.Parameter(torch.from_numpy(cast(Any, drawn).astype(np.float32)))
+
+
+def _check_tokens(
+    parent: ModelFolder, ours: PreTrainedTokenizerBase, teacher: ModelFolder, documents: Sequence[str]
+) -> None:
+    """Student and teacher must mean the same by a token: as many of them, and both read the data alike."""
+    sizes = [model.config.get("vocab_size") for model in (parent, teacher)]
+    if sizes[0] != sizes[1]:
+        raise MethodError(
+            f"distill: the student {parent.name} has logits for {sizes[0]} tokens, the teacher {teacher.name} for "
+            f"{sizes[1]}; they must be equal"
+        )
+    theirs = teacher.tokenizer()
+    if ours.get_vocab() == theirs.get_vocab():
+        pairs = zip(encode(ours, documents), encode(theirs, documents), strict=True)
+        if all(np.array_equal(a, b) for a, b in pairs):
+            return
+    raise MethodError(
+        f"distill: the tokenizers of the student {parent.name} and the teacher {teacher.name} differ; "
+        "a teacher's predictions are of its own tokens"
+    )
+
+
+def _write_package(ground: Path, child: Path, kept: Sequence[int], name: str) -> None:
+    """The parent's package, with the depth of the student in its configuration."""
+    if not kept:
+        copy_package(ground, child)
+        return
+    copy_package(ground, child, without=("config.json",))
+    config = shallower_config(open_checkpoint(ground).config, kept, name)
+    (child / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
