@@ -14,12 +14,11 @@ from lineal.engines.base_name import BaseName
 from lineal.engines.batches import collate
 from lineal.engines.distilling import ModelFolder
 from lineal.engines.language_model import load_model, load_tokenizer
-from lineal.engines.objective import NextToken
 from lineal.engines.teaching import Pupil, Teaching
 from lineal.engines.train import train
 from lineal.errors import MethodError
 from lineal.methods.distill import Attention, Distill, Progressive
-from lineal.methods.finetune import Lora
+from lineal.methods.finetune import FullFineTune, Lora
 from tests.engines.tiny_models import POSITIONS, make_model, stored_in, tokenizer
 
 SHORT = {"sequence_length": POSITIONS, "batch_size": 4, "tokens": 640}
@@ -115,15 +114,6 @@ def test_a_step_split_in_two_batches_has_the_loss_of_the_step(tiny_model, teache
     torch.testing.assert_close(sum(found), loss_of(method, [tiny_model, teachers[0]], whole), rtol=1e-5, atol=0)
 
 
-def test_without_a_share_of_the_teachers_it_is_training_on_the_text_alone(tiny_model, teachers):
-    given = batch()
-    counted = (given["shift_labels"] != -100).sum()
-    plain = NextToken().loss(load_model(tiny_model), given, counted)
-    torch.testing.assert_close(loss_of(Distill(alpha=0.0), [tiny_model, *teachers]), plain.detach(), rtol=1e-6, atol=0)
-    assert not Distill(alpha=0.0).uses_teachers
-    assert Distill(alpha=0.0, attention=Attention()).uses_teachers
-
-
 def test_only_the_student_and_its_projection_receive_gradients(tiny_model, tmp_path):
     wide = make_model(tmp_path / "wide", 5, hidden_size=48, num_hidden_layers=3)
     student, teacher = load_model(tiny_model), load_model(wide).requires_grad_(False)
@@ -174,6 +164,17 @@ def test_a_cut_student_is_an_ordinary_model_that_begins_as_its_parents_blocks(tm
 
 def _per_layer(config: dict) -> set[str]:
     return {"layer_types"} & config.keys()
+
+
+def test_without_a_share_of_the_teachers_it_is_full_fine_tuning(tmp_path, data, tiny_model, teachers):
+    out = distilled(tmp_path / "distilled", Distill(alpha=0.0, **SHORT), data, tiny_model, *teachers)
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    method = FullFineTune(learning_rate=Distill().learning_rate, **SHORT)
+    train(method, data=[data], out=plain, scratch=tmp_path / "scratch", parent=tiny_model, base=BaseName("tiny"))
+    assert (out / "model.safetensors").read_bytes() == (plain / "model.safetensors").read_bytes()
+    assert not Distill(alpha=0.0).uses_teachers
+    assert Distill(alpha=0.0, attention=Attention()).uses_teachers
 
 
 def test_the_blocks_to_keep_may_be_listed(tmp_path, data, teachers):

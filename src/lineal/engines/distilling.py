@@ -15,6 +15,7 @@ from lineal.checkpoint.package import copy_package
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines.depth import block_count, shallower_config, shallower_names
 from lineal.engines.language_model import encode, full_weights_of, load_model, load_tokenizer
+from lineal.engines.objective import NextToken, Objective
 from lineal.engines.silence import silence
 from lineal.engines.teaching import Pupil, Teaching
 from lineal.engines.text import read_all_documents
@@ -57,14 +58,8 @@ def distill(method: Distill, run: TrainingRun, parent: ModelFolder, teachers: Se
         _check_tokens(parent, tokenizer, teacher, documents)
     student, names = _student(parent, kept)
     check_context(method, student)
-    taught_by = [_frozen(method, teacher) for teacher in teachers] if method.uses_teachers else []
-    if method.attention is not None:
-        for model in (student, *taught_by):
-            model.set_attn_implementation("eager")  # the only one that shows its maps
-    projections = [_projection(method, student, teacher) for teacher in taught_by]
-    pupil = Pupil(student, projections) if any(p is not None for p in projections) else student
-    objective = Teaching(method, student, taught_by, projections)
-    result = run.optimize(method, pupil, objective, tokenizer, documents)
+    model, objective = _taught(method, student, teachers) if method.uses_teachers else (student, NextToken())
+    result = run.optimize(method, model, objective, tokenizer, documents)
     stored = {names[name]: dtype for name, dtype in dtypes.items() if name in names}
     written = write_model(student, run.out, run.staging, stored.__getitem__)
     check_names(written, stored, student, run.out)
@@ -95,6 +90,17 @@ def _student(parent: ModelFolder, kept: Sequence[int]) -> tuple[PreTrainedModel,
     renamed = shallower_names(weights, kept, parent.name)
     student.load_state_dict({renamed[name]: tensor for name, tensor in weights.items() if name in renamed})
     return cast(PreTrainedModel, student), shallower_names(stored, kept, parent.name)
+
+
+def _taught(method: Distill, student: PreTrainedModel, teachers: Sequence[ModelFolder]) -> tuple[nn.Module, Objective]:
+    """The student, with a projection beside it where its width differs from a teacher's, and what it is to minimise."""
+    taught_by = [_frozen(method, teacher) for teacher in teachers]
+    if method.attention is not None:
+        for model in (student, *taught_by):
+            model.set_attn_implementation("eager")  # the only one that shows its maps
+    projections = [_projection(method, student, teacher) for teacher in taught_by]
+    pupil = Pupil(student, projections) if any(p is not None for p in projections) else student
+    return pupil, Teaching(method, student, taught_by, projections)
 
 
 def _frozen(method: Distill, teacher: ModelFolder) -> PreTrainedModel:

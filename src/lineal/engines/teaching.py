@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from lineal.engines.batches import NOT_COUNTED, Batch
 from lineal.engines.taps import BlockOutputs
-from lineal.methods.distill import Distill, KnowledgeDistillation
+from lineal.methods.distill import Distill
 
 Outputs: TypeAlias = tuple[Tensor, list[Tensor], list[Tensor]]
 """Logits [batch, tokens, vocabulary]; hidden states and attention maps of each block, where they are matched."""
@@ -55,8 +55,6 @@ class Teaching:
         labels = batch["shift_labels"]
         student = self._outputs(model, self._student_taps, batch)
         share = (labels != NOT_COUNTED).sum() / counted
-        if not self._method.uses_teachers:
-            return share * KnowledgeDistillation(alpha=0.0).loss(student[0], student[0].detach(), labels)
         taught = self._taught(student[0].device, batch)
         logits = [outputs[0] for outputs in taught]
         via_probabilities = self._method.combine == "probabilities"
