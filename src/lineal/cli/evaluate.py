@@ -29,7 +29,7 @@ def evaluate(
     from lineal.family.build import register
     from lineal.family.evaluation import evaluate_model
 
-    texts = {path.name: path for path in data}
+    texts = _by_name(data)
     with open_workshop(registry) as workshop:
         scores = []
         for reference in models:
@@ -37,3 +37,12 @@ def evaluate(
             register(workshop, placed)
             scores += [(reference, e) for e in evaluate_model(workshop, placed, texts, context)]
         print_scores(workshop.registry, scores, as_json)
+
+
+def _by_name(data: list[Path]) -> dict[str, Path]:
+    """Texts by the end of their paths: the file's name, and as many folders as tell them apart."""
+    files = list(dict.fromkeys(path.resolve() for path in data))
+    depth = 1
+    while len({path.parts[-depth:] for path in files}) < len(files):
+        depth += 1
+    return {"/".join(path.parts[-depth:]): path for path in files}

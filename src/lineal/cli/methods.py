@@ -48,7 +48,7 @@ def _described(method: "type[Method]") -> dict[str, Any]:
         "version": method.version,
         "reproducibility": method.reproducibility.value,
         "paper": method.paper,
-        "description": inspect.getdoc(method),
+        "description": _description(method),
         "options": method.option_schemas(),
     }
 
@@ -66,8 +66,14 @@ def _print_table(chosen: "list[type[Method]]") -> None:
 
 def _print_method(method: "type[Method]") -> None:
     print(f"{method.name} ({method.kind}, version {method.version}, {method.reproducibility.value})")
-    print(f"{method.paper}\n\n{inspect.getdoc(method)}\n")
+    print(f"{method.paper}\n\n{_description(method)}\n")
     for option, schema in method.option_schemas().items():
         default = f"default {schema['default']!r}" if "default" in schema else "needed"
         choices = f", one of {', '.join(map(str, schema['enum']))}" if "enum" in schema else ""
         print(f"  --{option.replace('_', '-'):24} {default}{choices}")
+
+
+def _description(method: "type[Method]") -> str:
+    """What the method says of itself, and what the classes that it has options from say of those."""
+    classes = [cls for cls in method.__mro__ if "__dataclass_fields__" in vars(cls)]
+    return "\n\n".join(inspect.cleandoc(cls.__doc__ or "") for cls in classes)

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
-from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from lineal.checkpoint.layout import Planned
 from lineal.engines.lora_adapter import linear_layers
-from lineal.engines.original import stored_dtype
-from lineal.engines.silence import silence
-from lineal.errors import MethodError
+from lineal.engines.original import config_of, make_config, random_model, stored_dtype
+from lineal.engines.training_run import check_context
 from lineal.methods.finetune import Lora, Scratch, resolve_targets
 
 
@@ -20,8 +19,9 @@ def original_config(method: Scratch) -> dict[str, Any]:
 
 
 def original_tensors(method: Scratch) -> tuple[Planned, ...]:
-    """The weights of a model trained from scratch, tied ones once."""
-    model = _shapes_of(original_config(method))
+    """The weights of a model trained from scratch, tied ones once; what the training would refuse is refused."""
+    model = _shapes_of(make_config(method, end_of_text=0))
+    check_context(method, model)
     tied = cast(dict[str, Any], cast(Any, model).all_tied_weights_keys)
     dtype = stored_dtype(method)
     kept = ((name, tensor) for name, tensor in model.named_parameters() if name not in tied)
@@ -31,17 +31,13 @@ def original_tensors(method: Scratch) -> tuple[Planned, ...]:
 def adapter_tensors(method: Lora, parent_config: Mapping[str, Any]) -> tuple[Planned, ...]:
     """The matrices of a LoRA adapter on a model of this configuration."""
     planned: list[Planned] = []
-    for layer in resolve_targets(method.config, linear_layers(_shapes_of(parent_config))):
+    for layer in resolve_targets(method.config, linear_layers(_shapes_of(config_of(parent_config)))):
         prefix = f"base_model.model.{layer.path}"
         planned.append(Planned(f"{prefix}.lora_A.weight", "F32", (method.rank, layer.in_features)))
         planned.append(Planned(f"{prefix}.lora_B.weight", "F32", (layer.out_features, method.rank)))
     return tuple(planned)
 
 
-def _shapes_of(config: Mapping[str, Any]) -> PreTrainedModel:
-    asked = dict(config)
-    model_type = asked.pop("model_type", None)
-    if model_type not in CONFIG_MAPPING:
-        raise MethodError(f"transformers knows no model_type {model_type!r}")
-    with silence(), torch.device("meta"):
-        return cast(PreTrainedModel, AutoModelForCausalLM.from_config(CONFIG_MAPPING[model_type](**asked)))
+def _shapes_of(config: PreTrainedConfig) -> PreTrainedModel:
+    with torch.device("meta"):
+        return random_model(config)

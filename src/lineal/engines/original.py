@@ -1,7 +1,7 @@
 """What a model trained from scratch begins with: a tokenizer made from its data and random weights."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from transformers import (
 from lineal.engines.silence import silence
 from lineal.errors import MethodError
 from lineal.methods.finetune import Scratch
+from lineal.methods.method import nearest
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -44,26 +45,37 @@ def train_tokenizer(documents: Sequence[str], vocabulary_size: int) -> PreTraine
     return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=END_OF_TEXT, clean_up_tokenization_spaces=False)
 
 
-def make_config(training: Scratch, tokenizer: PreTrainedTokenizerFast) -> PreTrainedConfig:
-    """The configuration as asked for; a key that its model_type does not know is refused."""
+def make_config(training: Scratch, end_of_text: int) -> PreTrainedConfig:
+    """The configuration as asked for; a key that its model_type does not know is refused.
+
+    end_of_text: the tokenizer's token that begins and ends documents.
+    """
     asked = dict(training.config)
-    model_type = asked.pop("model_type")
-    if model_type not in CONFIG_MAPPING:
-        raise MethodError(f"train: transformers knows no model_type {model_type!r}")
-    known = CONFIG_MAPPING[model_type]().to_dict()
+    model_type = str(asked.pop("model_type"))
+    known = _config_class(model_type)().to_dict()
     unknown = sorted(asked.keys() - known.keys())
     if unknown:
-        raise MethodError(f"train: config: a {model_type} has no {unknown[0]!r}")
-    end = cast(int, tokenizer.eos_token_id)
-    derived = {"vocab_size": len(tokenizer), "bos_token_id": end, "eos_token_id": end}
+        raise MethodError(f"train: config: a {model_type} has no {unknown[0]!r} ({nearest(unknown[0], known)})")
+    derived = {"vocab_size": training.vocabulary_size, "bos_token_id": end_of_text, "eos_token_id": end_of_text}
     for key, value in derived.items():
         if asked.get(key, value) != value:
             raise MethodError(f"train: config: {key} follows the tokenizer and is {value}, not {asked[key]}")
-    fields: dict[str, Any] = {"dtype": "float32", **asked, **derived}
+    return config_of({"dtype": "float32", **training.config, **derived})
+
+
+def config_of(fields: Mapping[str, Any]) -> PreTrainedConfig:
+    """A configuration from its JSON, by its model_type."""
+    asked = dict(fields)
     try:
-        return CONFIG_MAPPING[model_type](**fields)
+        return _config_class(str(asked.pop("model_type", None)))(**asked)
     except (TypeError, ValueError, StrictDataclassError) as error:
         raise MethodError(f"train: config: {str(error).splitlines()[-1].strip()}") from None
+
+
+def _config_class(model_type: str) -> Any:
+    if model_type not in CONFIG_MAPPING:
+        raise MethodError(f"train: transformers knows no model_type {model_type!r}")
+    return CONFIG_MAPPING[model_type]
 
 
 def random_model(config: PreTrainedConfig) -> PreTrainedModel:

@@ -10,7 +10,7 @@ from typing import final
 from lineal.engines.base_name import BaseName
 from lineal.engines.determinism import deterministic
 from lineal.engines.distilling import ModelFolder, distill
-from lineal.engines.language_model import full_weights_of, load_model, load_tokenizer
+from lineal.engines.language_model import end_of_document, full_weights_of, load_model, load_tokenizer
 from lineal.engines.lora_adapter import add_adapter, write_adapter
 from lineal.engines.objective import NextToken
 from lineal.engines.original import make_config, random_model, stored_dtype, train_tokenizer, write_package
@@ -90,7 +90,7 @@ def _original(method: Scratch, run: TrainingRun) -> Trained:
     documents = read_all_documents(run.data)
     dtype = stored_dtype(method)
     tokenizer = train_tokenizer(documents, method.vocabulary_size)
-    config = make_config(method, tokenizer)
+    config = make_config(method, end_of_document(tokenizer, "train"))
     model = random_model(copy.deepcopy(config))  # transformers writes into the one that it is given
     check_context(method, model)
     config.architectures = [type(model).__name__]

@@ -72,7 +72,10 @@ def _is_count(value: object) -> bool:
 class Lora(Training):
     """Train a low-rank update of chosen linear layers; the child is a PEFT adapter on its parent.
 
-    rank, alpha, dropout, target_modules, rank_stabilized: as in LoraConfig.
+    rank: of the update B @ A, which is scaled by alpha / rank, or by alpha / sqrt(rank) where it is rank_stabilized.
+    dropout: share of a layer's inputs that the update does not see, in training only.
+    target_modules: names of linear layers, a regular expression for whole module paths, or all-linear; none given
+        means all-linear: every linear layer but the output head.
     """
 
     kind: ClassVar = "fine-tune"
