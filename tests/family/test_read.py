@@ -6,6 +6,7 @@ import pytest
 
 from lineal.errors import LineageCycle, RecipeError
 from lineal.family.read import read_family
+from lineal.methods.distill import Distill, Progressive
 from lineal.methods.merge import Ties
 from tests.family.conftest import MERGES, write_family
 
@@ -125,3 +126,51 @@ def test_a_chain_of_thousands_of_models_is_ordered_without_recursion(tmp_path: P
 
 def test_the_example_of_the_tests_is_valid(tmp_path: Path) -> None:
     assert list(read_family(write_family(tmp_path, MERGES)).models) == ["a", "b", "c", "between", "sum", "last"]
+
+
+DISTILLED = """
+models:
+  a: {original: {path: ./a}}
+  small: {distill: {teachers: [a, b], student: {parent: b, layers: 2}, weights: [3, 1], data: text.txt,
+                    progressive: {layer_mapping: [[0, 1]]}}}
+  b: {original: {path: ./b}}
+  taught: {distill: {teachers: small, student: b, data: text.txt}}
+"""
+
+
+def test_a_student_is_a_model_or_some_layers_of_one(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("a text")
+    family = read_family(write_family(tmp_path, DISTILLED))
+    assert list(family.models) == ["a", "b", "small", "taught"]
+    small, taught = family.models["small"], family.models["taught"]
+    assert [(r.role, r.model) for r in small.inputs] == [("teacher", "a"), ("teacher", "b"), ("student", "b")]
+    assert small.method == Distill(weights=(3, 1), layers=2, progressive=Progressive(layer_mapping=((0, 1),)), epochs=1)
+    assert [(r.role, r.model) for r in taught.inputs] == [("teacher", "small"), ("student", "b")]
+    assert taught.method == Distill()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("{distill: {student: a, data: family.yaml}}", "x: teachers must name models, got None"),
+        ("{distill: {teachers: [a], data: family.yaml}}", "x: student must name a model, got None"),
+        ("{distill: {teachers: [a], student: {layers: 2}, data: family.yaml}}", "x: parent must name a model"),
+        (
+            "{distill: {teachers: [a], student: {parent: a, layrs: 2}, data: family.yaml}}",
+            "unknown key 'layrs' (did you mean layers?)",
+        ),
+        ("{distill: {teachers: [a, a], student: a, weights: [1], data: family.yaml}}", "1 weights for 2 teachers"),
+        ("{distill: {teachers: [a], student: a}}", "x: data must be a file or a list of files"),
+        ("{finetune: {parent: [a, a], data: family.yaml}}", "x: parent must name a model, got ['a', 'a']"),
+        ("{merge: {parents: [a, a, a], method: slerp}}", "slerp: exactly two models are needed, got 3"),
+        ("{merge: {parents: [a, a], method: linear, weights: [1, 2, 3]}}", "linear: 3 weights for 2 models"),
+        ("{prune: {parent: [a], sparsity: 0.5}}", "x: parent must name a model, got ['a']"),
+        ("{prune: {parent: a, sparsity: 1}}", "sparsity"),
+        ("{prune: {parent: a}}", "the option 'sparsity' is needed"),
+        ("{quantize: {parent: a, scheme: q9_9}}", "scheme"),
+        ("{quantize: {parent: a}}", "the option 'scheme' is needed"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused_with_its_fault(tmp_path: Path, body: str, message: str) -> None:
+    faults = faults_of(tmp_path, f"models:\n  a: {{original: {{path: ./a}}}}\n  x: {body}")
+    assert any(message in fault for fault in faults), faults

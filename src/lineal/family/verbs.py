@@ -70,18 +70,23 @@ class VerbReader:
         return self._recipe(name, "fine-tune", place, inputs=inputs, method=method, data=self._data(body, place))
 
     def _distill(self, name: str, place: Place, body: Body) -> ModelRecipe:
-        """`student` is a model, or {parent: model, layers: ...}, whose layers are an option of the method."""
-        student = body.get("student")
-        cut = cast(Body, student) if isinstance(student, dict) else {"parent": student}
-        at = (*place, "student") if isinstance(student, dict) else place
-        self.refuse_unknown(cut, at, ("parent", "layers"))
+        student, cut = self._student(body, place)
         known = ("teachers", "student", "data", "method")
-        options = {**body, **{key: value for key, value in cut.items() if key == "layers"}}
-        method = self._method("distillation", body.get("method", "distill"), place, options, known)
+        method = self._method("distillation", body.get("method", "distill"), place, {**body, **cut}, known)
         teachers = self._many("teacher", body, "teachers", place)
-        inputs = (*teachers, *self._one("student", cut, "parent", at))
         self._check_models(method, teachers, (*place, "teachers"), name)
+        inputs = (*teachers, *student)
         return self._recipe(name, "distillation", place, inputs=inputs, method=method, data=self._data(body, place))
+
+    def _student(self, body: Body, place: Place) -> tuple[tuple[Reference, ...], Body]:
+        """A model, or {parent: model, layers: ...}: then the layers are an option of the method."""
+        given = body.get("student")
+        if not isinstance(given, dict):
+            return self._one("student", body, "student", place), {}
+        cut, place = cast(Body, given), (*place, "student")
+        self.refuse_unknown(cut, place, ("parent", "layers"))
+        layers = {key: value for key, value in cut.items() if key == "layers"}
+        return self._one("student", cut, "parent", place), layers
 
     def _merge(self, name: str, place: Place, body: Body) -> ModelRecipe:
         known = ("parents", "base", "method", "allow_nonfinite")

@@ -12,6 +12,7 @@ _TELLING_OPTIONS: Mapping[str, str] = {
     "density": "density {:g}",
     "t": "t={:g}",
     "temperature": "T={:g}",
+    "layers": "{:g} layers",
     "sparsity": "{:.0%} sparse",
 }
 """The options by which people tell two runs of a method apart, and how they say them."""
