@@ -22,8 +22,13 @@ _PUBLIC = {
         "derivation_from_json",
     ),
     "lineal.errors": ("LinealError",),
+    "lineal.lineage.records": ("ModelVersion",),
+    "lineal.lineage.registry": ("Registry",),
+    "lineal.lineage.semantic_version": ("SemanticVersion",),
+    "lineal.lineage.stages": ("Stage",),
     "lineal.methods.distill": (
         "AttentionTransfer",
+        "Distill",
         "EnsembleDistiller",
         "KnowledgeDistillation",
         "ProgressiveDistillation",

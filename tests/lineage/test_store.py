@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from lineal.errors import RegistryError
 from lineal.lineage.registry import Registry
-from lineal.lineage.schema import MIGRATIONS
+from lineal.lineage.schema import MIGRATIONS, MIGRATIONS_TABLE
+from lineal.lineage.semantic_version import SemanticVersion
 from lineal.lineage.store import Store, create_store
 from tests.lineage.families import ROOT, add_family, model
 
@@ -89,11 +90,54 @@ def test_an_older_schema_migrates_and_keeps_its_contents(registry: Registry):
     store.migrate(newer)
     with store.reading() as connection:
         assert connection.execute(text("SELECT DISTINCT note FROM model")).scalar_one() == "old"
-    assert store.version() == 2
+    assert store.version() == len(newer)
     store.migrate(newer)
-    assert store.version() == 2
+    assert store.version() == len(newer)
     store.close()
     assert registry.resolve("both") == hashes["both"]
+
+
+def test_a_registry_from_before_there_were_versions_is_migrated_with_all_it_holds(tmp_path: Path):
+    place = tmp_path / "registry.db"
+    place.touch()
+    store = Store(place)
+    store.migrate(MIGRATIONS[:1])
+    with Registry(store) as before:
+        hashes = add_family(before, folder=tmp_path)
+    old = contents(place)
+    assert "version" not in old
+    with Registry.open_existing(place) as registry:
+        assert registry.versions("both") == ()
+        both = registry.add_version("both", SemanticVersion(1, 0, 0), tags=("kept",))
+        assert registry.resolve("both@kept") == hashes["both"]
+    new = contents(place)
+    assert {table: new[table] for table in old if table != MIGRATIONS_TABLE} == {
+        table: rows for table, rows in old.items() if table != MIGRATIONS_TABLE
+    }
+    assert (old[MIGRATIONS_TABLE], new[MIGRATIONS_TABLE][:2]) == ([(1,)], [(1,), (2,)])
+    with Registry.open_existing(place) as registry:
+        assert registry.versions("both") == (both,)
+
+
+def test_many_processes_migrate_one_old_registry(tmp_path: Path):
+    place = tmp_path / "registry.db"
+    place.touch()
+    store = Store(place)
+    store.migrate(MIGRATIONS[:1])
+    store.close()
+    program = "import sys; from lineal.lineage.registry import Registry; Registry.open(sys.argv[1]).close()"
+    running = [subprocess.Popen([sys.executable, "-c", program, str(place)], cwd=ROOT) for _ in range(4)]
+    assert [process.wait() for process in running] == [0] * 4
+    assert contents(place)[MIGRATIONS_TABLE] == [(number + 1,) for number in range(len(MIGRATIONS))]
+
+
+def contents(place: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table, read without lineal."""
+    database = sqlite3.connect(place)
+    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    rows = {table: sorted(database.execute(f"SELECT * FROM {table}"), key=repr) for table in tables}
+    database.close()
+    return rows
 
 
 def test_a_migration_that_fails_changes_nothing(registry: Registry):
@@ -102,7 +146,7 @@ def test_a_migration_that_fails_changes_nothing(registry: Registry):
         store.migrate((*MIGRATIONS, ("CREATE TABLE note (id {key}) {rows}", "CREATE NONSENSE")))
     with store.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE name = 'note'").scalar_one() == 0
-    assert store.version() == 1
+    assert store.version() == len(MIGRATIONS)
     store.close()
 
 
@@ -110,7 +154,8 @@ def test_a_newer_schema_is_refused_naming_both_versions(registry: Registry):
     store = Store(registry.path)
     store.migrate((*MIGRATIONS, ("CREATE TABLE note (id {key}) {rows}",)))
     store.close()
-    with pytest.raises(RegistryError, match="has schema 2, this lineal knows schemas up to 1: upgrade lineal"):
+    known = len(MIGRATIONS)
+    with pytest.raises(RegistryError, match=f"has schema {known + 1}, this lineal knows schemas up to {known}"):
         _ = Registry.open(registry.path)
 
 

@@ -70,14 +70,14 @@ def _lines(graph: FamilyGraph, levels: Mapping[bytes, int]) -> dict[bytes, Text]
     """A line for each model; what they have in common stands under each other."""
     cells = {node.model_hash: _cells(node) for node in graph.nodes}
     texts = list(dict.fromkeys(text for node in graph.nodes for text in node.perplexities))
-    widths = [max((len(row[i][0]) for row in cells.values()), default=0) for i in range(2)]
+    widths = [max((len(row[i][0]) for row in cells.values()), default=0) for i in range(3)]
     name_width = max((len(n.label) + _GUIDE_WIDTH * levels[n.model_hash] for n in graph.nodes), default=0)
     figures = {text: max(len(f) for f in _figures(graph.nodes, text)) for text in texts}
     lines: dict[bytes, Text] = {}
     for node in graph.nodes:
         line = Text(node.label.ljust(name_width - _GUIDE_WIDTH * levels[node.model_hash]) + "  ", "bold")
         for (words, style), width in zip(cells[node.model_hash], widths, strict=True):
-            line = Text.assemble(line, (words.ljust(width) + "  ", style))
+            line = Text.assemble(line, (words.ljust(width) + "  " if width else "", style))
         for text, width in figures.items():
             name = f"{printable(text)} "
             shown = figure(node.perplexities[text]) if text in node.perplexities else ""
@@ -92,12 +92,13 @@ def _figures(nodes: Sequence[Node], text: str) -> list[str]:
     return [figure(node.perplexities[text]) for node in nodes if text in node.perplexities]
 
 
-def _cells(node: Node) -> tuple[tuple[str, str], tuple[str, str]]:
+def _cells(node: Node) -> tuple[tuple[str, str], ...]:
+    version = (f"{node.version.version} {node.version.stage.value}" if node.version else "", "magenta")
     if node.model.parameters is None or node.model.tensor_bytes is None:
-        return (node.made_by or "unresolved", "yellow"), ("never added here", "dim")
+        return version, (node.made_by or "unresolved", "yellow"), ("never added here", "dim")
     adapter = "adapter, " if node.model.form == "adapter" else ""
     made_of = f"{adapter}{count(node.model.parameters)} params, {size(node.model.tensor_bytes)}"
-    return (node.made_by or "origin unknown", "cyan" if node.made_by else "yellow"), (made_of, "dim")
+    return version, (node.made_by or "origin unknown", "cyan" if node.made_by else "yellow"), (made_of, "dim")
 
 
 def _attested(node: Node) -> Text:

@@ -23,6 +23,8 @@ Examples:
 
   lineal show demo:both               by family and name
 
+  lineal show both@production         by a version, its stage or its tag
+
   lineal show b3:1f2e3d4c             by the beginning of its hash
 
   lineal show ./models/both --json    by where it lies
@@ -70,11 +72,15 @@ def _print(known: "Portrait") -> None:
 
 
 def _identity(known: "Portrait") -> list[tuple[str, str]]:
+    from lineal.cli.versions import version_lines
     from lineal.derivation.hashes import format_hash
     from lineal.lineage.wording import size
 
     model = known.model
-    rows = [("names", ", ".join(map(str, known.names)) or "none"), ("model hash", format_hash(model.model_hash))]
+    rows = [("names", ", ".join(map(str, known.names)) or "none")]
+    if known.versions:
+        rows.append(("versions", "\n".join(version_lines(known.versions))))
+    rows.append(("model hash", format_hash(model.model_hash)))
     if model.weights_hash is None:
         rows.append(("unresolved", "others were made from it, but it was never added here"))
     else:

@@ -7,7 +7,7 @@ from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.lineage.graph import Edge, FamilyGraph, Node
 from lineal.lineage.portrait import Portrait
-from lineal.lineage.records import Evaluation, KnownModel, StepRecord
+from lineal.lineage.records import Evaluation, KnownModel, ModelVersion, StepRecord
 
 
 def graph_as_json(graph: FamilyGraph) -> dict[str, Json]:
@@ -19,10 +19,24 @@ def portrait_as_json(portrait: Portrait) -> dict[str, Json]:
         **_model(portrait.model),
         "label": portrait.labels[portrait.model.model_hash],
         "names": [str(name) for name in portrait.names],
+        "versions": [version_as_json(version) for version in portrait.versions],
         "locations": [str(location) for location in portrait.locations],
         "steps": [_step(record) for record in portrait.steps],
         "evaluations": [_evaluation(evaluation) for evaluation in portrait.evaluations],
         "labels": {format_hash(digest): label for digest, label in portrait.labels.items()},
+    }
+
+
+def version_as_json(known: ModelVersion) -> dict[str, Json]:
+    return {
+        "name": f"{known.family}:{known.name}",
+        "version": str(known.version),
+        "model": format_hash(known.model_hash),
+        "stage": known.stage.value,
+        "tags": list(known.tags),
+        "quality_score": known.quality_score,
+        "metrics": dict(known.metrics),
+        "created": written_time(known.created),
     }
 
 
@@ -47,6 +61,7 @@ def _node(node: Node) -> dict[str, Json]:
     return {
         **_model(node.model),
         "label": node.label,
+        "versions": [version_as_json(version) for version in node.versions],
         "kind": node.kind,
         "made_by": node.made_by,
         "evidence": None if node.evidence is None else node.evidence.value,

@@ -7,10 +7,10 @@ from typing import final
 from sqlalchemy import Connection
 
 from lineal.derivation.step import Kind, Role
-from lineal.lineage import evaluations, models, names, steps
+from lineal.lineage import evaluations, models, references, steps, versions
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.order import in_order
-from lineal.lineage.records import Evaluation, KnownModel, StepRecord
+from lineal.lineage.records import Evaluation, KnownModel, ModelVersion, StepRecord
 from lineal.lineage.registry import Registry
 from lineal.lineage.wording import summary
 
@@ -24,6 +24,7 @@ class Node:
     label: str
     steps: tuple[StepRecord, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
+    versions: tuple[ModelVersion, ...] = ()
 
     @property
     def model_hash(self) -> bytes:
@@ -41,6 +42,12 @@ class Node:
     @property
     def evidence(self) -> Evidence | None:
         return self.steps[0].evidence if self.steps else None
+
+    @property
+    def version(self) -> ModelVersion | None:
+        """The highest that it has under the name it goes by."""
+        name = self.label.rpartition(":")[2].partition("@")[0]
+        return next((known for known in self.versions if known.name == name), None)
 
     @property
     def perplexities(self) -> Mapping[str, float]:
@@ -79,12 +86,13 @@ def family_graph(
     with registry.reading() as connection:
         shown = _generations(connection, asked_for, depth, every_step)
         facts = models.facts(connection, shown)
-        labels = names.labels(connection, shown)
+        labels = references.labels(connection, shown)
         evaluated = evaluations.of_models(connection, shown)
+        numbered = versions.of_models(connection, shown)
     edges = {digest: _edges(made, shown) for digest, made in shown.items()}
     order = _parents_first(edges)
     return FamilyGraph(
-        tuple(Node(facts[d], labels[d], shown[d], evaluated.get(d, ())) for d in order),
+        tuple(Node(facts[d], labels[d], shown[d], evaluated.get(d, ()), numbered.get(d, ())) for d in order),
         tuple(edge for digest in order for edge in edges[digest]),
     )
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from lineal.lineage import evaluations, models, names, steps
-from lineal.lineage.records import Evaluation, KnownModel, Name, StepRecord
+from lineal.lineage import evaluations, models, names, references, steps, versions
+from lineal.lineage.records import Evaluation, KnownModel, ModelVersion, Name, StepRecord
 from lineal.lineage.registry import Registry
 
 
@@ -17,6 +17,7 @@ class Portrait:
 
     model: KnownModel
     names: tuple[Name, ...]
+    versions: tuple[ModelVersion, ...]
     locations: tuple[Path, ...]
     steps: tuple[StepRecord, ...]
     evaluations: tuple[Evaluation, ...]
@@ -33,8 +34,9 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
         return Portrait(
             model=models.facts(connection, [model])[model],
             names=names.names_of(connection, [model]).get(model, ()),
+            versions=versions.of_models(connection, [model]).get(model, ()),
             locations=lies_at,
             steps=tuple(made),
             evaluations=scores,
-            labels=names.labels(connection, {model, *related}),
+            labels=references.labels(connection, {model, *related}),
         )

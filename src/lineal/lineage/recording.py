@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from lineal.derivation.canonical import canonical_json
 from lineal.errors import LineageCycle
 from lineal.lineage import edges, models, steps
-from lineal.lineage.names import labels
 from lineal.lineage.order import shortest_path
 from lineal.lineage.records import Outcome, Recording, StepRecord
+from lineal.lineage.references import labels
 from lineal.lineage.store import batches, execute_each
 
 _ADD_STEP = """

@@ -1,6 +1,7 @@
-"""What goes into the registry and comes out of it: frozen records of models, steps, evaluations and names."""
+"""What goes into the registry and comes out of it: frozen records of models, steps, evaluations, names and versions."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -13,8 +14,13 @@ from lineal.derivation.hashes import check_hash
 from lineal.derivation.step import Step
 from lineal.errors import UsageError
 from lineal.lineage.evidence import Evidence
+from lineal.lineage.semantic_version import SemanticVersion
+from lineal.lineage.stages import STAGES, Stage
 
-Form = Literal["full", "adapter"]
+Form = Literal["full", "adapter", "gguf"]
+
+_TAG = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_METRIC = re.compile(r"[!-<>-~]+")
 
 
 @final
@@ -133,3 +139,39 @@ class Name:
 
     def __str__(self) -> str:
         return f"{self.family}:{self.name}"
+
+
+@final
+@dataclass(frozen=True)
+class ModelVersion:
+    """A version of the name `FAMILY:NAME`: one model for good, in a stage.
+
+    quality_score: 0 to 100, as its owner judges; metrics: finite figures by name; created: seconds since 1970.
+    """
+
+    family: str
+    name: str
+    version: SemanticVersion
+    model_hash: bytes
+    stage: Stage = Stage.DEVELOPMENT
+    tags: tuple[str, ...] = ()
+    quality_score: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict[str, float])
+    created: float = 0.0
+
+    def __post_init__(self) -> None:
+        for tag in self.tags:
+            if not _TAG.fullmatch(tag) or tag in STAGES:
+                raise UsageError(
+                    f"{self}: {tag!r} is no tag: a letter, then letters, digits, '.', '_' and '-', and no stage's name"
+                )
+        if self.quality_score is not None and not 0 <= self.quality_score <= 100:
+            raise UsageError(f"{self}: a quality score is 0 to 100, got {self.quality_score}")
+        for metric, figure in self.metrics.items():
+            if not _METRIC.fullmatch(metric):
+                raise UsageError(f"{self}: {metric!r} is no metric's name: visible ASCII characters without '='")
+            if not math.isfinite(figure):
+                raise UsageError(f"{self}: {metric} is {figure}, a metric must be finite")
+
+    def __str__(self) -> str:
+        return f"{self.family}:{self.name}@{self.version}"

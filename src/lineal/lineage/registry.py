@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 from lineal.checkpoint.identity import Manifest
 from lineal.derivation.canonical import Json
 from lineal.errors import RegistryError
-from lineal.lineage import evaluations, models, names, recording, steps
+from lineal.lineage import evaluations, models, names, recording, references, steps, versions
 from lineal.lineage.evidence import Evidence
-from lineal.lineage.records import Evaluation, KnownModel, ModelRecord, Name, Recording, StepRecord
+from lineal.lineage.records import Evaluation, KnownModel, ModelRecord, ModelVersion, Name, Recording, StepRecord
+from lineal.lineage.semantic_version import SemanticVersion
+from lineal.lineage.stages import Stage
 from lineal.lineage.store import Store, create_store, open_store
 
 
@@ -147,14 +149,55 @@ class Registry:
             return names.names_of(connection, [model_hash]).get(model_hash, ())
 
     def label(self, model_hash: bytes) -> str:
-        """What to call a model: its first name, bare where that says which; else its hash, shortened."""
+        """What to call a model: its first name, bare where that says which; else its version; else its short hash."""
         with self.reading() as connection:
-            return names.labels(connection, [model_hash])[model_hash]
+            return references.labels(connection, [model_hash])[model_hash]
 
     def resolve(self, reference: str) -> bytes:
-        """The model that a FAMILY:NAME, a unique NAME, a `b3:` prefix or the path of a known place stands for."""
+        """The model that a name, a version of a name, a `b3:` prefix or the path of a known place stands for."""
         with self.reading() as connection:
-            return names.resolve(connection, reference)
+            return references.resolve(connection, reference)
+
+    # Versions
+
+    def add_version(
+        self,
+        reference: str,
+        version: SemanticVersion,
+        *,
+        tags: tuple[str, ...] = (),
+        untag: tuple[str, ...] = (),
+        quality_score: float | None = None,
+        metrics: Mapping[str, float] | None = None,
+    ) -> ModelVersion:
+        """Give a model a version, under the one name that the reference means; for one that it has, add to that.
+
+        A version never changes its model. A new one is in development; score and metrics replace those given before.
+        """
+        with self._store.writing() as connection:
+            name = references.named(connection, reference)
+            return versions.add(connection, name, version, tags, untag, quality_score, metrics)
+
+    def promote(self, reference: str, stage: Stage) -> tuple[ModelVersion, ModelVersion]:
+        """Move the version that NAME@VERSION means a step on or back: what it was, and what it is."""
+        with self._store.writing() as connection:
+            before = references.version(connection, reference)
+            return before, versions.promote(connection, before, stage)
+
+    def version(self, reference: str) -> ModelVersion:
+        """The version that NAME@VERSION, NAME@STAGE (the highest there) or NAME@TAG (the only one) stands for."""
+        with self.reading() as connection:
+            return references.version(connection, reference)
+
+    def versions(self, name: str) -> tuple[ModelVersion, ...]:
+        """The versions of a FAMILY:NAME or a unique NAME, the highest first."""
+        with self.reading() as connection:
+            return versions.of_name(connection, references.named(connection, name))
+
+    def versions_of(self, model_hash: bytes) -> tuple[ModelVersion, ...]:
+        """The versions that are this very model, whatever their name, the highest first."""
+        with self.reading() as connection:
+            return versions.of_models(connection, [model_hash]).get(model_hash, ())
 
     # Evaluations
 

@@ -8,6 +8,7 @@
                   again, so that both indexes answer graph questions without looking anything else up
     name          FAMILY:NAME of a model         location    the folder or file where a model lies
     evaluation    what a model scored            environment where steps ran, each stored once
+    version       a semantic version of a name, of one model for good; with its tags and metrics
 
 Words in braces are the dialect's (dialect.py). A migration that has been released is never edited: add another.
 """
@@ -24,7 +25,7 @@ _MODELS = (
         id {key},
         model_hash {blob} NOT NULL UNIQUE CHECK (length(model_hash) = 32),
         weights_hash {blob} CHECK (length(weights_hash) = 32),
-        form {text} CHECK (form IN ('full', 'adapter')),
+        form {text} CHECK (form IN ('full', 'adapter', 'gguf')),
         licence {text},
         parameters {integer},
         tensor_bytes {integer},
@@ -172,7 +173,38 @@ _EVALUATIONS = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_MODELS, *_STEPS, *_EVALUATIONS),)
+_VERSIONS = (
+    """
+    CREATE TABLE version (
+        id {key},
+        name_id {integer} NOT NULL REFERENCES name (id),
+        semver {text} NOT NULL,
+        model_id {integer} NOT NULL REFERENCES model (id),
+        stage {text} NOT NULL CHECK (stage IN ('development', 'staging', 'production', 'archived')),
+        quality_score {real} CHECK (quality_score BETWEEN 0 AND 100),
+        created {real} NOT NULL,
+        UNIQUE (name_id, semver)
+    ) {rows}
+    """,
+    "CREATE INDEX version_by_model ON version (model_id)",
+    """
+    CREATE TABLE version_tag (
+        version_id {integer} NOT NULL REFERENCES version (id),
+        tag {text} NOT NULL,
+        PRIMARY KEY (version_id, tag)
+    ) {rows_by_key}
+    """,
+    """
+    CREATE TABLE version_metric (
+        version_id {integer} NOT NULL REFERENCES version (id),
+        metric {text} NOT NULL,
+        figure {real} NOT NULL,
+        PRIMARY KEY (version_id, metric)
+    ) {rows_by_key}
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_MODELS, *_STEPS, *_EVALUATIONS), _VERSIONS)
 
 
 def applied_version(connection: Connection) -> int:
