@@ -33,12 +33,15 @@ def lineal(*words: str) -> None:
 
 
 def check() -> None:
-    """The numbers must make sense: a fine-tune is better than its base on its own text, the merge on both."""
+    """The numbers must make sense: better where something was learnt, hardly worse where something was left out."""
     scores = perplexities()
-    base, both = scores["base"], scores["both"]
+    base, both, small, untaught = (scores[name] for name in ("base", "both", "small", "untaught"))
     assert scores["code"]["code"] < base["code"], "the code fine-tune should predict code better than its base"
     assert scores["prose"]["prose"] < 0.95 * base["prose"], "the prose fine-tune should be at least 5 % better on prose"
     assert all(both[text] < base[text] for text in base), "the merge should be better than the base on both texts"
+    assert all(small[text] < untaught[text] for text in base), "the student should be better for its teachers"
+    assert all(scores["lean"][text] < 1.2 * both[text] for text in base), "pruning 30 % should cost less than 20 %"
+    assert all(scores["q8"][text] < 1.01 * both[text] for text in base), "8 bits should cost less than 1 %"
 
 
 def perplexities() -> dict[str, dict[str, float]]:
