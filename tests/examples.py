@@ -7,13 +7,15 @@ from functools import partial
 from typing import cast
 
 from lineal.methods.merge import AdapterMerge, DareTies, Linear, Slerp, TaskArithmetic, Ties
+from lineal.methods.prune import MagnitudePruning
 from lineal.methods.streaming import StreamingMethod
 from lineal.randomness import uniforms
 from tests.builders import Array
 from tests.reference import merge as reference
+from tests.reference import prune as prune_reference
 
 Reference = Callable[[Sequence[Array], Array | None, str], Array]
-"""(models, base, tensor name) -> the merged tensor in float64."""
+"""(models, base, tensor name) -> the child's tensor in float64."""
 
 
 class Law(Enum):
@@ -78,6 +80,10 @@ def adapter(models: Sequence[Array], _base: Array | None, _name: str) -> Array:
     return reference.wide(models)[0]
 
 
+def magnitude(models: Sequence[Array], _base: Array | None, _name: str, *, of: MagnitudePruning) -> Array:
+    return prune_reference.magnitude(models[0], of.sparsity, of.scope)
+
+
 def example(method: StreamingMethod, models: int, *laws: Law) -> Example:
     match method:
         case Linear():
@@ -92,6 +98,10 @@ def example(method: StreamingMethod, models: int, *laws: Law) -> Example:
             return Example(method, models, partial(dare_ties, of=method), frozenset(laws))
         case _:
             return Example(method, models, adapter, frozenset(laws))
+
+
+def pruning(method: MagnitudePruning) -> Example:
+    return Example(method, 1, partial(magnitude, of=method))
 
 
 MERGES = [
@@ -117,4 +127,13 @@ MERGES = [
         Law.EQUAL_TO_BASE,
     ),
     example(AdapterMerge(), 1, Law.EQUAL_MODELS),
+]
+
+PRUNINGS = [
+    pruning(MagnitudePruning(sparsity=0.5)),
+    pruning(MagnitudePruning(sparsity=0.85)),
+    pruning(MagnitudePruning(sparsity=0.0)),
+    pruning(MagnitudePruning(sparsity=0.5, scope="row")),
+    pruning(MagnitudePruning(sparsity=0.3, scope="row")),
+    pruning(MagnitudePruning(sparsity=0.0, scope="row")),
 ]

@@ -25,7 +25,11 @@ def print_plan(plan: Sequence[PlannedModel], as_json: bool) -> None:
         table.add_row(model.name, model.how, ", ".join(model.parents), model.status, f"{model.parameters:,}", size)
     missing = [model for model in plan if model.status == "to build"]
     table.caption = f"{len(missing)} to build, {sum(m.tensor_bytes for m in missing) / 1e6:,.1f} MB to write"
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for model in plan:
+        if model.note:
+            console.print(f"{model.name}: {model.note}", highlight=False, soft_wrap=True)
 
 
 def print_built(workshop: Workshop, built: Mapping[str, Placed], as_json: bool) -> None:

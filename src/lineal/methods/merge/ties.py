@@ -9,8 +9,8 @@ import numpy as np
 from lineal.errors import MethodError
 from lineal.kernels import kernel
 from lineal.methods.merge.consensus import combine_agreeing
-from lineal.methods.merge.order_statistic import LargestMagnitude
 from lineal.methods.method import Reproducibility
+from lineal.methods.order_statistic import SmallestMagnitudes
 from lineal.methods.streaming import Block, Emit, Gather, Site, StreamingMethod, per_model
 
 
@@ -53,11 +53,11 @@ class Ties(StreamingMethod):
         thresholds = np.zeros(site.models, np.float32)
         if self.passes > 1 and site.elements:
             kept = max(1, int(self.density * site.elements))
-            largest = LargestMagnitude(site.models, np.full(site.models, kept))
-            yield Gather(lambda block: largest.count_coarsely(block.base, block.models))
-            largest.narrow()
-            yield Gather(lambda block: largest.count_finely(block.base, block.models))
-            thresholds = largest.thresholds()
+            smallest = SmallestMagnitudes(np.full(site.models, site.elements - kept + 1))
+            yield Gather(lambda block: smallest.count_coarsely(block.base, block.models))
+            smallest.narrow()
+            yield Gather(lambda block: smallest.count_finely(block.base, block.models))
+            thresholds = smallest.thresholds()
 
         def emit(block: Block) -> None:
             _trim(block.base, block.models, thresholds)
