@@ -1,11 +1,18 @@
-"""A folder appears whole or not at all, and what it replaces is kept aside."""
+"""A folder or file appears whole or not at all, and what it replaces is kept aside."""
 
 import threading
 from pathlib import Path
 
 import pytest
 
-from lineal.checkpoint.publish import REPLACED, output_lock, partial_folder, publish, remove_other_partials
+from lineal.checkpoint.publish import (
+    REPLACED,
+    output_lock,
+    partial_folder,
+    publish,
+    publish_file,
+    remove_other_partials,
+)
 
 
 def folder(path: Path, content: str) -> Path:
@@ -70,6 +77,95 @@ def test_every_file_is_durable_before_the_first_rename(tmp_path: Path, monkeypat
     publish(folder(tmp_path / ".new", "new"), tmp_path / "model")
     assert set(events[:4]) == {"fsync a.txt", "fsync b.txt", "fsync inner", "fsync .new"}
     assert events[4:] == ["rename .new", f"fsync {tmp_path.name}"]
+
+
+def made(folder: Path, content: str) -> tuple[Path, Path]:
+    """A model file and its record, in a folder of their own."""
+    folder.mkdir(exist_ok=True)
+    file, record = folder / "x.gguf", folder / "x.gguf.lineal.json"
+    file.write_text(content)
+    record.write_text(f"of {content}")
+    return file, record
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_finished_file_takes_its_place_with_its_record(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    assert publish_file(*made(tmp_path / ".new", "new"), models / "x.gguf") is None
+    assert contents(models) == {"x.gguf": "new", "x.gguf.lineal.json": "of new"}
+    assert contents(tmp_path / ".new") == {}
+
+
+def test_a_file_that_is_replaced_is_kept_aside_with_its_record(tmp_path: Path) -> None:
+    made(tmp_path / "models", "old")
+    moved = publish_file(*made(tmp_path / ".new", "new"), tmp_path / "models" / "x.gguf", "x.gguf-0123456789ab")
+    assert moved == tmp_path / "models" / REPLACED / "x.gguf-0123456789ab" / "x.gguf"
+    assert contents(moved.parent) == {"x.gguf": "old", "x.gguf.lineal.json": "of old"}
+    assert (tmp_path / "models" / "x.gguf").read_text() == "new"
+
+
+@pytest.mark.parametrize("crash_at", [1, 2, 3])
+def test_a_crash_between_the_renames_of_a_file_leaves_what_the_next_run_can_finish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crash_at: int
+) -> None:
+    """At no moment is there a file without its own record, which nobody would replace; nothing old is lost."""
+    models, target = tmp_path / "models", tmp_path / "models" / "x.gguf"
+    made(models, "old")
+    rename, renamed = Path.rename, list[Path]()
+
+    def crash(self: Path, to: Path) -> Path:
+        renamed.append(self)
+        if len(renamed) == crash_at:
+            raise KeyboardInterrupt
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", crash)
+    with pytest.raises(KeyboardInterrupt):
+        publish_file(*made(tmp_path / ".new", "new"), target, "old")
+    monkeypatch.undo()
+    if target.exists():
+        assert target.with_name("x.gguf.lineal.json").read_text() == f"of {target.read_text()}"
+    publish_file(*made(tmp_path / ".new", "new"), target, "old")
+    found = contents(models)
+    assert (found["x.gguf"], found["x.gguf.lineal.json"]) == ("new", "of new")
+    kept = {name: content for name, content in found.items() if name.startswith(REPLACED)}
+    (place,) = (name.removesuffix("/x.gguf") for name in kept if name.endswith("/x.gguf"))
+    assert (kept[f"{place}/x.gguf"], kept[f"{place}/x.gguf.lineal.json"]) == ("old", "of old")
+
+
+def test_a_file_its_record_and_what_is_kept_aside_are_durable_before_their_renames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    rename = Path.rename
+
+    def traced_rename(self: Path, to: Path) -> Path:
+        events.append(f"rename {self.relative_to(tmp_path)}")
+        return rename(self, to)
+
+    made(tmp_path / "models", "old")
+    file, record = made(tmp_path / "new", "new")
+    monkeypatch.setattr(
+        "lineal.checkpoint.publish._fsync", lambda path: events.append(f"fsync {path.relative_to(tmp_path)}")
+    )
+    monkeypatch.setattr(Path, "rename", traced_rename)
+    publish_file(file, record, tmp_path / "models" / "x.gguf", "old")
+    aside = f"models/{REPLACED}"
+    assert set(events[:3]) == {"fsync new/x.gguf", "fsync new/x.gguf.lineal.json", "fsync new"}
+    assert events[3:] == [
+        f"fsync {aside}/old/x.gguf.lineal.json",
+        f"fsync {aside}/old",
+        f"fsync {aside}",
+        "rename models/x.gguf",
+        f"fsync {aside}/old",
+        "rename new/x.gguf.lineal.json",
+        "rename new/x.gguf",
+        "fsync models",
+    ]
 
 
 def test_a_partial_folder_lies_beside_its_target_and_is_named_for_its_content(tmp_path: Path) -> None:

@@ -60,11 +60,11 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
-    refuse(tmp_path / "model.safetensors", "not a folder")
+    refuse(tmp_path / "model.safetensors", "not a folder or GGUF")
 
 
 def test_an_empty_folder_is_refused_with_what_is_needed(tmp_path: Path) -> None:
-    refuse(tmp_path, "no model.safetensors, model.safetensors.index.json or adapter_model.safetensors")
+    refuse(tmp_path, r"no model\.safetensors, model\.safetensors\.index\.json, adapter_model\.safetensors or GGUF file")
 
 
 class Bomb:

@@ -107,6 +107,26 @@ CONFIG = {
 }
 
 
+GGUF: dict[str, tuple[Any, ...]] = {
+    "general.architecture": (8, "llama"),
+    "general.quantization_version": (4, 2),
+    "llama.rope.freq_base": (6, 10000.0),
+    "tokenizer.ggml.add_bos_token": (7, True),
+    "tokenizer.ggml.tokens": (9, ["<s>", "\u00e9", ""], 8),
+    "tokenizer.ggml.token_type": (9, [3, 1, 1], 5),
+    "x.every": (11, -(2**63)),
+    "x.largest": (10, 2**64 - 1),
+    "x.double": (12, 0.1),
+    "x.small": (9, [-128, 127], 1),
+}
+"""Key -> kind, content, and of an array the kind of its items."""
+
+GGUF_TENSORS: list[tuple[str, str, tuple[int, ...], bytes]] = [
+    ("token_embd.weight", "Q8_0", (2, 32), bytes(range(68))),
+    ("output_norm.weight", "F32", (3,), bytes(12)),
+]
+
+
 def golden() -> dict[str, Any]:
     tensors = {name: (dtype, shape, data) for name, dtype, shape, data in TENSORS}
     package = {"config.json": plain.config_hash(CONFIG), "tokenizer.json": plain.blake3(b"{}").digest()}
@@ -119,6 +139,11 @@ def golden() -> dict[str, Any]:
         "config": package["config.json"].hex(),
         "weights": weights.hex(),
         "model": plain.model(weights, package).hex(),
+        "gguf": {key: plain.gguf_entry(*value).hex() for key, value in GGUF.items()},
+        "gguf model": plain.model(
+            plain.weights({name: tuple(rest) for name, *rest in GGUF_TENSORS}),
+            {key: plain.gguf_entry(*value) for key, value in GGUF.items()},
+        ).hex(),
     }
 
 

@@ -93,6 +93,24 @@ def model(weights_hash: bytes, package: Mapping[str, bytes]) -> bytes:
     return blake3(prefixed("lineal.model.1") + weights_hash + struct.pack("<Q", len(package)) + entries).digest()
 
 
+KINDS = ("<B", "<b", "<H", "<h", "<I", "<i", "<f", "<?", None, None, "<Q", "<q", "<d")
+"""How GGUF numbers its kinds of values; 8 is a string, 9 an array."""
+
+
+def gguf_entry(kind: int, content: Any, items: int = 0) -> bytes:
+    """One key-value pair's content hash."""
+    if kind != 9:
+        return blake3(struct.pack("<I", kind) + gguf_stored(kind, content)).digest()
+    stored = b"".join(gguf_stored(items, item) for item in content)
+    return blake3(struct.pack("<IIQ", kind, items, len(content)) + stored).digest()
+
+
+def gguf_stored(kind: int, content: Any) -> bytes:
+    if kind == 8:
+        return struct.pack("<Q", len(content.encode())) + content.encode()
+    return struct.pack(KINDS[kind], content)
+
+
 def config_hash(config: Mapping[str, Any]) -> bytes:
     kept = {key: value for key, value in config.items() if key not in STAMPS}
     return blake3(canonical(kept).encode()).digest()

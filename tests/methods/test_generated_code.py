@@ -14,10 +14,13 @@ from numba.core.dispatcher import Dispatcher
 
 import lineal.checkpoint
 import lineal.methods.merge
+import lineal.methods.prune
 from lineal.checkpoint.dtypes import FLOATS, decode, encode, first_nonfinite
+from lineal.checkpoint.ggml_blocks import BLOCK_CODECS, float16_bits, float16_value
+from lineal.checkpoint.storage import byte_length
 from lineal.methods.merge.adapter import add_low_rank
 from lineal.randomness import uniforms
-from tests.examples import MERGES
+from tests.examples import MERGES, PRUNINGS
 
 FUSED = re.compile(r"\b(vfn?m(add|sub)\w*|fn?m(add|sub)\b|fml[as]\b)")
 """x86's and arm64's multiply-adds with a single rounding."""
@@ -31,8 +34,9 @@ LIBRARY = re.compile(
 
 
 def modules() -> Iterator[Any]:
-    yield importlib.import_module("lineal.randomness")
-    for package in (lineal.checkpoint, lineal.methods.merge):
+    for name in ("lineal.randomness", "lineal.methods.order_statistic"):
+        yield importlib.import_module(name)
+    for package in (lineal.checkpoint, lineal.methods.merge, lineal.methods.prune):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             yield importlib.import_module(found.name)
 
@@ -49,13 +53,19 @@ KERNELS: dict[str, Any] = {
 def _compiled() -> None:
     """Run everything once, so that each kernel knows the types that it is called with."""
     ones = np.ones((5, 7), np.float32)
-    for example in MERGES:
+    for example in (*MERGES, *PRUNINGS):
         example.method([ones] * example.models, base=ones if example.method.uses_base else None)
     for dtype in FLOATS:
         raw = np.empty(8 * 8, np.uint8)[: 8 * {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}.get(dtype, 1)]
         encode(np.ones(8, np.float32), dtype, raw)
         decode(raw, dtype, np.empty(8, np.float32))
         first_nonfinite(np.full(8, np.nan, np.float32), dtype)
+    for dtype in BLOCK_CODECS:
+        raw = np.empty(byte_length(dtype, 32), np.uint8)
+        encode(np.ones(32, np.float32), dtype, raw)
+        decode(raw, dtype, np.empty(32, np.float32))
+    float16_bits(np.float32(1))
+    float16_value(np.uint32(0x3C00))
     add_low_rank(np.ones(6, np.float32), 0, np.ones((2, 2), np.float32), np.ones((2, 3), np.float32))
     uniforms(1, "w", 0, 0, 9)
 
@@ -84,8 +94,9 @@ def test_a_kernel_has_no_fused_operations_and_calls_no_library(name: str) -> Non
 
 
 def test_all_kernels_are_looked_at() -> None:
-    assert len(KERNELS) >= 14
+    assert len(KERNELS) >= 16
     assert {"lineal.randomness._philox", "lineal.methods.merge.adapter.add_low_rank"} <= KERNELS.keys()
+    assert sum(name.startswith("lineal.checkpoint.ggml_blocks.") for name in KERNELS) == 6
 
 
 @pytest.mark.parametrize(

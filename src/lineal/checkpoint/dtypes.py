@@ -6,6 +6,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
+from lineal.checkpoint.ggml_blocks import BLOCK_CODECS, decode_blocks, encode_blocks
 from lineal.errors import CheckpointError
 from lineal.kernels import kernel
 
@@ -20,7 +21,7 @@ _NUMPY: dict[str, Any] = {
     "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
 }
 FLOATS = frozenset({*_NUMPY, "BF16"})
-"""The dtypes that arithmetic is done on; tensors of any other are copied and must agree."""
+"""The dtypes that arithmetic is done on; tensors of any other are copied and must agree. Block types stand apart."""
 
 _TOO_LARGE = {
     "F64": np.uint32(0x7F800000),
@@ -29,23 +30,33 @@ _TOO_LARGE = {
     "F16": np.float32(65520).view(np.uint32),
     "F8_E4M3": np.nextafter(np.float32(464), np.float32(500)).view(np.uint32),
     "F8_E5M2": np.float32(61440).view(np.uint32),
+    "Q8_0": np.float32(65520 * 127).view(np.uint32),
+    "Q4_0": np.float32(65520 * 8).view(np.uint32),
 }
-"""Bits of the smallest magnitude that is not finite once it is rounded to the dtype (ties go to even)."""
+"""Bits of the smallest magnitude that is not finite once it is rounded to the dtype (ties go to even).
+
+A block type's is the smallest whose block gets an infinite scale: the scale is a float16, the largest magnitude over
+127 or 8. gguf-py would write it, and every value of the block would come back infinite or NaN.
+"""
 
 
 def decode(raw: Raw, dtype: str, out: Float32) -> None:
-    """Write the values of stored bytes into `out`; F64 is rounded to the nearest float32."""
+    """Write the values of stored bytes, of a block type whole blocks, into `out`; F64 is rounded to nearest."""
     if dtype == "BF16":
         _widen_bf16(raw.view("<u2"), out.view(np.uint32))
+    elif dtype in BLOCK_CODECS:
+        decode_blocks(raw, dtype, out)
     else:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by first_nonfinite
             np.copyto(out, raw.view(_known(dtype)), casting="same_kind" if dtype == "F64" else "safe")
 
 
 def encode(values: Float32, dtype: str, raw: Raw) -> None:
-    """Write values as stored bytes, rounded to nearest, ties to even."""
+    """Write values as stored bytes, rounded to nearest, ties to even; block types as ggml rounds."""
     if dtype == "BF16":
         _narrow_bf16(values.view(np.uint32), raw.view("<u2"))
+    elif dtype in BLOCK_CODECS:
+        encode_blocks(values, dtype, raw)
     else:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by first_nonfinite
             np.copyto(raw.view(_known(dtype)), values, casting="unsafe")
@@ -60,7 +71,7 @@ def first_nonfinite(values: Float32, dtype: str) -> int:
 
 def _known(dtype: str) -> Any:
     if dtype not in _NUMPY:
-        raise CheckpointError(f"no arithmetic on {dtype} (known: {', '.join(sorted(FLOATS))})")
+        raise CheckpointError(f"no arithmetic on {dtype} (known: {', '.join(sorted(FLOATS | BLOCK_CODECS))})")
     return _NUMPY[dtype]
 
 

@@ -1,4 +1,4 @@
-"""The content hash of a folder: every tensor, package entry and file, in one pass over its bytes."""
+"""The content hash of a model: every tensor, package entry and file, in one pass over its bytes."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -9,6 +9,7 @@ from typing import Any, final
 
 from blake3 import blake3
 
+from lineal.checkpoint.gguf_metadata import gguf_package
 from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
 from lineal.checkpoint.memory import HashMemory
 from lineal.checkpoint.package import content_hash, folder_files, licence_hash, package_paths
@@ -25,7 +26,7 @@ BytesRead = Callable[[int], None]
 @final
 @dataclass(frozen=True)
 class FileHash:
-    """A file's size and hash: of all its bytes, or of a weight file's header; tensors have hashes of their own."""
+    """A file's size and hash: of all its bytes, or of a weight file's outside its tensors, which have their own."""
 
     size: int
     digest: bytes
@@ -34,7 +35,7 @@ class FileHash:
 @final
 @dataclass(frozen=True)
 class FolderHashes:
-    """What a model folder contains, by content. Safetensors tile their file, so headers and leaves miss no byte."""
+    """What a model contains, by content; files and leaves together miss no byte."""
 
     manifest: Manifest
     files: Mapping[str, FileHash]
@@ -42,10 +43,10 @@ class FolderHashes:
 
 
 def hash_folder(
-    folder: Path, *, memory: HashMemory | None = None, threads: int | None = None, bytes_read: BytesRead | None = None
+    place: Path, *, memory: HashMemory | None = None, threads: int | None = None, bytes_read: BytesRead | None = None
 ) -> FolderHashes:
-    """Hash a model folder; files that `memory` knows to be unchanged are not read."""
-    return hash_checkpoint(open_checkpoint(folder), memory=memory, threads=threads, bytes_read=bytes_read)
+    """Hash a model folder or a GGUF; files that `memory` knows to be unchanged are not read."""
+    return hash_checkpoint(open_checkpoint(place), memory=memory, threads=threads, bytes_read=bytes_read)
 
 
 def hash_checkpoint(
@@ -63,8 +64,15 @@ def hash_checkpoint(
         specs = [s for s in checkpoint.values() if s.path == folder / name and s.name not in data_hashes]
         data_hashes.update(_file_data_hashes(folder / name, specs, memory, threads, bytes_read))
     leaves = (leaf_of(spec, data_hashes[spec.name]) for spec in checkpoint.values())
-    package = {path: content_hash(folder, path) for path in package_paths(folder)}
-    return FolderHashes(manifest_of(leaves, package), hash_files(checkpoint), licence_hash(folder))
+    licence = None if checkpoint.lone else licence_hash(folder)
+    return FolderHashes(manifest_of(leaves, _package(checkpoint)), hash_files(checkpoint), licence)
+
+
+def _package(checkpoint: Checkpoint) -> dict[str, bytes]:
+    """What gives the tensors meaning: a GGUF's metadata, else the files beside them."""
+    if checkpoint.form == "gguf":
+        return gguf_package(checkpoint.metadata)
+    return {path: content_hash(checkpoint.folder, path) for path in package_paths(checkpoint.folder)}
 
 
 def leaf_of(spec: TensorSpec, data_hash: bytes) -> Leaf:
@@ -72,13 +80,14 @@ def leaf_of(spec: TensorSpec, data_hash: bytes) -> Leaf:
 
 
 def hash_files(checkpoint: Checkpoint) -> dict[str, FileHash]:
-    """Every file of the folder but lineal.json, by POSIX path: weight files by their headers, the others whole."""
+    """Every file of the model but lineal.json, by POSIX path: weight files outside their tensors, the others whole."""
     folder = checkpoint.folder
-    names = [path.relative_to(folder).as_posix() for path in folder_files(folder)]
+    found = [folder / name for name in checkpoint.weight_files] if checkpoint.lone else folder_files(folder)
+    names = [path.relative_to(folder).as_posix() for path in found]
     hashed: dict[str, FileHash] = {}
     for name in sorted(names, key=str.encode):
         if name in checkpoint.weight_files:
-            hashed[name] = _hash_header(folder / name)
+            hashed[name] = _hash_around(folder / name, [s for s in checkpoint.values() if s.path == folder / name])
         elif name != LINEAL_JSON:
             hashed[name] = FileHash((folder / name).stat().st_size, hash_file(folder / name))
     return hashed
@@ -151,12 +160,14 @@ def _file_data_hashes(
     return hashes
 
 
-def _hash_header(path: Path) -> FileHash:
+def _hash_around(path: Path, specs: Iterable[TensorSpec]) -> FileHash:
+    """The header, and the padding where a format has it: in the order of the file, all that no tensor covers."""
+    digest = blake3()
     with path.open("rb") as file:
-        prefix = file.read(8)
-        header = file.read(int.from_bytes(prefix, "little"))
-        return FileHash(os.fstat(file.fileno()).st_size, _digest(prefix + header))
-
-
-def _digest(content: bytes) -> bytes:
-    return blake3(content).digest()
+        size = os.fstat(file.fileno()).st_size
+        end = 0
+        for start, after in (*sorted((s.offset, s.offset + s.byte_length) for s in specs), (size, size)):
+            file.seek(end)
+            digest.update(file.read(start - end))
+            end = after
+    return FileHash(size, digest.digest())

@@ -9,7 +9,7 @@ from typing import final
 from lineal.checkpoint.identity import Leaf
 from lineal.checkpoint.reader import ADAPTER_WEIGHTS, FULL_INDEX, FULL_WEIGHTS, Form
 from lineal.checkpoint.safetensors_header import BITS
-from lineal.checkpoint.storage import byte_length
+from lineal.checkpoint.storage import byte_length, padded
 from lineal.derivation.canonical import Json
 
 SHARD_BYTES = 5_000_000_000
@@ -51,17 +51,19 @@ class Slot:
 @final
 @dataclass(frozen=True)
 class Layout:
-    """Files with their headers, and a slot for every tensor."""
+    """Files with their headers, and a slot for every tensor. Files end at a multiple of `alignment`."""
 
     slots: dict[str, Slot]
     headers: dict[str, bytes]
     index: bytes | None
+    alignment: int = 1
 
     @property
     def file_sizes(self) -> dict[str, int]:
         sizes = {file: len(header) for file, header in self.headers.items()}
         for slot in self.slots.values():
-            sizes[slot.file] += slot.planned.byte_length
+            end = slot.offset + slot.planned.byte_length
+            sizes[slot.file] = max(sizes[slot.file], padded(end, self.alignment))
         return sizes
 
 

@@ -1,4 +1,4 @@
-"""A finished folder appears at once or not at all: fsync, then rename; what it replaces is kept aside."""
+"""A finished model appears at once or not at all: fsync, then rename; what it replaces is kept aside."""
 
 import fcntl
 import os
@@ -52,6 +52,28 @@ def publish(partial: Path, target: Path, replaced_as: str | None = None) -> Path
         target.rename(moved)
         _fsync(moved.parent)
     partial.rename(target)
+    _fsync(target.parent)
+    return moved
+
+
+def publish_file(file: Path, record: Path, target: Path, replaced_as: str | None = None) -> Path | None:
+    """Make `file` the target and put its record beside it, the record first: no target is ever without one.
+
+    Returns where a file that stood there was moved to, a folder of its own with a copy of its record.
+    """
+    _fsync_tree(file.parent)
+    beside = target.with_name(record.name)
+    moved = None
+    if target.exists():
+        aside = _free_name(target.parent / REPLACED / (replaced_as or target.name))
+        aside.mkdir(parents=True)
+        shutil.copyfile(beside, aside / beside.name)
+        _fsync_tree(aside)
+        _fsync(aside.parent)
+        moved = target.rename(aside / target.name)
+        _fsync(aside)
+    record.rename(beside)
+    file.rename(target)
     _fsync(target.parent)
     return moved
 

@@ -1,22 +1,24 @@
-"""A folder with a model in it, as a lazy mapping: name -> spec, name -> bytes. Nothing is mapped, nothing unpickled."""
+"""A model on disk as a lazy mapping: name -> spec, name -> bytes. Nothing is mapped, nothing unpickled."""
 
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast, final
 
+from lineal.checkpoint.gguf_metadata import Metadata, Value
 from lineal.checkpoint.safetensors_header import TensorSpec, read_header
 from lineal.errors import CheckpointError
 
-Form = Literal["full", "adapter"]
+Form = Literal["full", "adapter", "gguf"]
 
 FULL_WEIGHTS = "model.safetensors"
 FULL_INDEX = "model.safetensors.index.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
+GGUF_SUFFIX = ".gguf"
 
 _PICKLES = ("pytorch_model*.bin", "adapter_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _LARGEST_JSON = 100_000_000
@@ -27,12 +29,17 @@ _LONGEST_NAME = 255
 @final
 @dataclass(frozen=True)
 class Checkpoint(Mapping[str, TensorSpec]):
-    """A model folder: one safetensors file, shards with an index, or a PEFT adapter."""
+    """A model folder (one safetensors file, shards with an index, a PEFT adapter or a GGUF), or a GGUF alone.
+
+    folder: where the files lie; metadata: of a GGUF; lone: the model is the one file, whatever lies beside it.
+    """
 
     folder: Path
     form: Form
     weight_files: tuple[str, ...]
     specs: Mapping[str, TensorSpec]
+    metadata: Metadata = field(default_factory=dict[str, Value])
+    lone: bool = False
 
     def __getitem__(self, name: str) -> TensorSpec:
         return self.specs[name]
@@ -43,9 +50,16 @@ class Checkpoint(Mapping[str, TensorSpec]):
     def __len__(self) -> int:
         return len(self.specs)
 
+    @property
+    def place(self) -> Path:
+        """What a user calls the model by: its folder, or the file that is all of it."""
+        return self.folder / self.weight_files[0] if self.lone else self.folder
+
     @cached_property
     def config(self) -> dict[str, Any]:
         """config.json, or adapter_config.json of an adapter."""
+        if self.form == "gguf":
+            raise CheckpointError(f"{self.place}: a GGUF has metadata of its own and no config.json")
         return read_json(self.folder / (ADAPTER_CONFIG if self.form == "adapter" else "config.json"))
 
     @property
@@ -68,22 +82,38 @@ class Checkpoint(Mapping[str, TensorSpec]):
         return content
 
 
-def open_checkpoint(folder: Path) -> Checkpoint:
-    """Open a model folder by reading its headers alone; what is damaged, unsafe or not a model is refused."""
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder" if not folder.exists() else f"{folder}: not a folder")
+def is_lone_file(place: Path) -> bool:
+    """Whether a place, be it there or not, is that of a GGUF alone and not of a folder."""
+    return place.suffix == GGUF_SUFFIX and not place.is_dir()
+
+
+def open_checkpoint(place: Path) -> Checkpoint:
+    """Open a model folder or a GGUF by reading headers alone; what is damaged, unsafe or not a model is refused."""
+    if is_lone_file(place) and place.is_file():
+        return _gguf(place.parent, place.name, lone=True)
+    if not place.is_dir():
+        raise CheckpointError(f"{place}: {'not a folder or GGUF' if place.exists() else 'no such folder or GGUF'}")
+    return _open_folder(place)
+
+
+def _open_folder(folder: Path) -> Checkpoint:
     if (folder / FULL_WEIGHTS).is_file():  # where an index stands beside it, transformers too reads this file
         return _single(folder, "full", FULL_WEIGHTS)
     if (folder / FULL_INDEX).is_file():
         return _sharded(folder)
     if (folder / ADAPTER_WEIGHTS).is_file():
         return _single(folder, "adapter", ADAPTER_WEIGHTS)
+    ggufs = sorted(path.name for path in folder.glob(f"*{GGUF_SUFFIX}") if path.is_file())
+    if len(ggufs) > 1:
+        raise CheckpointError(f"{folder}: {len(ggufs)} GGUF files ({', '.join(ggufs)}): name the one that is meant")
+    if ggufs:
+        return _gguf(folder, ggufs[0], lone=False)
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
         raise CheckpointError(
             f"{folder}: only pickled weights ({pickles[0]}); unpickling runs code: convert to safetensors"
         )
-    raise CheckpointError(f"{folder}: no {FULL_WEIGHTS}, {FULL_INDEX} or {ADAPTER_WEIGHTS}")
+    raise CheckpointError(f"{folder}: no {FULL_WEIGHTS}, {FULL_INDEX}, {ADAPTER_WEIGHTS} or GGUF file")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -113,6 +143,16 @@ def read_exactly(descriptor: int, buffer: memoryview, offset: int, path: Path) -
 
 def _single(folder: Path, form: Form, weights: str) -> Checkpoint:
     return Checkpoint(folder, form, (weights,), read_header(folder / weights)[0])
+
+
+def _gguf(folder: Path, file: str, *, lone: bool) -> Checkpoint:
+    from lineal.checkpoint.gguf_header import read_gguf_header  # noqa: PLC0415 - numpy, which others do without
+
+    specs, metadata = read_gguf_header(folder / file)
+    parts = metadata.get("split.count")
+    if parts is not None and isinstance(parts.content, int) and parts.content > 1:
+        raise CheckpointError(f"{folder / file}: one of {parts.content} parts; join them: llama-gguf-split --merge")
+    return Checkpoint(folder, "gguf", (file,), specs, metadata, lone)
 
 
 def _sharded(folder: Path) -> Checkpoint:

@@ -17,7 +17,7 @@ from lineal.lineage.records import ModelRecord, Name, StepRecord
 @final
 @dataclass(frozen=True)
 class Added:
-    """A folder that is known from now on; history: in words, what its record told."""
+    """A model that is known from now on; folder: or the file that is all of it; history: what its record told."""
 
     folder: Path
     name: Name
@@ -26,15 +26,13 @@ class Added:
 
 
 def add_folder(workshop: Workshop, folder: Path, name: str | None = None) -> Added:
-    """Know a model folder; one whose content contradicts its own lineal.json is refused."""
+    """Know a model folder or a GGUF; one whose content contradicts its own record is refused."""
     label = name or folder.resolve().name
     placed = workshop.identify(workshop.place(label, folder))
     provenance = read_provenance(folder)
     if provenance and provenance.hashes.manifest.model_hash != placed.model_hash:
         recorded = format_hash(provenance.hashes.manifest.model_hash)[:11]
-        raise CheckpointError(
-            f"{folder}: holds {format_hash(placed.model_hash)[:11]}, its lineal.json is of {recorded}"
-        )
+        raise CheckpointError(f"{folder}: holds {format_hash(placed.model_hash)[:11]}, its record is of {recorded}")
     hashes = placed.hashes
     licence = hashes.licence.hex() if hashes and hashes.licence else None
     if hashes is not None:

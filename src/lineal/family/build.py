@@ -1,4 +1,4 @@
-"""One model of a family, from recipe to published folder: what exists is kept, what was killed is continued."""
+"""One model of a family, from recipe to published folder or file: what exists is kept, what was killed is continued."""
 
 import os
 import shutil
@@ -10,9 +10,15 @@ from typing import final
 
 from blake3 import blake3
 
-from lineal.checkpoint.hashing import LINEAL_JSON, FolderHashes, hash_checkpoint, hash_file
-from lineal.checkpoint.publish import output_lock, partial_folder, publish, remove_other_partials
-from lineal.checkpoint.reader import open_checkpoint
+from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, hash_file
+from lineal.checkpoint.publish import (
+    output_lock,
+    partial_folder,
+    publish,
+    publish_file,
+    remove_other_partials,
+)
+from lineal.checkpoint.reader import GGUF_SUFFIX, is_lone_file, open_checkpoint
 from lineal.derivation.canonical import Json, canonical_json
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import DataFile, Input, Role, Step
@@ -23,10 +29,11 @@ from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.card import CARD, model_card
 from lineal.lineage.environment import environment
 from lineal.lineage.evidence import Evidence
-from lineal.lineage.lineal_json import Provenance, read_provenance, write_provenance
+from lineal.lineage.lineal_json import Provenance, read_provenance, record_path, write_provenance
 from lineal.lineage.records import ModelRecord, Name, Outcome, StepRecord
 from lineal.methods.finetune import Training
 from lineal.methods.method import Method, Reproducibility
+from lineal.methods.quantize import GgufQuantization
 
 
 @final
@@ -52,21 +59,23 @@ class Built:
 
 
 def build(workshop: Workshop, order: Order) -> Built:
-    """The finished model. Its folder appears at once or not at all; what stood there before is kept aside."""
+    """The finished model. It appears at once or not at all; what stood there before is kept aside."""
 
     def waiting() -> None:
         workshop.progress.say(f"waiting for another run that is building {order.target}")
 
     with output_lock(order.target, waiting):
-        if order.target.exists() and not (order.target / LINEAL_JSON).is_file():
+        if order.target.exists() and not record_path(order.target).is_file():
             raise UsageError(f"{order.target} exists and was not made by lineal; choose another --out")
+        if is_lone_file(order.target) and not isinstance(order.method, GgufQuantization):
+            raise UsageError(f"{order.target}: {order.method.name} makes a folder; its name must not end in .gguf")
         known = existing(workshop, order)
         return Built(known or _build_anew(workshop, order), was_present=known is not None)
 
 
 def existing(workshop: Workshop, order: Order) -> Placed | None:
     """The model, if this very derivation lies at the target intact."""
-    if not order.target.is_dir():
+    if not order.target.exists():
         return None
     order = replace(order, inputs=tuple((role, workshop.identify(placed)) for role, placed in order.inputs))
     try:
@@ -129,10 +138,11 @@ def _build_anew(workshop: Workshop, order: Order) -> Placed:
     made = make(workshop, order.recipe, order.inputs, Place(child, partial / "work", key.hex()), order.hub_origins)
     learnt = tuple((role, _learn(workshop, placed, made, opened)) for role, placed in order.inputs)
     order = replace(order, inputs=learnt, method=made.method)
-    provenance = _describe(workshop, order, child, made)
+    place = _give_name(child, order.target)
+    provenance = _describe(workshop, order, place, made)
     standing = _standing(workshop, order.target)
     earlier = format_hash(standing.model_hash)[3:15] if standing else "unreadable"
-    moved = publish(child, order.target, f"{order.target.name}-{earlier}")
+    moved = _publish(place, order.target, f"{order.target.name}-{earlier}")
     shutil.rmtree(partial)
     if moved is not None:
         workshop.progress.say(f"{order.target} was replaced; what stood there is now {moved}")
@@ -144,10 +154,27 @@ def _build_anew(workshop: Workshop, order: Order) -> Placed:
     return placed
 
 
+def _give_name(child: Path, target: Path) -> Path:
+    """Name a GGUF for its target; where the model now lies: the folder, or the file if the target is one."""
+    found = open_checkpoint(child)
+    if found.form != "gguf":
+        return child
+    lone = is_lone_file(target)
+    named = child / (target.name if lone else f"{target.name}{GGUF_SUFFIX}")
+    (child / found.weight_files[0]).rename(named)
+    return named if lone else child
+
+
+def _publish(place: Path, target: Path, replaced_as: str) -> Path | None:
+    if place.is_dir():
+        return publish(place, target, replaced_as)
+    return publish_file(place, record_path(place), target, replaced_as)
+
+
 def _standing(workshop: Workshop, target: Path) -> Placed | None:
     """What is about to be replaced, if it is a model that can still be read."""
     try:
-        return workshop.identify(workshop.place(target.name, target)) if target.is_dir() else None
+        return workshop.identify(workshop.place(target.name, target)) if target.exists() else None
     except CheckpointError:
         return None
 
@@ -185,28 +212,29 @@ def _learn(workshop: Workshop, placed: Placed, made: Made, opened: Mapping[Path,
     return workshop.identify(placed, read)
 
 
-def _describe(workshop: Workshop, order: Order, child: Path, made: Made) -> Provenance:
-    """Write lineal.json and the card into the finished folder, and check it against the record."""
+def _describe(workshop: Workshop, order: Order, place: Path, made: Made) -> Provenance:
+    """Write the record of what was made, and into a folder the card."""
     step = step_of(workshop, order)
     if step is None:
         raise LinealError(f"{order.name}: an input's hash is still unknown")
-    checkpoint = open_checkpoint(child)
+    checkpoint = open_checkpoint(place)
     known = {name: leaf.data_hash for name, leaf in made.leaves.items()}
     hashes = hash_checkpoint(checkpoint, threads=workshop.threads, known=known)
     names = tuple(placed.label for _, placed in order.inputs)
     hub_ids = {label: str(origin.hub) for label, origin in order.hub_origins.items()}
     provenance = Provenance(step, names, hashes, checkpoint.form, environment())
-    (child / CARD).write_text(model_card(order.name.name, provenance, hub_ids), encoding="utf-8")
-    provenance = replace(provenance, hashes=hash_checkpoint(checkpoint, known=_data_hashes(hashes)))
-    write_provenance(child, provenance)
+    if not checkpoint.lone:
+        (place / CARD).write_text(model_card(order.name.name, provenance, hub_ids), encoding="utf-8")
+        provenance = replace(provenance, hashes=hash_checkpoint(checkpoint, known=_data_hashes(hashes)))
+    write_provenance(place, provenance)
     return provenance
 
 
-def _record(workshop: Workshop, order: Order, provenance: Provenance, folder: Path, seconds: float) -> None:
+def _record(workshop: Workshop, order: Order, provenance: Provenance, place: Path, seconds: float) -> None:
     registry = workshop.registry
     for _, placed in order.inputs:
         register(workshop, placed)
-    child = registry.add_model(_model_record(provenance), folder)
+    child = registry.add_model(_model_record(provenance), place)
     record = StepRecord(provenance.step, child, Evidence.RECORDED, provenance.environment, seconds, time.time())
     recording = registry.record(record)
     registry.set_name(replace(order.name, model_hash=child))
@@ -222,7 +250,7 @@ def register(workshop: Workshop, placed: Placed) -> bytes:
         raise LinealError(f"{placed.label}: could not be hashed")
     licence = placed.hashes.licence.hex() if placed.hashes.licence else None
     record = ModelRecord(placed.hashes.manifest, placed.form, licence)
-    return workshop.registry.add_model(record, placed.folder.resolve())
+    return workshop.registry.add_model(record, placed.place.resolve())
 
 
 def _model_record(provenance: Provenance) -> ModelRecord:

@@ -1,4 +1,4 @@
-"""How models get their FAMILY:NAME: as told, or from the folder and the one around it."""
+"""How models get their FAMILY:NAME: as told, or from their folder or file and the folder around it."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def parse_name(text: str) -> Name:
 
 
 def name_of_folder(folder: Path) -> Name:
-    """The folder's name in the family of the folder around it."""
+    """The folder's name in the family of the folder around it; a file keeps its suffix, and so a name of its own."""
     target = folder.resolve()
     family = target.parent.name if NAME.fullmatch(target.parent.name) else DEFAULT_FAMILY
     return _checked(family, target.name, str(folder))

@@ -26,7 +26,7 @@ def derive_one(
     data: Sequence[Path] = (),
     allow_nonfinite: bool = False,
 ) -> Placed:
-    """Derive one model into the folder `out`, unless this very derivation lies there already."""
+    """Derive one model into the folder or file `out`, unless this very derivation lies there already."""
     name = name_of_folder(out)
     for path in data:
         if not path.is_file():

@@ -1,19 +1,19 @@
 """Checking the lineage against the bytes: hash everything again, and recompute what is exact."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
 from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint
 from lineal.checkpoint.identity import Manifest
-from lineal.checkpoint.reader import open_checkpoint
+from lineal.checkpoint.reader import Checkpoint, open_checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, UsageError
 from lineal.family.replay import replay, reproducibility_of
 from lineal.family.workshop import Workshop
 from lineal.lineage.evidence import Evidence
-from lineal.lineage.lineal_json import Provenance, read_provenance
+from lineal.lineage.lineal_json import Provenance, read_provenance, record_path
 from lineal.lineage.records import StepRecord
 from lineal.methods.method import Reproducibility
 
@@ -57,7 +57,7 @@ def verify_references(
 def verify_model(workshop: Workshop, model_hash: bytes, *, recompute: bool = True) -> Verdict:
     """Read every byte of a known model, trusting nothing remembered; then recompute its step if that is exact."""
     label = workshop.registry.label(model_hash)
-    places = [path for path in workshop.registry.locations(model_hash) if path.is_dir()]
+    places = [path for path in workshop.registry.locations(model_hash) if path.exists()]
     if not places:
         return Verdict(label, model_hash, None, ("lies nowhere on this machine",))
     folder, manifest = places[0], workshop.registry.manifest(model_hash)
@@ -72,10 +72,11 @@ def verify_model(workshop: Workshop, model_hash: bytes, *, recompute: bool = Tru
 
 
 def verify_folder(workshop: Workshop, folder: Path) -> Verdict:
-    """Check a folder that nobody registered against its own lineal.json."""
+    """Check a folder or file that nobody registered against its own record."""
     provenance = read_provenance(folder)
     if provenance is None:
-        raise CheckpointError(f"{folder}: no lineal.json, and not in the registry: nothing to check it against")
+        record = record_path(folder).name
+        raise CheckpointError(f"{folder}: no {record}, and not in the registry: nothing to check it against")
     manifest = provenance.hashes.manifest
     faults = tuple(_folder_faults(workshop, str(folder), folder, manifest))
     return Verdict(str(folder), manifest.model_hash, folder, faults, why_not="not in the registry: only hashed again")
@@ -91,7 +92,7 @@ def _recomputed(workshop: Workshop, verdict: Verdict, record: StepRecord) -> Ver
         found = replay(workshop, record.step, verdict.label)
     except LinealError as error:
         return Verdict(*base, (), why_not=f"could not be recomputed: {error}")
-    faults = tuple(_manifest_faults(expected, found, "recomputed"))
+    faults = tuple(_manifest_faults(expected, found, "recomputed", "package entry"))
     if faults:
         workshop.registry.raise_evidence(record, Evidence.CONTRADICTED)
     else:
@@ -108,12 +109,15 @@ def _folder_faults(workshop: Workshop, label: str, folder: Path, expected: Manif
     except LinealError as error:
         yield str(error)
         return
-    yield from _manifest_faults(expected, hashes.manifest, "here")
+    entries = "metadata" if checkpoint.form == "gguf" else "file"
+    yield from _manifest_faults(expected, hashes.manifest, "here", entries)
     if provenance is not None:
-        yield from _record_faults(expected, provenance, hashes)
+        name = record_path(folder).name
+        yield from _record_faults(expected, provenance, _named_as_recorded(checkpoint, hashes, provenance), name)
 
 
-def _manifest_faults(expected: Manifest, found: Manifest, where: str) -> Iterator[str]:
+def _manifest_faults(expected: Manifest, found: Manifest, where: str, entries: str) -> Iterator[str]:
+    """where: the found one is; entries: what those of its package are."""
     ours = {leaf.name: leaf for leaf in expected.leaves}
     theirs = {leaf.name: leaf for leaf in found.leaves}
     for name in sorted(ours.keys() | theirs.keys(), key=str.encode):
@@ -124,13 +128,20 @@ def _manifest_faults(expected: Manifest, found: Manifest, where: str) -> Iterato
         elif ours[name] != theirs[name]:
             was, now = ours[name].data_hash, theirs[name].data_hash
             yield f"tensor {name!r} differs: recorded {format_hash(was)[:11]}, {where} {format_hash(now)[:11]}"
-    yield from _mapping_faults("file", expected.package, found.package)
+    yield from _mapping_faults(entries, expected.package, found.package)
 
 
-def _record_faults(expected: Manifest, provenance: Provenance, found: FolderHashes) -> Iterator[str]:
+def _named_as_recorded(checkpoint: Checkpoint, found: FolderHashes, provenance: Provenance) -> FolderHashes:
+    """A lone file may be called otherwise by now: nothing of it depends on its name."""
+    if not checkpoint.lone or len(provenance.hashes.files) != 1:
+        return found
+    return replace(found, files=dict(zip(provenance.hashes.files, found.files.values(), strict=True)))
+
+
+def _record_faults(expected: Manifest, provenance: Provenance, found: FolderHashes, record: str) -> Iterator[str]:
     """What lies outside the model's identity: headers, the card, stamps in configs, and the record itself."""
     if provenance.hashes.manifest.model_hash != expected.model_hash:
-        yield f"lineal.json is of another model, {format_hash(provenance.hashes.manifest.model_hash)[:11]}"
+        yield f"{record} is of another model, {format_hash(provenance.hashes.manifest.model_hash)[:11]}"
     package = expected.package.keys() | found.manifest.package.keys()
     identity = {path for path in package if expected.package.get(path) != found.manifest.package.get(path)}
     recorded = {path: file for path, file in provenance.hashes.files.items() if path not in identity}

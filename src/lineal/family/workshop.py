@@ -35,6 +35,11 @@ class Placed:
         return self.checkpoint.folder
 
     @property
+    def place(self) -> Path:
+        """The folder, or the file that is all of it."""
+        return self.checkpoint.place
+
+    @property
     def form(self) -> Form:
         return self.checkpoint.form
 
@@ -60,7 +65,7 @@ class Workshop:
         return HashMemory(self.registry.path.parent / "hashes.db")
 
     def find(self, reference: str) -> Placed:
-        """A model by path (contains / or is .), name or hash; a folder that holds something else by now is refused."""
+        """A model by path (contains / or is .), name or hash; a place that holds something else by now is refused."""
         if "/" in reference or reference in (".", ".."):
             return self.place(Path(reference).resolve().name, Path(reference))
         return self.by_hash(self.registry.resolve(reference), reference)
@@ -68,26 +73,26 @@ class Workshop:
     def knows(self, reference: str) -> bool:
         """Whether a reference from outside a family stands for a model."""
         if "/" in reference or reference in (".", ".."):
-            return Path(reference).is_dir()
+            return Path(reference).exists()
         try:
             return bool(self.registry.resolve(reference))
         except UsageError:
             return False
 
-    def knows_place(self, folder: Path) -> bool:
+    def knows_place(self, place: Path) -> bool:
         """Whether a model is registered as lying there."""
         try:
-            return bool(self.registry.resolve(f"{folder.resolve()}"))
+            return bool(self.registry.resolve(f"{place.resolve()}"))
         except UsageError:
             return False
 
     def by_hash(self, model_hash: bytes, label: str | None = None) -> Placed:
         """A known model where it lies; its content is checked against what is remembered, not read again."""
         name = label or self.registry.label(model_hash)
-        present = [path for path in self.registry.locations(model_hash) if path.is_dir()]
+        present = [path for path in self.registry.locations(model_hash) if path.exists()]
         if not present:
             raise RegistryError(
-                f"{name} ({format_hash(model_hash)[:11]}) lies nowhere on this machine; lineal add FOLDER"
+                f"{name} ({format_hash(model_hash)[:11]}) lies nowhere on this machine; lineal add PATH"
             )
         found = [self.identify(self.place(name, path)) for path in present]
         for placed in found:
@@ -96,12 +101,12 @@ class Workshop:
         there = format_hash(found[0].model_hash)[:11]
         raise RegistryError(f"{name} should be {format_hash(model_hash)[:11]}, but {present[0]} now holds {there}")
 
-    def place(self, label: str, folder: Path) -> Placed:
-        """Open a folder; an adapter's base is looked up in its record."""
-        checkpoint = open_checkpoint(folder)
-        if checkpoint.form == "full":
+    def place(self, label: str, place: Path) -> Placed:
+        """Open a folder or file; an adapter's base is looked up in its record."""
+        checkpoint = open_checkpoint(place)
+        if checkpoint.form != "adapter":
             return Placed(label, checkpoint)
-        base_hash = _recorded_base(folder)
+        base_hash = _recorded_base(place)
         return Placed(label, checkpoint, self._base_of(label, base_hash), base_hash)
 
     def recall(self, placed: Placed) -> Placed:
@@ -138,7 +143,7 @@ class Workshop:
             return None
         base = self.by_hash(base_hash)
         if base.form != "full":
-            raise CheckpointError(f"{label}: its base {base.label} is itself an adapter")
+            raise CheckpointError(f"{label}: its base {base.label} is of the form {base.form!r}, not a model in full")
         return base
 
 

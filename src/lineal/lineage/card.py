@@ -5,10 +5,13 @@ from typing import Any
 
 import yaml
 
+from lineal.checkpoint.reader import Form
 from lineal.derivation.hashes import format_hash
 from lineal.lineage.lineal_json import Provenance
 
 CARD = "README.md"
+
+_LIBRARIES: Mapping[Form, str] = {"full": "transformers", "adapter": "peft", "gguf": "gguf"}
 
 _RELATIONS = {"fine-tune": "finetune", "distillation": "finetune", "merge": "merge", "quantize": "quantized"}
 
@@ -17,7 +20,7 @@ def model_card(title: str, provenance: Provenance, hub_ids: Mapping[str, str]) -
     """Markdown with front matter; hub_ids: the Hub id of each input that has one, by its name."""
     step = provenance.step
     front: dict[str, Any] = {
-        "library_name": "peft" if provenance.form == "adapter" else "transformers",
+        "library_name": _LIBRARIES[provenance.form],
         "tags": ["lineal", step.type, step.method],
     }
     base_models = [hub_ids[name] for name in provenance.input_names if name in hub_ids]

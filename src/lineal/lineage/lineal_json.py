@@ -1,15 +1,15 @@
-"""lineal.json: the record that travels with every output, schema version 1. It holds no local paths."""
+"""The record that travels with every output, schema version 1: lineal.json, or beside a lone file. No local paths."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, final
+from typing import Any, cast, final, get_args
 
 from lineal.checkpoint.hashing import LINEAL_JSON, FileHash, FolderHashes
 from lineal.checkpoint.identity import Leaf, Manifest
 from lineal.checkpoint.layout import Planned
-from lineal.checkpoint.reader import read_json
+from lineal.checkpoint.reader import Form, is_lone_file, read_json
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash, parse_hash
 from lineal.derivation.step import Step
@@ -21,7 +21,7 @@ SCHEMA = 1
 @final
 @dataclass(frozen=True)
 class Provenance:
-    """What lineal.json says: the child by content, how it was made and on what.
+    """What a record says: the child by content, how it was made and on what.
 
     input_names: for each input of the step, the name it went by.
     """
@@ -29,18 +29,23 @@ class Provenance:
     step: Step
     input_names: tuple[str, ...]
     hashes: FolderHashes
-    form: Literal["full", "adapter"]
+    form: Form
     environment: Mapping[str, Json]
 
 
-def write_provenance(folder: Path, provenance: Provenance) -> None:
+def record_path(place: Path) -> Path:
+    """Where a model's record is: lineal.json in its folder, x.gguf.lineal.json beside the lone file x.gguf."""
+    return place.with_name(f"{place.name}.{LINEAL_JSON}") if is_lone_file(place) else place / LINEAL_JSON
+
+
+def write_provenance(place: Path, provenance: Provenance) -> None:
     text = json.dumps(_to_json(provenance), indent=2, ensure_ascii=False)
-    (folder / LINEAL_JSON).write_text(text + "\n", encoding="utf-8")
+    record_path(place).write_text(text + "\n", encoding="utf-8")
 
 
-def read_provenance(folder: Path) -> Provenance | None:
-    """The folder's record; None where it has none. A record that cannot be one is an error."""
-    path = folder / LINEAL_JSON
+def read_provenance(place: Path) -> Provenance | None:
+    """The model's record; None where it has none. A record that cannot be one is an error."""
+    path = record_path(place)
     if not path.is_file():
         return None
     record = read_json(path)
@@ -99,9 +104,15 @@ def _from_json(record: Mapping[str, Any]) -> Provenance:
         step=Step.from_json(record["step"]),
         input_names=tuple(str(i["name"]) for i in record["inputs"]),
         hashes=FolderHashes(manifest, files, licence),
-        form=cast(Literal["full", "adapter"], record["form"]),
+        form=_form(record["form"]),
         environment=dict(record["environment"]),
     )
+
+
+def _form(form: object) -> Form:
+    if form not in get_args(Form):
+        raise ValueError(f"form {form!r}, not one of {', '.join(get_args(Form))}")
+    return cast(Form, form)
 
 
 def _byte_length(tensor: Mapping[str, Any]) -> int:

@@ -1,0 +1,59 @@
+"""The record of a model: in its folder, or beside the file that is all of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lineal.checkpoint.hashing import hash_folder
+from lineal.checkpoint.reader import Form
+from lineal.derivation.step import Input, Step
+from lineal.errors import CheckpointError
+from lineal.lineage.card import model_card
+from lineal.lineage.lineal_json import Provenance, read_provenance, record_path, write_provenance
+from tests.builders import make_checkpoint, random_tensors
+from tests.ggufs import random_gguf
+
+STEP = Step(
+    type="quantize", method="gguf", version=1, inputs=(Input("parent", bytes(32)),), options={"scheme": "q8_0"}, data=()
+)
+
+
+def provenance(place: Path, form: Form) -> Provenance:
+    return Provenance(STEP, ("models:a",), hash_folder(place), form, {"lineal": "0.1.0"})
+
+
+def test_a_record_lies_in_the_folder_or_beside_the_lone_file(tmp_path: Path) -> None:
+    assert record_path(tmp_path) == tmp_path / "lineal.json"
+    assert record_path(tmp_path / "x.gguf") == tmp_path / "x.gguf.lineal.json"
+    (tmp_path / "y.gguf").mkdir()
+    assert record_path(tmp_path / "y.gguf") == tmp_path / "y.gguf" / "lineal.json"
+
+
+def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    alone = random_gguf(tmp_path / "x.gguf")
+    inside = random_gguf(tmp_path / "folder" / "x.gguf").parent
+    ordinary = make_checkpoint(tmp_path / "full", random_tensors(1, {"a": (2,)}))
+    for place, form in ((alone, "gguf"), (inside, "gguf"), (ordinary, "full")):
+        written = provenance(place, form)
+        assert read_provenance(place) is None
+        write_provenance(place, written)
+        assert read_provenance(place) == written
+    assert read_provenance(tmp_path) is None
+
+
+@pytest.mark.parametrize("form", ["pickle", None, 3])
+def test_a_form_that_nobody_knows_is_refused(tmp_path: Path, form: object) -> None:
+    place = random_gguf(tmp_path / "x.gguf")
+    write_provenance(place, provenance(place, "gguf"))
+    record = json.loads(record_path(place).read_text())
+    record_path(place).write_text(json.dumps({**record, "form": form}))
+    with pytest.raises(CheckpointError, match=r"x\.gguf\.lineal\.json: not a record: form .* not one of full, adapter"):
+        read_provenance(place)
+
+
+def test_the_card_of_a_gguf_names_its_library_and_relation(tmp_path: Path) -> None:
+    card = model_card("q8", provenance(random_gguf(tmp_path / "x.gguf"), "gguf"), {"models:a": "org/a"})
+    assert "library_name: gguf\n" in card
+    assert "base_model: org/a\n" in card
+    assert "base_model_relation: quantized\n" in card
