@@ -5,6 +5,7 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 BIN := .venv/bin
 READY := .venv/ready
+PEERS := build/peers
 
 .PHONY: setup demo test test-faults test-peers lint bench-merge clean help
 
@@ -28,6 +29,14 @@ test: lint ## The whole specification, in under 10 minutes
 
 test-faults: $(READY) ## More kills and fuzzing than `make test` has time for
 	$(BIN)/pytest --quiet -m faults
+
+test-peers: $(READY) $(PEERS)/ready ## llama.cpp opens what lineal writes; compiles it once, in five to fifteen minutes
+	$(BIN)/pytest --quiet -m peers
+
+$(PEERS)/ready: tests/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 lint: $(READY) ## Style, types, and the direction in which data flows
 	$(BIN)/ruff check .

@@ -35,6 +35,8 @@ _PUBLIC = {
     ),
     "lineal.methods.finetune": ("FullFineTune", "Lora", "LoraConfig", "LoraLayer"),
     "lineal.methods.merge": ("AdapterMerge", "DareTies", "Linear", "Slerp", "TaskArithmetic", "Ties"),
+    "lineal.methods.prune": ("MagnitudePruning",),
+    "lineal.methods.quantize": ("GgufQuantization",),
     "lineal.planning": ("FineTuneMethod", "ModelParadigm"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

@@ -164,6 +164,13 @@ def test_verification_that_fails_exits_with_1(lineal: Command) -> None:
     assert answer.err == "lineal: 1 of 1 models do not agree with the record\n"
 
 
+def test_a_model_that_is_asked_for_twice_is_verified_once(lineal: Command) -> None:
+    Path("family.yaml").write_text(FAMILY)
+    lineal("run")
+    told = lineal("verify", "--family", "small", "mean", "./models/mean").out.splitlines()
+    assert [line.partition(":")[0] for line in told] == ["mean", "a", "b"]
+
+
 def test_add_brings_a_history_along(lineal: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("family.yaml").write_text(FAMILY)
     lineal("run")

@@ -44,12 +44,13 @@ def opened(folder: Path, tensors: Tensors, shards: int = 1) -> Model:
 
 
 def parents(
-    folder: Path, method: StreamingMethod, models: Sequence[Tensors], base: Tensors, shards: Sequence[int] = (1,)
+    folder: Path, method: StreamingMethod, models: Sequence[Tensors], base: Tensors | None, shards: Sequence[int] = (1,)
 ) -> tuple[list[Model], Model | None]:
     """The models on disk, each in its own number of shards, and the base where the method has one."""
     counts = [shards[i % len(shards)] for i in range(len(models) + 1)]
     stored = [opened(folder / f"model{i}", tensors, counts[i]) for i, tensors in enumerate(models)]
-    return stored, opened(folder / "base", base, counts[-1]) if method.uses_base else None
+    origin = opened(folder / "base", base, counts[-1]) if method.uses_base and base is not None else None
+    return stored, origin
 
 
 def write(plan: StreamPlan, out: Path, *, shard_bytes: int = SHARD_BYTES, **options: Any) -> DataHashes:
@@ -63,7 +64,7 @@ def merge(
     folder: Path,
     method: StreamingMethod,
     models: Sequence[Tensors],
-    base: Tensors,
+    base: Tensors | None,
     shards: Sequence[int] = (1,),
     **options: Any,
 ) -> dict[str, Array]:

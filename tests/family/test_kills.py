@@ -21,6 +21,7 @@ models:
   c: {original: {path: ./c}}
   ties: {merge: {parents: [b, c], base: a, method: ties, density: 0.4}}
   dare: {merge: {parents: [b, c], base: a, method: dare_ties}}
+  lean: {prune: {parent: b, sparsity: 0.5}}
 """
 
 TRAINED = """
@@ -36,6 +37,7 @@ models:
         epochs: 3
   tuned: {finetune: {parent: base, data: text.txt, rank: 2, sequence_length: 64}}
   whole: {merge: {parents: [tuned], method: adapter}}
+  small: {distill: {teachers: [tuned, base], student: {parent: whole, layers: 1}, data: text.txt, sequence_length: 64}}
 """
 
 

@@ -2,7 +2,23 @@
 
 import typer
 
-from lineal.cli import add, evaluate, finetune, generate, log, merge, methods, run, show, verify
+from lineal.cli import (
+    add,
+    distill,
+    evaluate,
+    finetune,
+    generate,
+    log,
+    merge,
+    methods,
+    promote,
+    prune,
+    quantize,
+    run,
+    show,
+    tag,
+    verify,
+)
 
 app = typer.Typer(
     name="lineal",
@@ -18,10 +34,15 @@ METHOD_OPTIONS = {"ignore_unknown_options": True}
 
 app.command(epilog=run.EXAMPLES)(run.run)
 app.command(epilog=merge.EXAMPLES, context_settings=METHOD_OPTIONS)(merge.merge)
+app.command(epilog=prune.EXAMPLES, context_settings=METHOD_OPTIONS)(prune.prune)
+app.command(epilog=quantize.EXAMPLES, context_settings=METHOD_OPTIONS)(quantize.quantize)
 app.command(epilog=finetune.EXAMPLES, context_settings=METHOD_OPTIONS)(finetune.finetune)
+app.command(epilog=distill.EXAMPLES, context_settings=METHOD_OPTIONS)(distill.distill)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=generate.EXAMPLES)(generate.generate)
 app.command(epilog=add.EXAMPLES)(add.add)
+app.command(epilog=tag.EXAMPLES)(tag.tag)
+app.command(epilog=promote.EXAMPLES)(promote.promote)
 app.command(epilog=log.EXAMPLES)(log.log)
 app.command(epilog=show.EXAMPLES)(show.show)
 app.command(epilog=verify.EXAMPLES)(verify.verify)

@@ -40,7 +40,7 @@ def print_built(workshop: Workshop, built: Mapping[str, Placed], as_json: bool) 
             {
                 name: {
                     "model_hash": format_hash(placed.model_hash),
-                    "folder": str(placed.folder),
+                    "folder": str(placed.place),
                     "perplexity": {e.text: e.perplexity for e in evaluations},
                 }
                 for name, (placed, evaluations) in models.items()

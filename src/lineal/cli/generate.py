@@ -1,6 +1,7 @@
 """lineal generate: try a model."""
 
 import sys
+from itertools import chain
 from typing import Annotated
 
 import typer
@@ -35,11 +36,10 @@ def generate(
     with open_workshop(registry) as workshop:
         placed = workshop.find(model)
     base = placed.base.folder if placed.base else None
-    sys.stdout.write(prompt)
     drawn = pieces(
-        placed.folder, prompt, tokens, base_folder_for_adapter=base, temperature=temperature, top_p=top_p, seed=seed
+        placed.place, prompt, tokens, base_folder_for_adapter=base, temperature=temperature, top_p=top_p, seed=seed
     )
-    for piece in drawn:
+    for piece in chain([prompt + next(drawn, "")], drawn):  # an error comes before any text
         sys.stdout.write(piece)
         sys.stdout.flush()
     print()

@@ -15,4 +15,4 @@ def models_and_options(words: list[str]) -> tuple[list[str], list[str]]:
 
 def print_made(placed: Placed) -> None:
     """What was derived: where it lies, and its hash."""
-    print(f"{placed.folder}  {format_hash(placed.model_hash)}")
+    print(f"{placed.place}  {format_hash(placed.model_hash)}")

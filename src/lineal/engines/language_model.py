@@ -1,5 +1,6 @@
-"""Language models and tokenizers from ordinary folders; what does not fit is an error, never a warning."""
+"""Language models and tokenizers from ordinary folders and GGUFs; what does not fit is an error, never a warning."""
 
+import json
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +11,22 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from tokenizers import Tokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 
 from lineal.checkpoint.reader import Checkpoint, open_checkpoint
+from lineal.engines.llama_of_gguf import is_tied, llama_config, llama_of_gguf, llama_weights
 from lineal.engines.silence import silence
 from lineal.engines.text import Tokens
+from lineal.engines.tokenizer_of_gguf import chat_template, special_tokens, tokenizer_json
 from lineal.errors import CheckpointError
 
 _DOCUMENTS_AT_ONCE = 256
@@ -26,26 +38,26 @@ _FAULTS = (
 """What transformers and PEFT raise for folders they cannot use."""
 
 
-def load_model(folder: Path, base: Path | None = None) -> PreTrainedModel:
+def load_model(place: Path, base: Path | None = None) -> PreTrainedModel:
     """The model in float32, on the CPU, for inference; an adapter is combined with its base, not rounded between.
 
     base: the folder of an adapter's base, a model in full.
     """
-    if full_weights_of(folder, base) == folder:
-        return _load_full(folder)
-    adapted = load_adapter(_load_full(cast(Path, base)), folder)
+    if full_weights_of(place, base) == place:
+        return _load_full(place)
+    adapted = load_adapter(_load_full(cast(Path, base)), place)
     with silence():
         return cast(PreTrainedModel, adapted.merge_and_unload(safe_merge=True)).eval()
 
 
-def full_weights_of(folder: Path, base: Path | None) -> Path:
-    """The folder with the full weights: the model's own, or its base's if it is an adapter."""
-    is_adapter = open_checkpoint(folder).form == "adapter"
+def full_weights_of(place: Path, base: Path | None) -> Path:
+    """Where the full weights are: the model's own, or its base's if it is an adapter."""
+    is_adapter = open_checkpoint(place).form == "adapter"
     if is_adapter and base is None:
-        raise CheckpointError(f"{folder}: an adapter; the folder of its base is needed with it")
+        raise CheckpointError(f"{place}: an adapter; the folder of its base is needed with it")
     if not is_adapter and base is not None:
-        raise CheckpointError(f"{folder}: full weights, not an adapter; it takes no base ({base} was given)")
-    return folder if base is None else base
+        raise CheckpointError(f"{place}: full weights, not an adapter; it takes no base ({base} was given)")
+    return place if base is None else base
 
 
 def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel:
@@ -60,9 +72,12 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel:
     return model.eval()
 
 
-def load_tokenizer(folder: Path, base: Path | None = None) -> PreTrainedTokenizerBase:
+def load_tokenizer(place: Path, base: Path | None = None) -> PreTrainedTokenizerBase:
     """The model's own tokenizer; an adapter without one has its base's."""
-    candidates = [path for path in (folder, base) if path is not None]
+    checkpoint = open_checkpoint(place)
+    if checkpoint.form == "gguf":
+        return _gguf_tokenizer(checkpoint)
+    candidates = [path for path in (place, base) if path is not None]
     for candidate in candidates:
         if any(candidate.glob("tokenizer*")) or (candidate / "vocab.json").is_file():
             with silence(), _blamed_on(candidate):
@@ -95,52 +110,85 @@ def context_length(model: PreTrainedModel) -> int | None:
     return bound if isinstance(bound, int) else None
 
 
-def _load_full(folder: Path) -> PreTrainedModel:
-    checkpoint = open_checkpoint(folder)
+def _load_full(place: Path) -> PreTrainedModel:
+    checkpoint = open_checkpoint(place)
     if checkpoint.form == "adapter":
-        raise CheckpointError(f"{folder}: an adapter where full weights are needed")
-    if not checkpoint.config.get("model_type"):
-        raise CheckpointError(f"{folder / 'config.json'}: no model_type")
-    with silence(), _blamed_on(folder):
+        raise CheckpointError(f"{place}: an adapter where full weights are needed")
+    if checkpoint.form == "gguf":
+        return _load_gguf(checkpoint)
+    model_type = checkpoint.config.get("model_type")
+    if not model_type:
+        raise CheckpointError(f"{place / 'config.json'}: no model_type")
+    with silence(), _blamed_on(place):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            str(folder),
+            str(place),
             dtype=torch.float32,
             use_safetensors=True,
-            ignore_mismatched_sizes=True,  # _check_loading names them; transformers would name none
+            ignore_mismatched_sizes=True,  # _checked names them; transformers would name none
             output_loading_info=True,
             **_LOCAL,
         )
+    return _checked(place, model_type, loaded)
+
+
+def _load_gguf(checkpoint: Checkpoint) -> PreTrainedModel:
+    """The decoded weights in transformers' Llama; its own loader of GGUFs drops biases and rotary divisors."""
+    llama = llama_of_gguf(checkpoint)
+    fields = llama_config(llama, tied=is_tied(checkpoint))
+    fields |= {f"{role}_token_id": index for role, (_, index) in special_tokens(checkpoint).items() if role != "unk"}
+    with silence(), _blamed_on(checkpoint.place):
+        config = LlamaConfig(**fields)
+        weights = {name: torch.from_numpy(values) for name, values in llama_weights(checkpoint, llama)}
+        loaded: Any = LlamaForCausalLM.from_pretrained(
+            None, config=config, state_dict=weights, dtype=torch.float32, output_loading_info=True
+        )
+    return _checked(checkpoint.place, "llama", loaded)
+
+
+def _gguf_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
+    roles = {f"{role}_token": token for role, (token, _) in special_tokens(checkpoint).items()}
+    written = json.dumps(tokenizer_json(checkpoint))
+    try:
+        tokenizer = Tokenizer.from_str(written)
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise CheckpointError(f"{checkpoint.place}: its tokenizer cannot be built: {error}") from error
+    with silence(), _blamed_on(checkpoint.place):
+        return PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer,
+            clean_up_tokenization_spaces=False,
+            chat_template=chat_template(checkpoint),
+            **roles,
+        )
+
+
+def _checked(place: Path, model_type: str, loaded: Any) -> PreTrainedModel:
+    """The model, if every tensor found its place and none is missing."""
     model, info = cast(tuple[PreTrainedModel, dict[str, Any]], loaded)
-    _check_loading(checkpoint, info)
-    return model.eval()
-
-
-def _check_loading(checkpoint: Checkpoint, info: dict[str, Any]) -> None:
-    folder, model_type = checkpoint.folder, checkpoint.config["model_type"]
-    _require_none(folder, f"are missing of a {model_type}", info["missing_keys"])
-    _require_none(folder, f"are unknown to a {model_type}", info["unexpected_keys"])
+    _require_none(place, f"are missing of a {model_type}", info["missing_keys"])
+    _require_none(place, f"are unknown to a {model_type}", info["unexpected_keys"])
     _require_none(
-        folder,
+        place,
         "differ in shape from the configuration",
         [f"{name} {list(stored)}, not {list(wanted)}" for name, stored, wanted in info["mismatched_keys"]],
     )
     for fault in (*info["error_msgs"], *info.get("conversion_errors", {}).values()):
-        raise CheckpointError(f"{folder}: {fault}")
+        raise CheckpointError(f"{place}: {fault}")
+    return model.eval()
 
 
-def _require_none(folder: Path, what: str, found: Iterable[str]) -> None:
+def _require_none(place: Path, what: str, found: Iterable[str]) -> None:
     names = sorted(found)
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        raise CheckpointError(f"{folder}: tensors {what}: {names[0]}{more}")
+        raise CheckpointError(f"{place}: tensors {what}: {names[0]}{more}")
 
 
 @contextmanager
-def _blamed_on(folder: Path) -> Generator[None]:
-    """A library's fault with a folder, as lineal's error that names it."""
+def _blamed_on(place: Path) -> Generator[None]:
+    """A library's fault with a model, as lineal's error that names it."""
     try:
         yield
     except _FAULTS as error:
         lines = (str(error).strip() or repr(error)).splitlines()
         said = lines[-1] if isinstance(error, StrictDataclassError) else lines[0]  # the first names the validator
-        raise CheckpointError(f"{folder}: {said.strip()}") from error
+        raise CheckpointError(f"{place}: {said.strip()}") from error

@@ -10,6 +10,8 @@ from lineal.checkpoint.reader import Checkpoint
 from lineal.checkpoint.safetensors_header import TensorSpec
 from lineal.errors import CheckpointError
 
+GGUF_IS_NO_PARENT = "is a GGUF, from which nothing is derived; name the model it was made from"
+
 _HEADS = ("lm_head.weight",)
 
 
@@ -58,6 +60,8 @@ class Model(Mapping[str, Source]):
 
 def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = None) -> Model:
     """A checkpoint, or an adapter on its base, as full weights; a tied output head is left out: it is the embedding."""
+    if checkpoint.form == "gguf":
+        raise CheckpointError(f"{name}: {checkpoint.place} {GGUF_IS_NO_PARENT}")
     if checkpoint.form != "full":
         raise CheckpointError(f"{name}: {checkpoint.folder} is an adapter; its base is needed to see full weights")
     if checkpoint.config.get("quantization_config"):

@@ -107,7 +107,7 @@ class TensorPass:
     def _emit(self, block: Block, raw: NDArray[np.uint8], digest: blake3) -> None:
         planned = self._job.planned
         if not self._allow_nonfinite:
-            self._refuse_nonfinite(block.out, planned.dtype, block.start, "the child")
+            _refuse_nonfinite(block.out, planned.dtype, block.start, "the child", planned.name)
         encode(block.out, planned.dtype, raw)
         digest.update(raw.data)
         self._sink.write(planned, byte_length(planned.dtype, block.start), raw.data)
@@ -143,7 +143,7 @@ class TensorPass:
         spec = source.spec
         decode(self._raw[spec][: byte_length(spec.dtype, row.size)], spec.dtype, row)
         if first and not self._allow_nonfinite:
-            self._refuse_nonfinite(row, "F32", start, source.model)
+            _refuse_nonfinite(row, "F32", start, source.model, spec.name)
         if source.update:
             b, a = self._updates[source.update]
             add_low_rank(row, start, b, a)
@@ -163,14 +163,8 @@ class TensorPass:
         values = np.empty(spec.elements, np.float32)
         decode(raw, spec.dtype, values)
         if not self._allow_nonfinite:
-            self._refuse_nonfinite(values, "F32", 0, source.model)
+            _refuse_nonfinite(values, "F32", 0, source.model, spec.name)
         return values.reshape(spec.shape)
-
-    def _refuse_nonfinite(self, values: NDArray[np.float32], dtype: str, start: int, whose: str) -> None:
-        index = first_nonfinite(values, dtype)
-        if index >= 0:
-            place = f"element {start + index} of {self._job.planned.name!r}"
-            raise CheckpointError(f"{whose}: {values[index]} at {place} (as {dtype}); allow it with --allow-nonfinite")
 
     def _note(self) -> Json:
         """The inputs' data hashes, for the journal: a resumed run need not read them again."""
@@ -182,6 +176,13 @@ def _window(job: Job) -> int:
     """Elements read at once: as many whole units of the method as fit, at least one."""
     unit = job.method.unit(job.site) if job.method else 1
     return max(1, WINDOW_ELEMENTS // unit) * unit
+
+
+def _refuse_nonfinite(values: NDArray[np.float32], dtype: str, start: int, whose: str, name: str) -> None:
+    index = first_nonfinite(values, dtype)
+    if index >= 0:
+        place = f"element {start + index} of {name!r}"
+        raise CheckpointError(f"{whose}: {values[index]} at {place} (as {dtype}); allow it with --allow-nonfinite")
 
 
 def _columns(rows: NDArray[np.float32], n: int) -> NDArray[np.float32]:

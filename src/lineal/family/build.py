@@ -135,7 +135,12 @@ def _build_anew(workshop: Workshop, order: Order) -> Placed:
     partial.mkdir(parents=True, exist_ok=True)
     child = partial / "child"
     opened = {path: os.stat(path) for _, placed in order.inputs for path in _weight_paths(placed)}
-    made = make(workshop, order.recipe, order.inputs, Place(child, partial / "work", key.hex()), order.hub_origins)
+    try:
+        made = make(workshop, order.recipe, order.inputs, Place(child, partial / "work", key.hex()), order.hub_origins)
+    except LinealError:
+        if not any(path.is_file() for path in partial.rglob("*")):  # refused before anything began
+            shutil.rmtree(partial)
+        raise
     learnt = tuple((role, _learn(workshop, placed, made, opened)) for role, placed in order.inputs)
     order = replace(order, inputs=learnt, method=made.method)
     place = _give_name(child, order.target)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lineal.checkpoint.hashing import hash_file
 from lineal.engines.extra import require_training
+from lineal.engines.llama_of_gguf import llama_of_gguf
 from lineal.errors import MethodError
 from lineal.family.progress import StepProgress
 from lineal.family.recipe import Family
@@ -42,8 +43,11 @@ def references_of(workshop: Workshop, placed: Placed) -> list[Placed]:
     steps = [record.step for record in workshop.registry.steps_of(placed.model_hash) if not record.reproduces]
     if not steps:
         return []
-    bases = [i.model_hash for i in steps[0].inputs if i.role == "base"]
-    return [workshop.by_hash(h) for h in bases or [i.model_hash for i in steps[0].inputs if i.role != "student"]]
+    first = steps[0]
+    if first.type in ("quantize", "prune"):  # an adapter's base is needed to see its weights, not to compare with
+        return [workshop.by_hash(i.model_hash) for i in first.inputs if i.role == "parent"]
+    bases = [i.model_hash for i in first.inputs if i.role == "base"]
+    return [workshop.by_hash(h) for h in bases or [i.model_hash for i in first.inputs if i.role != "student"]]
 
 
 def _against(
@@ -85,10 +89,10 @@ def _scores(
 
     with StepProgress(workshop.progress, f"evaluating {placed.label}", "tokens") as report:
         return evaluate(
-            placed.folder,
+            placed.place,
             texts,
             base_folder_for_adapter=placed.base.folder if placed.base else None,
-            reference=reference.folder if reference else None,
+            reference=reference.place if reference else None,
             base_folder_for_reference=reference.base.folder if reference and reference.base else None,
             context=context,
             progress=report,
@@ -97,6 +101,8 @@ def _scores(
 
 def _context(placed: Placed) -> int:
     """The model's positions, at most 1,024."""
+    if placed.form == "gguf":
+        return min(llama_of_gguf(placed.checkpoint).context, LARGEST_CONTEXT)
     config = (placed.base or placed).checkpoint.config
     positions = config.get("max_position_embeddings", LARGEST_CONTEXT)
     if not isinstance(positions, int) or positions < 1:

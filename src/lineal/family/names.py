@@ -7,7 +7,7 @@ from lineal.derivation.hashes import HASH_LENGTH
 from lineal.errors import UsageError
 from lineal.lineage.records import Name
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]*")
 
 DEFAULT_FAMILY = "models"
 """The family of a model whose surrounding folder's name cannot be one."""

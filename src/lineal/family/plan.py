@@ -6,22 +6,29 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from lineal.checkpoint.layout import Planned
+from lineal.checkpoint.reader import Form
+from lineal.checkpoint.roles import linear_layers
 from lineal.engines.depth import block_count, shallower_config, shallower_names
 from lineal.engines.extra import require_training
-from lineal.errors import MethodError
+from lineal.engines.quantizing import gguf_tensors
+from lineal.engines.sources import GGUF_IS_NO_PARENT
+from lineal.errors import CheckpointError, MethodError
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.run import Workbench
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.distill import Distill
 from lineal.methods.finetune import FullFineTune, Lora, Scratch
 from lineal.methods.merge import AdapterMerge
+from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
+
+_PRUNED = "zeros are stored like any weight: it is as large and as fast as its parent"
 
 
 @final
 @dataclass(frozen=True)
 class PlannedModel:
-    """One line of a plan. parameters and tensor_bytes: of the model's own tensors."""
+    """One line of a plan. parameters and tensor_bytes: of the model's own tensors; note: what they do not tell."""
 
     name: str
     how: str
@@ -29,6 +36,7 @@ class PlannedModel:
     status: Literal["present", "to build"]
     parameters: int
     tensor_bytes: int
+    note: str
 
 
 @final
@@ -39,6 +47,7 @@ class _Forecast:
     tensors: Sequence[Planned]
     config: Mapping[str, Any]
     base: "_Forecast | None" = None
+    form: Form = "full"
 
 
 def plan_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[str] = ()) -> list[PlannedModel]:
@@ -60,6 +69,7 @@ def plan_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[
                 status="present" if placed else "to build",
                 parameters=sum(tensor.elements for tensor in forecast.tensors),
                 tensor_bytes=sum(tensor.byte_length for tensor in forecast.tensors),
+                note=_PRUNED if recipe.kind == "prune" else "",
             )
         )
     return planned
@@ -68,11 +78,12 @@ def plan_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[
 def _of_placed(placed: Placed) -> _Forecast:
     tensors = [Planned(spec.name, spec.dtype, spec.shape) for spec in placed.checkpoint.values()]
     base = _of_placed(placed.base) if placed.base else None
-    return _Forecast(tensors, placed.checkpoint.config, base)
+    config = {} if placed.form == "gguf" else placed.checkpoint.config
+    return _Forecast(tensors, config, base, placed.form)
 
 
 def _of_recipe(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forecast]) -> _Forecast:
-    parents = [known[r.model] if r.model in known else _of_placed(bench.workshop.find(r.model)) for r in recipe.inputs]
+    parents = _parents(bench, recipe, known)
     match recipe.method:
         case Scratch() as method:
             require_training("planning a training")
@@ -90,10 +101,29 @@ def _of_recipe(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forec
             return _student(method, parents[-1].base or parents[-1], recipe.name)
         case AdapterMerge():
             return parents[-1].base or parents[0]
-        case StreamingMethod():
-            return parents[0].base or parents[0]
+        case StreamingMethod() as method:
+            return _streamed(method, parents[0].base or parents[0], recipe.inputs[-1].model)
         case _:
             raise MethodError(f"{recipe.name}: nothing knows what {type(recipe.method).__name__} makes")
+
+
+def _parents(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forecast]) -> list[_Forecast]:
+    found = [known[r.model] if r.model in known else _of_placed(bench.workshop.find(r.model)) for r in recipe.inputs]
+    for reference, parent in zip(recipe.inputs, found, strict=True):
+        if parent.form == "gguf":
+            raise CheckpointError(f"{recipe.name}: {reference.model} {GGUF_IS_NO_PARENT}")
+    return found
+
+
+def _streamed(method: StreamingMethod, parent: _Forecast, label: str) -> _Forecast:
+    """The tensors of the one parent, or of the first; what its planning would refuse is refused."""
+    if isinstance(method, GgufQuantization):
+        stored = [tensor.name for tensor in parent.tensors]
+        return _Forecast(gguf_tensors(method, parent.config, stored, label), {}, form="gguf")
+    if method.kind == "prune":
+        shapes = {tensor.name: tensor.shape for tensor in parent.tensors}
+        _ = linear_layers(shapes, parent.config.get("model_type"), label)
+    return parent
 
 
 def _student(method: Distill, parent: _Forecast, name: str) -> _Forecast:

@@ -8,7 +8,8 @@ from typing import cast, final
 
 from lineal.derivation.hashes import HASH_LENGTH
 from lineal.derivation.step import Role
-from lineal.errors import UsageError
+from lineal.engines.sources import GGUF_IS_NO_PARENT
+from lineal.errors import CheckpointError, UsageError
 from lineal.family.build import Order, build, existing, register
 from lineal.family.hub import snapshot
 from lineal.family.making import Inputs
@@ -74,6 +75,9 @@ class Workbench:
 
     def _inputs(self, recipe: ModelRecipe) -> Inputs:
         found: list[tuple[Role, Placed]] = [(r.role, self._find(r.model)) for r in recipe.inputs]
+        for _, placed in found:
+            if placed.form == "gguf":
+                raise CheckpointError(f"{recipe.name}: {placed.label} {GGUF_IS_NO_PARENT}")
         if not isinstance(recipe.method, StreamingMethod):
             return found
         base = next((placed for role, placed in found if role == "base"), None)
@@ -108,5 +112,5 @@ def _check_target(bench: Workbench, order: Order) -> None:
     inputs = [placed for _, placed in order.inputs]
     bases = [placed.base for placed in inputs if placed.base]
     for placed in (*bench.placed.values(), *inputs, *bases):
-        if placed.folder.resolve() == order.target.resolve():
+        if placed.place.resolve() == order.target.resolve():
             raise UsageError(f"{order.recipe.name}: would be written to {order.target}, where {placed.label} lies")

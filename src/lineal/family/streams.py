@@ -6,11 +6,14 @@ from typing import cast
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role
 from lineal.engines.merging import plan_merge
+from lineal.engines.pruning import plan_pruning
+from lineal.engines.quantizing import plan_gguf
 from lineal.engines.sources import Model, full_model
 from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import MethodError
 from lineal.family.workshop import Placed
 from lineal.methods.merge import AdapterMerge
+from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
 
 Inputs = tuple[tuple[Role, Placed], ...]
@@ -26,6 +29,11 @@ def stream_inputs(method: StreamingMethod, base: Placed | None, parents: Sequenc
     ground = base or next((adapter.base for adapter in adapters if adapter.base), None)
     for adapter in adapters:
         _check_ground(method, adapter, ground)
+    if base is None and adapters and method.base_is_optional:
+        raise MethodError(
+            f"{method.name}: {adapters[0].label} is an adapter; name its base, for a merge of task vectors, "
+            "or make it part of its base first, for a merge of weights"
+        )
     if base is not None and not method.uses_base and not adapters:
         method.check(len(parents), has_base=True)
     shown = ground if method.uses_base or adapters else None
@@ -37,7 +45,15 @@ def plan_stream(method: StreamingMethod, inputs: Sequence[tuple[Role, Placed]]) 
     """The engine's plan for a step's inputs: adapters are seen as full weights on the base."""
     base = next((full_model(placed.label, placed.checkpoint) for role, placed in inputs if role == "base"), None)
     models = [_full(placed, base) for role, placed in inputs if role != "base"]
-    return plan_merge(method, models, base if method.uses_base else None)
+    match method:
+        case GgufQuantization():
+            method.check_models(len(models))
+            return plan_gguf(method, models[0])
+        case StreamingMethod(kind="prune"):
+            method.check_models(len(models))
+            return plan_pruning(method, models[0])
+        case _:
+            return plan_merge(method, models, base if method.uses_base else None)
 
 
 def _role(method: StreamingMethod, parent: Placed) -> Role:

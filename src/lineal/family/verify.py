@@ -41,17 +41,21 @@ class Verdict:
 def verify_references(
     workshop: Workshop, references: Sequence[str], family: str | None = None, *, recompute: bool = True
 ) -> Iterator[Verdict]:
-    """Each referenced model, then each of the family in the order it was named; a path may hold an unknown model."""
+    """Each referenced model, then each of the family in the order it was named, once; a path may be of an unknown one."""
     registry = workshop.registry
     wanted = list(references) + [str(name) for name in (registry.names(family) if family else ())]
     if family and len(wanted) == len(references):
         raise UsageError(f"no model is named in the family {family!r}")
+    seen: set[bytes] = set()
     for reference in wanted:
         is_path = "/" in reference or reference in (".", "..")
         if is_path and not workshop.knows_place(Path(reference)):
             yield verify_folder(workshop, Path(reference))
-        else:
-            yield verify_model(workshop, registry.resolve(reference), recompute=recompute)
+            continue
+        model_hash = registry.resolve(reference)
+        if model_hash not in seen:  # it may be named, and in the family, too
+            seen.add(model_hash)
+            yield verify_model(workshop, model_hash, recompute=recompute)
 
 
 def verify_model(workshop: Workshop, model_hash: bytes, *, recompute: bool = True) -> Verdict:

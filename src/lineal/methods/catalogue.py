@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from itertools import chain
 
 from lineal.derivation.step import Kind
 from lineal.errors import MethodError
-from lineal.methods import distill, finetune, merge
+from lineal.methods import distill, finetune, merge, prune, quantize
 from lineal.methods.method import Method, nearest
 
 ENTRY_POINTS = "lineal.methods"
@@ -16,8 +17,9 @@ ENTRY_POINTS = "lineal.methods"
 def methods() -> Mapping[tuple[Kind, str], type[Method]]:
     """All methods, sorted by kind and name; a registered one may not take the name of another."""
     found: dict[tuple[Kind, str], type[Method]] = {}
-    registered = [point.load() for point in entry_points(group=ENTRY_POINTS)]
-    for method in (*finetune.ORIGINALS, *finetune.METHODS, *distill.METHODS, *merge.METHODS, *registered):
+    own = (finetune.ORIGINALS, finetune.METHODS, distill.METHODS, merge.METHODS, prune.METHODS, quantize.METHODS)
+    registered = (point.load() for point in entry_points(group=ENTRY_POINTS))
+    for method in chain(*own, registered):
         if (method.kind, method.name) in found:
             raise MethodError(f"two methods are registered as {method.kind} {method.name!r}")
         found[method.kind, method.name] = method

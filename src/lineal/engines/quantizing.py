@@ -1,0 +1,124 @@
+"""A GGUF before a weight is read: everything that stands against it at once, else one job a tensor and the metadata."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from lineal.checkpoint.dtypes import FLOATS
+from lineal.checkpoint.layout import Planned
+from lineal.checkpoint.storage import BLOCKS
+from lineal.engines.gguf_child import GgufChild
+from lineal.engines.gguf_general import general_metadata
+from lineal.engines.gguf_llama import (
+    EMBEDDING,
+    HEAD,
+    ROTARY_DIVISORS,
+    TURNED,
+    Llama,
+    gguf_names,
+    llama_faults,
+    llama_metadata,
+    llama_of_config,
+    llama_tensors,
+)
+from lineal.engines.gguf_tokenizer import tokenizer_faults, tokenizer_metadata
+from lineal.engines.jobs import Job
+from lineal.engines.sources import Model
+from lineal.engines.stream_plan import StreamPlan
+from lineal.engines.tokenizer_files import TOKENIZER, TokenizerFiles, read_tokenizer
+from lineal.errors import CheckpointError
+from lineal.methods.quantize import GgufQuantization
+from lineal.methods.quantize.constant import Constant
+from lineal.methods.quantize.rotary_pairs import RotaryPairs
+
+_SHOWN = 12
+_BUFFER = ".rotary_emb.inv_freq"
+"""Old checkpoints hold it; it follows from the config, and transformers does not read it either."""
+
+
+def plan_gguf(method: GgufQuantization, model: Model) -> StreamPlan:
+    """The plan for a Llama with a byte-level BPE tokenizer."""
+    config = model.checkpoint.config
+    _refuse(model.name, llama_faults(config))
+    llama = llama_of_config(config)
+    planned = _planned(method, llama, tied=model.tied)
+    tokenizer, faults = _tokenizer(model.folder, llama.vocabulary)
+    _refuse(model.name, chain(_tensor_faults(model, planned), _row_faults(planned), faults))
+    metadata = {
+        **general_metadata(method, model, tokenizer.generation),
+        **llama_metadata(llama),
+        **tokenizer_metadata(tokenizer, llama.vocabulary),
+    }
+    jobs = [_job(method, llama, model, name, tensor) for name, tensor in planned.items()]
+    if llama.rotary.divisors:
+        jobs.append(Job(_divisors(llama), (), method=Constant(values=llama.rotary.divisors)))
+    return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder))
+
+
+def gguf_tensors(
+    method: GgufQuantization, config: Mapping[str, Any], stored: Collection[str], label: str
+) -> tuple[Planned, ...]:
+    """What a GGUF of a model with this config and these tensors would hold."""
+    _refuse(label, llama_faults(config))
+    llama = llama_of_config(config)
+    planned = _planned(method, llama, tied=bool(config.get("tie_word_embeddings", HEAD not in stored)))
+    _refuse(label, _row_faults(planned))
+    return (*planned.values(), *([_divisors(llama)] if llama.rotary.divisors else []))
+
+
+def _planned(method: GgufQuantization, llama: Llama, *, tied: bool) -> dict[str, Planned]:
+    """transformers' name of each tensor -> the tensor of the GGUF."""
+    names, logits = gguf_names(llama, tied=tied), EMBEDDING if tied else HEAD
+    return {
+        name: Planned(names[name], method.stored_as(shape, makes_logits=name == logits), shape)
+        for name, shape in llama_tensors(llama, tied=tied).items()
+    }
+
+
+def _divisors(llama: Llama) -> Planned:
+    return Planned(ROTARY_DIVISORS, "F32", (len(llama.rotary.divisors),))
+
+
+def _job(method: GgufQuantization, llama: Llama, model: Model, name: str, planned: Planned) -> Job:
+    turned = name.endswith(TURNED)
+    return Job(planned, (model[name],), method=RotaryPairs(head_size=llama.head_size) if turned else method)
+
+
+def _tokenizer(folder: Path, rows: int) -> tuple[TokenizerFiles, list[str]]:
+    """The model's tokenizer, and what is wrong with it for an embedding of so many rows."""
+    try:
+        files = read_tokenizer(folder)
+        return files, list(tokenizer_faults(files, rows))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise CheckpointError(f"{folder / TOKENIZER}: not a tokenizer: {error!r}") from None
+
+
+def _tensor_faults(model: Model, planned: Mapping[str, Planned]) -> Iterator[str]:
+    for name in sorted(planned.keys() - model.keys()):
+        yield f"has no {name!r}"
+    for name in sorted(model.keys() - planned.keys()):
+        if not name.endswith(_BUFFER):
+            yield f"{name!r} is no tensor of a Llama with this config"
+    for name, tensor in planned.items():
+        spec = model[name].spec if name in model else None
+        if spec is None:
+            continue
+        if spec.shape != tensor.shape:
+            yield f"{name!r} is {list(spec.shape)}, its config says {list(tensor.shape)}"
+        elif spec.dtype not in FLOATS:
+            yield f"{name!r} is {spec.dtype}, which has no values to round"
+
+
+def _row_faults(planned: Mapping[str, Planned]) -> Iterator[str]:
+    for name, tensor in planned.items():
+        block, row = BLOCKS.get(tensor.dtype, (1, 0))[0], tensor.shape[-1]
+        if row % block:
+            yield f"{name!r} {list(tensor.shape)} has rows of {row}; {tensor.dtype} has blocks of {block}"
+
+
+def _refuse(label: str, found: Iterable[str]) -> None:
+    faults = list(found)
+    if faults:
+        shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
+        raise CheckpointError(f"{label} cannot be written as a GGUF: " + "; ".join(shown))

@@ -1,0 +1,32 @@
+"""Quantizations for tests: a parent on disk, its GGUF beside it."""
+
+from pathlib import Path
+from typing import Any
+
+from lineal.checkpoint.reader import open_checkpoint
+from lineal.checkpoint.writer import CheckpointWriter
+from lineal.engines.quantizing import plan_gguf
+from lineal.engines.sources import full_model
+from lineal.engines.stream import DataHashes, stream
+from lineal.engines.stream_plan import StreamPlan
+from lineal.methods.quantize import GgufQuantization
+
+
+def plan(parent: Path, scheme: str = "f32", adapter: Path | None = None) -> StreamPlan:
+    model = full_model(parent.name, open_checkpoint(parent), open_checkpoint(adapter) if adapter else None)
+    return plan_gguf(GgufQuantization(scheme=scheme), model)
+
+
+def write(planned: StreamPlan, out: Path, **options: Any) -> DataHashes:
+    with CheckpointWriter(out, planned.child.lay_out(planned.planned), "key") as writer:
+        hashes = stream(planned.jobs, writer, **options)
+        writer.seal()
+        planned.child.write_package(out)
+    return hashes
+
+
+def quantize(parent: Path, out: Path, scheme: str = "f32", adapter: Path | None = None, **options: Any) -> Path:
+    """The GGUF file."""
+    write(plan(parent, scheme, adapter), out, **options)
+    (file,) = out.glob("*.gguf")
+    return file
