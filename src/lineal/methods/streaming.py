@@ -30,6 +30,11 @@ class Site:
     def elements(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
 
+    @property
+    def columns(self) -> int:
+        """Elements of a row; a tensor of one dimension is one row."""
+        return self.shape[-1] if self.shape else 1
+
 
 @final
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class StreamingMethod(Method):
 
     uses_base: ClassVar[bool] = False
     """Whether the method computes with a base beside the models."""
+    base_is_optional: ClassVar[bool] = False
+    """Whether a method that uses a base does without one, too."""
 
     @property
     @abstractmethod
@@ -90,7 +97,7 @@ class StreamingMethod(Method):
 
     def check(self, models: int, has_base: bool) -> None:
         """Refuse parents that the method cannot be applied to, with a MethodError."""
-        if self.uses_base and not has_base:
+        if self.uses_base and not self.base_is_optional and not has_base:
             raise MethodError(f"{self.name}: a base is needed, task vectors are differences from it")
         if models < 1:
             raise MethodError(f"{self.name}: at least one model is needed beside the base")
