@@ -41,7 +41,7 @@ class Verdict:
 def verify_references(
     workshop: Workshop, references: Sequence[str], family: str | None = None, *, recompute: bool = True
 ) -> Iterator[Verdict]:
-    """Each referenced model, then each of the family in the order it was named, once; a path may be of an unknown one."""
+    """Each referenced model, then each of the family in the order of naming, once; a path may be of an unknown one."""
     registry = workshop.registry
     wanted = list(references) + [str(name) for name in (registry.names(family) if family else ())]
     if family and len(wanted) == len(references):
