@@ -58,7 +58,7 @@ def run_and_kill(folder: Path, after: float, with_signal: int, *words: str) -> t
 
 def weights(folder: Path) -> dict[str, bytes]:
     """The bytes of every published model's weights."""
-    found = sorted((folder / "models").glob("[!.]*/*.safetensors"))
+    found = [path for path in (folder / "models").glob("[!.]*/*") if path.suffix in (".safetensors", ".gguf")]
     return {path.parent.name: path.read_bytes() for path in found}
 
 

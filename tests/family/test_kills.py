@@ -38,6 +38,7 @@ models:
   tuned: {finetune: {parent: base, data: text.txt, rank: 2, sequence_length: 64}}
   whole: {merge: {parents: [tuned], method: adapter}}
   small: {distill: {teachers: [tuned, base], student: {parent: whole, layers: 1}, data: text.txt, sequence_length: 64}}
+  q8: {quantize: {parent: small, scheme: q8_0}}
 """
 
 
