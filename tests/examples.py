@@ -1,21 +1,46 @@
 """One row for each way to use a method; a row enrols it in the laws that it names (tests/laws)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
-from lineal.methods.merge import AdapterMerge, DareTies, Linear, Slerp, TaskArithmetic, Ties
+from lineal.methods.merge import (
+    AdapterMerge,
+    ArceeFusion,
+    Breadcrumbs,
+    BreadcrumbsTies,
+    DareLinear,
+    DareTies,
+    Della,
+    DellaLinear,
+    Karcher,
+    Linear,
+    ModelStock,
+    MultiSlerp,
+    Nearswap,
+    NuSlerp,
+    Passthrough,
+    Ram,
+    RamPlus,
+    Sce,
+    Slerp,
+    TaskArithmetic,
+    Ties,
+)
 from lineal.methods.prune import MagnitudePruning
 from lineal.methods.streaming import StreamingMethod
 from lineal.randomness import uniforms
 from tests.builders import Array
 from tests.reference import merge as reference
 from tests.reference import prune as prune_reference
+from tests.reference import sparse, sphere
 
 Reference = Callable[[Sequence[Array], Array | None, str], Array]
 """(models, base, tensor name) -> the child's tensor in float64."""
+
+REFERENCES = {**sparse.REFERENCES, **sphere.REFERENCES}
 
 
 class Law(Enum):
@@ -35,11 +60,18 @@ class Example:
     models: int
     reference: Reference
     laws: frozenset[Law] = frozenset()
+    without_base: bool = False
+    """Whether a method that may do without a base is to do so."""
+
+    @property
+    def has_base(self) -> bool:
+        return self.method.uses_base and not self.without_base
 
     @property
     def id(self) -> str:
         options = (f"{name}={value}" for name, value in self.method.options().items())
-        return f"{self.method.name}({', '.join(options)}) of {self.models}"
+        base = " without base" if self.without_base else ""
+        return f"{self.method.name}({', '.join(options)}) of {self.models}{base}"
 
 
 def linear(models: Sequence[Array], _base: Array | None, _name: str, *, of: Linear) -> Array:
@@ -60,20 +92,13 @@ def ties(models: Sequence[Array], base: Array | None, _name: str, *, of: Ties) -
     )
 
 
-def dare_ties(models: Sequence[Array], base: Array | None, name: str, *, of: DareTies) -> Array:
-    masks = [
-        uniforms(of.seed, name, m, 0, model.size).reshape(model.shape) < of.density for m, model in enumerate(models)
-    ]
-    return reference.dare_ties(
-        cast(Array, base),
-        models,
-        masks,
-        of.weights,
-        density=of.density,
-        lambda_=of.lambda_,
-        normalize=of.normalize,
-        rescale=of.rescale,
-    )
+def transcribed(models: Sequence[Array], base: Array | None, name: str, *, of: StreamingMethod) -> Array:
+    """The reference of that name with the method's options; random ones take their numbers instead of a seed."""
+    options: dict[str, Any] = {{"lambda": "lambda_"}.get(key, key): value for key, value in of.options().items()}
+    if "seed" in options:
+        seed = int(options.pop("seed"))
+        options["drawn"] = [uniforms(seed, name, m, 0, x.size).reshape(x.shape) for m, x in enumerate(models)]
+    return REFERENCES[of.name](base, models, **options)
 
 
 def adapter(models: Sequence[Array], _base: Array | None, _name: str) -> Array:
@@ -94,10 +119,14 @@ def example(method: StreamingMethod, models: int, *laws: Law) -> Example:
             return Example(method, models, partial(task_arithmetic, of=method), frozenset(laws))
         case Ties():
             return Example(method, models, partial(ties, of=method), frozenset(laws))
-        case DareTies():
-            return Example(method, models, partial(dare_ties, of=method), frozenset(laws))
+        case _ if method.name in REFERENCES:
+            return Example(method, models, partial(transcribed, of=method), frozenset(laws))
         case _:
             return Example(method, models, adapter, frozenset(laws))
+
+
+def without_base(of: Example) -> Example:
+    return replace(of, without_base=True)
 
 
 def pruning(method: MagnitudePruning) -> Example:
@@ -118,6 +147,7 @@ MERGES = [
     example(Ties(), 3, Law.EQUAL_TO_BASE),
     example(Ties(density=1.0), 2, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS, Law.ONE_MODEL),
     example(Ties(density=0.25, weights=(0.5, 0.3, 0.9), lambda_=0.5, normalize=False), 3, Law.EQUAL_TO_BASE),
+    example(Ties(density=(0.25, 1.0), lambda_=0.5), 2, Law.EQUAL_TO_BASE),
     example(Ties(density=0.7, weights=(1.0, -0.5)), 2, Law.EQUAL_TO_BASE),
     example(DareTies(), 3, Law.EQUAL_TO_BASE),
     example(DareTies(density=1.0, weights=(1.0,)), 2, Law.EQUAL_TO_BASE, Law.ONE_MODEL),
@@ -126,7 +156,46 @@ MERGES = [
         2,
         Law.EQUAL_TO_BASE,
     ),
+    example(DareTies(density=(1.0, 0.3)), 2, Law.EQUAL_TO_BASE),
+    example(DareLinear(), 2, Law.EQUAL_TO_BASE),
+    example(DareLinear(density=1.0), 1, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS, Law.ONE_MODEL),
+    example(DareLinear(density=(0.9, 0.3, 0.5), weights=(0.5, 0.3, -0.1), lambda_=0.8, normalize=True), 3),
+    example(Della(), 3, Law.EQUAL_TO_BASE),
+    example(Della(density=1.0, epsilon=0.0), 2, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS, Law.ONE_MODEL),
+    example(Della(density=(0.6, 0.4), epsilon=(0.4, 0.2), weights=(0.5, 0.2), lambda_=0.7, normalize=False, seed=7), 2),
+    example(DellaLinear(density=0.7, epsilon=0.3, rescale=False), 2, Law.EQUAL_TO_BASE),
+    example(DellaLinear(density=(1.0, 0.5), epsilon=(0.0, 0.1), weights=(0.6, 0.3), normalize=True), 2),
+    example(Breadcrumbs(), 2, Law.EQUAL_TO_BASE),
+    example(Breadcrumbs(density=1.0, normalize=True), 2, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS, Law.ONE_MODEL),
+    example(Breadcrumbs(density=(0.3, 0.9), gamma=(0.05, 0.5), weights=(0.5, -0.3), lambda_=0.7), 2, Law.EQUAL_TO_BASE),
+    example(BreadcrumbsTies(density=0.4, gamma=0.1), 3, Law.EQUAL_TO_BASE),
+    example(BreadcrumbsTies(density=0.25, gamma=(0.0, 0.9), normalize=True), 2, Law.EQUAL_TO_BASE),
+    example(Sce(), 2, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
+    example(Sce(select_topk=0.3), 3, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
+    example(Ram(), 3, Law.EQUAL_TO_BASE),
+    example(Ram(epsilon=0.0), 2, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
+    example(RamPlus(epsilon=0.3, r=0.5, alpha=2.0), 3, Law.EQUAL_TO_BASE),
+    example(RamPlus(epsilon=0.5), 2, Law.EQUAL_TO_BASE),
+    example(ArceeFusion(), 1, Law.EQUAL_TO_BASE),
     example(AdapterMerge(), 1, Law.EQUAL_MODELS),
+    example(NuSlerp(), 2, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
+    example(NuSlerp(weights=(-0.25, 1.0)), 2, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
+    without_base(example(NuSlerp(weights=(0.3, 0.9)), 2, Law.EQUAL_MODELS)),
+    example(NuSlerp(flatten=False), 2, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
+    without_base(example(NuSlerp(weights=(0.3, 0.9), flatten=False), 2, Law.EQUAL_MODELS)),
+    example(NuSlerp(flatten=False, row_wise=True), 2, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
+    without_base(example(NuSlerp(weights=(0.3, 0.9), flatten=False, row_wise=True), 2, Law.EQUAL_MODELS)),
+    example(MultiSlerp(), 3, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
+    without_base(example(MultiSlerp(weights=(0.5, 0.3, 0.9)), 3, Law.EQUAL_MODELS)),
+    without_base(example(MultiSlerp(weights=(0.5, -0.3), normalize=False, eps=0.1), 2)),
+    example(Karcher(), 3, Law.EQUAL_MODELS),
+    example(Karcher(max_iter=2, tol=0.0), 4, Law.EQUAL_MODELS),
+    example(ModelStock(), 2, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
+    example(ModelStock(), 3, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
+    example(ModelStock(filter_wise=True), 3, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
+    example(Nearswap(t=0.25), 1, Law.EQUAL_TO_BASE),
+    example(Passthrough(), 1, Law.EQUAL_MODELS),
+    example(Passthrough(scale=-0.3), 1),
 ]
 
 PRUNINGS = [

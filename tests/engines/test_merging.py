@@ -12,7 +12,7 @@ from lineal.engines.merging import plan_merge
 from lineal.engines.sources import Model, full_model
 from lineal.engines.stream_plan import OrdinaryFolder
 from lineal.errors import CheckpointError, MethodError
-from lineal.methods.merge import Linear, Slerp, TaskArithmetic, Ties
+from lineal.methods.merge import Linear, NuSlerp, Slerp, TaskArithmetic, Ties
 from tests.builders import CONFIG, Array, make_adapter, make_checkpoint, make_tokenizer, random_tensors
 
 SHAPES = {"a.weight": (3, 4), "b.weight": (5,), "c.bias": (2,)}
@@ -39,6 +39,13 @@ def test_without_a_base_the_first_parent_gives_config_and_dtype(tmp_path: Path) 
         plan = plan_merge(Linear(), models)
         assert plan.child == OrdinaryFolder(models[0].folder)
         assert {planned.dtype for planned in plan.planned} == {dtype}
+
+
+def test_an_optional_base_is_read_and_gives_the_config_where_there_is_one(tmp_path: Path) -> None:
+    one, two, base = (model(tmp_path / name) for name in ("one", "two", "base"))
+    alone, on_base = plan_merge(NuSlerp(), [one, two]), plan_merge(NuSlerp(), [one, two], base)
+    assert (alone.bytes_read, on_base.bytes_read) == (2 * 2 * 4 * (12 + 5 + 2), 2 * 3 * 4 * (12 + 5 + 2))
+    assert (alone.child, on_base.child) == (OrdinaryFolder(one.folder), OrdinaryFolder(base.folder))
 
 
 def test_a_tensor_that_several_parents_share_is_read_once(tmp_path: Path) -> None:

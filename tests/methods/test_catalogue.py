@@ -97,4 +97,8 @@ def test_an_option_without_a_default_must_be_given() -> None:
 def test_options_are_described_by_their_schemas() -> None:
     schemas: dict[str, Any] = Ties.option_schemas()
     assert tuple(schemas) == Ties.option_names() == ("density", "weights", "lambda", "normalize")
-    assert (schemas["density"]["type"], schemas["density"]["default"]) == ("number", 0.2)
+    assert (schemas["lambda"]["type"], schemas["lambda"]["default"]) == ("number", 1.0)
+    assert ([kind["type"] for kind in schemas["density"]["anyOf"]], schemas["density"]["default"]) == (
+        ["number", "array"],
+        0.2,
+    )

@@ -5,6 +5,7 @@ import math
 import pkgutil
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numba
@@ -34,8 +35,8 @@ LIBRARY = re.compile(
 
 
 def modules() -> Iterator[Any]:
-    for name in ("lineal.randomness", "lineal.methods.order_statistic"):
-        yield importlib.import_module(name)
+    for name in ("randomness", "methods.exponential", "methods.order_statistic", "methods.trigonometry"):
+        yield importlib.import_module(f"lineal.{name}")
     for package in (lineal.checkpoint, lineal.methods.merge, lineal.methods.prune):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             yield importlib.import_module(found.name)
@@ -54,7 +55,7 @@ def _compiled() -> None:
     """Run everything once, so that each kernel knows the types that it is called with."""
     ones = np.ones((5, 7), np.float32)
     for example in (*MERGES, *PRUNINGS):
-        example.method([ones] * example.models, base=ones if example.method.uses_base else None)
+        example.method([ones] * example.models, base=ones if example.has_base else None)
     for dtype in FLOATS:
         raw = np.empty(8 * 8, np.uint8)[: 8 * {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}.get(dtype, 1)]
         encode(np.ones(8, np.float32), dtype, raw)
@@ -68,8 +69,14 @@ def _compiled() -> None:
     float16_value(np.uint32(0x3C00))
     add_low_rank(np.ones(6, np.float32), 0, np.ones((2, 2), np.float32), np.ones((2, 3), np.float32))
     uniforms(1, "w", 0, 0, 9)
+    unknown: list[Any] = []
+    while unknown != (unknown := [kernel for kernel in KERNELS.values() if not kernel.signatures]):
+        for kernel in KERNELS.values():  # one that only others call gets its types when those are compiled anew
+            for signature in kernel.signatures:
+                assembly(kernel, signature)
 
 
+@cache
 def assembly(kernel: Any, signature: Any) -> str:
     """What a kernel compiles to on this machine; compiled anew, for a cached one has no text."""
     fresh = numba.jit(signature, **kernel.targetoptions)(kernel.py_func)

@@ -79,28 +79,11 @@ def ties(
     models: Sequence[Array],
     weights: Sequence[float] = (),
     *,
-    density: float,
+    density: float | Sequence[float],
     lambda_: float = 1.0,
     normalize: bool = True,
 ) -> Array:
     (origin,) = wide([base])
-    vectors = [trim(model - origin, density) for model in wide(models)]
-    return origin + lambda_ * elect_and_merge(vectors, weights, normalize=normalize)
-
-
-def dare_ties(
-    base: Array,
-    models: Sequence[Array],
-    masks: Sequence[Array],
-    weights: Sequence[float] = (),
-    *,
-    density: float,
-    lambda_: float = 1.0,
-    normalize: bool = False,
-    rescale: bool = True,
-) -> Array:
-    """Yu et al. 2023, with the masks given: drop, rescale by 1 / density, then TIES' election and merge."""
-    (origin,) = wide([base])
-    factor = 1 / density if rescale else 1.0
-    vectors = [np.where(mask, model - origin, 0.0) * factor for mask, model in zip(masks, wide(models), strict=True)]
+    densities = spread([density] if isinstance(density, int | float) else density, len(models))
+    vectors = [trim(model - origin, share) for model, share in zip(wide(models), densities, strict=True)]
     return origin + lambda_ * elect_and_merge(vectors, weights, normalize=normalize)

@@ -24,34 +24,39 @@ class SmallestMagnitudes:
     """
 
     def __init__(self, ranks: NDArray[np.int64]) -> None:
-        """ranks: [models], from 1 for the smallest; of rank 0 the threshold is 0 and nothing is up to it."""
-        models = len(ranks)
-        self._ranks = ranks.copy()
-        self._coarse = np.zeros((models, _COARSE_BINS), np.int64)
-        self._fine = np.zeros((models, _FINE_BINS), np.int64)
-        self._bins = np.zeros(models, np.uint32)
+        """ranks: [models], or [models, k] for k of each model; from 1 for the smallest; of rank 0 the threshold is 0
+        and nothing is up to it."""
+        self._shape = ranks.shape
+        self._ranks = ranks.reshape(len(ranks), -1).copy()
+        self._coarse = np.zeros((len(ranks), _COARSE_BINS), np.int64)
+        self._fine = np.zeros((*self._ranks.shape, _FINE_BINS), np.int64)
+        self._bins = np.zeros(self._ranks.shape, np.uint32)
 
     def count_coarsely(self, base: np.ndarray, models: np.ndarray) -> None:
-        for m in range(len(models)):
-            _count_high(base, models[m], self._coarse[m])
+        for model, counts in zip(models, self._coarse, strict=True):
+            _count_high(base, model, counts)
 
     def narrow(self) -> None:
-        """Choose each model's bin from the coarse counts, and the rank that remains within it."""
-        for m, counts in enumerate(self._coarse):
-            self._bins[m], self._ranks[m] = _bin_of_rank(counts, self._ranks[m])
+        """Choose the bin of each rank from the coarse counts, and the rank that remains within it."""
+        for m, k in np.ndindex(self._ranks.shape):
+            self._bins[m, k], self._ranks[m, k] = _bin_of_rank(self._coarse[m], int(self._ranks[m, k]))
 
     def count_finely(self, base: np.ndarray, models: np.ndarray) -> None:
-        for m in range(len(models)):
-            _count_low(base, models[m], self._bins[m], self._fine[m])
+        for m, k in np.ndindex(self._ranks.shape):
+            _count_low(base, models[m], self._bins[m, k], self._fine[m, k])
 
     def thresholds(self) -> NDArray[np.float32]:
-        """The magnitudes, [models]."""
-        low = [_bin_of_rank(counts, rank)[0] for counts, rank in zip(self._fine, self._ranks, strict=True)]
-        return ((self._bins << np.uint32(_LOW_BITS)) | np.array(low, np.uint32)).view(np.float32)
+        """The magnitudes, in the shape of the ranks."""
+        low = np.array([digits for digits, _ in self._found()], np.uint32).reshape(self._shape)
+        return ((self._bins.reshape(self._shape) << np.uint32(_LOW_BITS)) | low).view(np.float32)
 
     def shares_of_ties(self) -> NDArray[np.int64]:
-        """How many of the entries equal to its threshold are among a model's k smallest, [models]."""
-        return np.array([_bin_of_rank(*pair)[1] for pair in zip(self._fine, self._ranks, strict=True)], np.int64)
+        """How many of the entries equal to a threshold are among the k smallest, in the shape of the ranks."""
+        return np.array([ties for _, ties in self._found()], np.int64).reshape(self._shape)
+
+    def _found(self) -> list[tuple[int, int]]:
+        """The fine bin of each rank, and the rank within it."""
+        return [_bin_of_rank(self._fine[place], int(self._ranks[place])) for place in np.ndindex(self._ranks.shape)]
 
 
 def _bin_of_rank(counts: NDArray[np.int64], rank: int) -> tuple[int, int]:

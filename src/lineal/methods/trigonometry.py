@@ -1,8 +1,11 @@
-"""Sine and arc cosine from + - x / and square root alone, so that they are the same bits on every IEEE machine."""
+"""Sine, cosine and arc cosine from + - x / and square root alone: the same bits on every IEEE machine."""
 
 import math
 
+from lineal.kernels import kernel
 
+
+@kernel
 def arccos(x: float) -> float:
     """arccos(x) in [0, pi] for x in [-1, 1], by arccos(x) = 2 arctan(sqrt((1 - x) / (1 + x)))."""
     if x <= -1:
@@ -10,9 +13,12 @@ def arccos(x: float) -> float:
     return 2 * _arctan(math.sqrt((1 - x) / (1 + x))) if x < 1 else 0.0
 
 
+@kernel
 def sin(x: float) -> float:
-    """sin(x) for x in [0, pi], by its Taylor series after folding at pi/2 and dividing the angle by three twice."""
-    folded = math.pi - x if x > math.pi / 2 else x
+    """sin(x): half turns taken off, folded at pi/2, the angle divided by three twice, then the Taylor series."""
+    half_turns = int(abs(x) / math.pi)
+    rest = abs(x) - half_turns * math.pi
+    folded = math.pi - rest if rest > math.pi / 2 else rest
     third = folded / 9
     term = total = third
     for n in range(1, 9):
@@ -20,9 +26,17 @@ def sin(x: float) -> float:
         total += term
     for _ in range(2):
         total = 3 * total - 4 * total * total * total
-    return total
+    return total if (half_turns % 2 == 0) == (x >= 0) else -total
 
 
+@kernel
+def cos(x: float) -> float:
+    """cos(x) = 1 - 2 sin(x/2)^2."""
+    half = sin(x / 2)
+    return 1 - 2 * half * half
+
+
+@kernel
 def _arctan(x: float) -> float:
     """arctan(x) for x >= 0: halve the angle four times, then the Taylor series."""
     for _ in range(4):

@@ -15,7 +15,15 @@ VECTORS = np.array([[3, 3, 1, 0, 1], [-1, -2, -1, 0, 2], [0, -2, 0, 0, -4]], np.
 
 def combine(weights: list[float], scale: float, *, normalize: bool) -> list[float]:
     out = np.full(5, np.nan, np.float32)
-    combine_agreeing(BASE, VECTORS.copy(), np.array(weights, np.float32), np.float32(scale), normalize, out)
+    combine_agreeing(
+        BASE,
+        VECTORS.copy(),
+        np.array(weights, np.float32),
+        np.array(weights, np.float32),
+        np.float32(scale),
+        normalize,
+        out,
+    )
     return (out - BASE).tolist()
 
 
@@ -39,7 +47,9 @@ def test_the_merged_task_vector_is_scaled() -> None:
 def test_a_tie_counts_as_positive() -> None:
     vectors = np.array([[1], [-1]], np.float32)
     out = np.empty(1, np.float32)
-    combine_agreeing(np.zeros(1, np.float32), vectors, np.ones(2, np.float32), np.float32(1), True, out)
+    combine_agreeing(
+        np.zeros(1, np.float32), vectors, np.ones(2, np.float32), np.ones(2, np.float32), np.float32(1), True, out
+    )
     assert out.tolist() == [1]
 
 
@@ -47,7 +57,7 @@ def test_a_tie_counts_as_positive() -> None:
 def test_chunks_have_no_seams(count: int) -> None:
     base, vectors = np.zeros(count, np.float32), np.arange(2 * count, dtype=np.float32).reshape(2, count)
     out = np.empty(count, np.float32)
-    combine_agreeing(base, vectors, np.ones(2, np.float32), np.float32(1), False, out)
+    combine_agreeing(base, vectors, np.ones(2, np.float32), np.ones(2, np.float32), np.float32(1), False, out)
     assert np.array_equal(out, vectors.sum(0))
 
 

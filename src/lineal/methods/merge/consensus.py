@@ -11,11 +11,12 @@ _CHUNK = 2048
 
 
 @kernel
-def combine_agreeing(base: Any, vectors: Any, weights: Any, scale: Any, normalize: Any, out: Any) -> None:
+def combine_agreeing(base: Any, vectors: Any, votes: Any, weights: Any, scale: Any, normalize: Any, out: Any) -> None:
     """base + scale * (sum of the agreeing weighted vectors) / (sum of their weights, where normalized).
 
-    vectors: trimmed task vectors, [models, n]. An entry's sign is that of the sum of weighted vectors; where the sum
-    is 0 it counts as positive. Trimmed entries agree with neither sign.
+    vectors: trimmed task vectors, [models, n]; votes: what each weighs in the election, which for TIES is its weight.
+    An entry's sign is that of the sum of votes times vectors; where the sum is 0 it counts as positive. Trimmed
+    entries agree with neither sign.
     """
     sign, weight = np.empty(_CHUNK, np.float32), np.empty(_CHUNK, np.float32)
     for start in range(0, out.size, _CHUNK):  # each loop below stays in the first-level cache and vectorizes
@@ -23,9 +24,9 @@ def combine_agreeing(base: Any, vectors: Any, weights: Any, scale: Any, normaliz
         origin = base[start : start + _CHUNK]
         sign[:], weight[:], total[:] = 0, 0, 0
         for m in range(weights.size):
-            w, vector = weights[m], vectors[m, start : start + _CHUNK]
+            vote, vector = votes[m], vectors[m, start : start + _CHUNK]
             for i in range(total.size):
-                sign[i] += w * vector[i]
+                sign[i] += vote * vector[i]
         for i in range(total.size):
             sign[i] = np.float32(1) if sign[i] >= 0 else np.float32(-1)
         for m in range(weights.size):

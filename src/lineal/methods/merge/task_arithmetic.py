@@ -1,6 +1,6 @@
 """Task arithmetic: add the weighted task vectors, model minus base, to the base."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -9,7 +9,7 @@ import numpy as np
 from lineal.errors import MethodError
 from lineal.kernels import kernel
 from lineal.methods.method import Reproducibility
-from lineal.methods.streaming import Block, Emit, Site, StreamingMethod, per_model
+from lineal.methods.streaming import Block, Emit, Float32, Site, StreamingMethod, per_model
 
 
 @final
@@ -37,19 +37,27 @@ class TaskArithmetic(StreamingMethod):
         return 1
 
     def check_models(self, count: int) -> None:
-        weights = per_model(self.name, "weights", self.weights, count)
-        if self.normalize and weights.sum() == 0:
-            raise MethodError("task_arithmetic: the weights sum to 0, which cannot be normalized")
+        self._shares(count)
 
     def sweeps(self, site: Site) -> Iterator[Emit]:
-        weights = per_model(self.name, "weights", self.weights, site.models).astype(np.float64)
-        scale = self.lambda_ / weights.sum() if self.normalize else self.lambda_
-        shares = (weights * scale).astype(np.float32)
+        shares = self._shares(site.models)
 
         def emit(block: Block) -> None:
             _add_task_vectors(block.base, block.models, shares, block.out)
 
         yield Emit(emit)
+
+    def _shares(self, models: int) -> Float32:
+        return shares_of(self.name, self.weights, self.lambda_, normalize=self.normalize, models=models)
+
+
+def shares_of(method: str, weights: Sequence[float], lambda_: float, *, normalize: bool, models: int) -> Float32:
+    """What each task vector is multiplied by before they are added, float32 [models]."""
+    given = per_model(method, "weights", weights, models)
+    if normalize and given.sum() == 0:
+        raise MethodError(f"{method}: the weights sum to 0, which cannot be normalized")
+    wide = given.astype(np.float64)
+    return (wide * (lambda_ / wide.sum() if normalize else lambda_)).astype(np.float32)
 
 
 @kernel

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from lineal.errors import MethodError
 from lineal.kernels import kernel
-from lineal.methods.merge.consensus import combine_agreeing
+from lineal.methods.merge.per_model import PerModel, check_density, spread, written
+from lineal.methods.merge.task_vectors import Combination, consensus
 from lineal.methods.method import Reproducibility
 from lineal.methods.order_statistic import SmallestMagnitudes
-from lineal.methods.streaming import Block, Emit, Gather, Site, StreamingMethod, per_model
+from lineal.methods.streaming import Block, Emit, Gather, Site, StreamingMethod
 
 
 @final
@@ -19,7 +19,8 @@ from lineal.methods.streaming import Block, Emit, Gather, Site, StreamingMethod,
 class Ties(StreamingMethod):
     """Merge task vectors, keeping only the entries whose sign agrees with the majority by mass.
 
-    density: share of each task vector to keep, in (0, 1]; entries equal to the smallest kept one are kept too.
+    density: share of each task vector to keep, in (0, 1], one for each model or one for all; entries equal to
+        the smallest kept one are kept too.
     weights: one for each model, or one for all; none means 1 each.
     lambda_: scale of the merged task vector.
     normalize: divide each entry by the sum of the agreeing weights (the paper's disjoint mean).
@@ -31,29 +32,29 @@ class Ties(StreamingMethod):
     reproducibility: ClassVar = Reproducibility.EXACT
     uses_base: ClassVar = True
 
-    density: float = 0.2
+    density: PerModel = 0.2
     weights: tuple[float, ...] = ()
     lambda_: float = 1.0
     normalize: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 < self.density <= 1:
-            raise MethodError(f"ties: density must be in (0, 1], got {self.density}")
+        check_density(self.name, self.density)
 
     @property
     def passes(self) -> int:
-        return 1 if self.density == 1 else 3
+        return 1 if set(written(self.density)) == {1} else 3
 
     def check_models(self, count: int) -> None:
-        per_model(self.name, "weights", self.weights, count)
+        self._combination(count)
+        spread(self.name, "density", self.density, count)
 
     def sweeps(self, site: Site) -> Iterator[Gather | Emit]:
-        weights = per_model(self.name, "weights", self.weights, site.models)
-        scale = np.float32(self.lambda_)
+        combine = self._combination(site.models)
         thresholds = np.zeros(site.models, np.float32)
         if self.passes > 1 and site.elements:
-            kept = max(1, int(self.density * site.elements))
-            smallest = SmallestMagnitudes(np.full(site.models, site.elements - kept + 1))
+            densities = spread(self.name, "density", self.density, site.models)
+            kept = np.array([max(1, int(density * site.elements)) for density in densities])
+            smallest = SmallestMagnitudes(site.elements - kept + 1)
             yield Gather(lambda block: smallest.count_coarsely(block.base, block.models))
             smallest.narrow()
             yield Gather(lambda block: smallest.count_finely(block.base, block.models))
@@ -61,9 +62,12 @@ class Ties(StreamingMethod):
 
         def emit(block: Block) -> None:
             _trim(block.base, block.models, thresholds)
-            combine_agreeing(block.base, block.models, weights, scale, self.normalize, block.out)
+            combine(block)
 
         yield Emit(emit)
+
+    def _combination(self, models: int) -> Combination:
+        return consensus(self.name, self.weights, self.lambda_, normalize=self.normalize, models=models)
 
 
 @kernel

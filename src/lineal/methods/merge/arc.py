@@ -1,0 +1,21 @@
+"""The arc between two vectors: what share of each makes the point at t on it."""
+
+import math
+
+from lineal.kernels import kernel
+from lineal.methods.trigonometry import arccos, sin
+
+
+@kernel
+def arc_shares(dot: float, first: float, second: float, t: float, straight: float) -> tuple[float, float]:
+    """Shares of two vectors, from their dot product and their squared lengths.
+
+    straight: from this |cosine| on the arc is a line, or none is the shortest, and the shares are 1 - t and t. A
+    vector without length counts as perpendicular to the other.
+    """
+    lengths = math.sqrt(first) * math.sqrt(second)
+    cosine = min(1.0, max(-1.0, dot / lengths)) if lengths > 0 else 0.0
+    if abs(cosine) >= straight:
+        return 1 - t, t
+    angle = arccos(cosine)
+    return sin((1 - t) * angle) / sin(angle), sin(t * angle) / sin(angle)
