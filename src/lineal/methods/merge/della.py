@@ -32,7 +32,7 @@ class MagPrune(StreamingMethod):
     and the large ones too large.
 
     density: mean probability of keeping an entry; one for each model, or one for all.
-    epsilon: half the range of the probabilities, in (0, 1] altogether; one for each model, or one for all.
+    epsilon: half the range of the probabilities, which must stay in (0, 1]; one for each model, or one for all.
     weights: one for each model, or one for all; none means 1 each.
     lambda_: scale of the merged task vector.
     normalize: divide by the sum of the weights that count at an entry.
@@ -68,7 +68,7 @@ class MagPrune(StreamingMethod):
         return 1
 
     def unit(self, site: Site) -> int:
-        return max(1, site.shape[-1]) if site.shape else 1
+        return max(1, site.columns)
 
     @abstractmethod
     def combination(self, models: int) -> Combination: ...

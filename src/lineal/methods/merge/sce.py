@@ -73,7 +73,7 @@ class Sce(StreamingMethod):
 
         yield Gather(gather)
         squares = np.diagonal(products)
-        weights = (squares / (squares.sum() or 1.0)).astype(np.float32)
+        weights = (squares / (sum(squares.tolist()) or 1.0)).astype(np.float32)
         votes = np.ones(site.models, np.float32)
 
         def emit(block: Block) -> None:
