@@ -26,15 +26,12 @@ def finetune(
     registry: RegistryOption = None,
 ) -> None:
     """Fine-tune a model (a name, path or b3: hash) on text; the same call after a kill continues."""
-    from lineal.cli.words import models_and_options, print_made
+    from lineal.cli.words import one_model_and_options, print_made
     from lineal.cli.workshop import open_workshop
-    from lineal.errors import UsageError
     from lineal.family.one_off import derive_one, method_from_words
     from lineal.family.recipe import Reference
 
-    models, options = models_and_options(words)
-    if len(models) != 1:
-        raise UsageError(f"one model is fine-tuned at a time, got {', '.join(models)}")
+    model, options = one_model_and_options(words, "fine-tuned")
     chosen = method_from_words("fine-tune", method, options)
     with open_workshop(registry) as workshop:
-        print_made(derive_one(workshop, "fine-tune", chosen, [Reference("parent", models[0])], out, data=data))
+        print_made(derive_one(workshop, "fine-tune", chosen, [Reference("parent", model)], out, data=data))

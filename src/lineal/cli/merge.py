@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import OutOption, RegistryOption, ThreadsOption
+from lineal.cli.options import NonfiniteOption, OutOption, RegistryOption, ThreadsOption
 
 EXAMPLES = """
 Every option of the method is an option here; lineal methods NAME lists them.
@@ -24,9 +24,7 @@ def merge(
     out: OutOption,
     method: Annotated[str, typer.Option("--method", help="How to merge.")],
     base: Annotated[str | None, typer.Option("--base", help="The model that task vectors start from.")] = None,
-    allow_nonfinite: Annotated[
-        bool, typer.Option("--allow-nonfinite", help="Let NaN and Inf of parents pass.")
-    ] = False,
+    allow_nonfinite: NonfiniteOption = False,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
 ) -> None:

@@ -20,3 +20,7 @@ ThreadsOption: TypeAlias = Annotated[
     typer.Option("--threads", min=1, help="Worker threads; the bytes never depend on it. Default: all cores."),
 ]
 OutOption: TypeAlias = Annotated[Path, typer.Option("--out", help="The folder to write.")]
+AdapterBaseOption: TypeAlias = Annotated[
+    str | None, typer.Option("--base", help="The base of an adapter whose record is not known here.")
+]
+NonfiniteOption: TypeAlias = Annotated[bool, typer.Option("--allow-nonfinite", help="Let NaN and Inf of parents pass.")]

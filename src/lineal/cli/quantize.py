@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import RegistryOption, ThreadsOption
+from lineal.cli.options import AdapterBaseOption, NonfiniteOption, RegistryOption, ThreadsOption
 
 EXAMPLES = """
 Every option of the method is an option here; lineal methods NAME lists them.
@@ -24,26 +24,19 @@ def quantize(
     words: Annotated[list[str], typer.Argument(metavar="MODEL --scheme SCHEME [--OPTION VALUE]...")],
     out: Annotated[Path, typer.Option("--out", help="The .gguf file to write, or the folder.")],
     method: Annotated[str, typer.Option("--method", help="The format.")] = "gguf",
-    base: Annotated[
-        str | None, typer.Option("--base", help="The base of an adapter whose record is not known here.")
-    ] = None,
-    allow_nonfinite: Annotated[
-        bool, typer.Option("--allow-nonfinite", help="Let NaN and Inf of the parent pass.")
-    ] = False,
+    base: AdapterBaseOption = None,
+    allow_nonfinite: NonfiniteOption = False,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
 ) -> None:
     """Write a model (a name, path or b3: hash) as GGUF: f32, f16, bf16, q8_0 or q4_0."""
-    from lineal.cli.words import models_and_options, print_made
+    from lineal.cli.words import one_model_and_options, print_made
     from lineal.cli.workshop import open_workshop
-    from lineal.errors import UsageError
     from lineal.family.one_off import derive_one, method_from_words
     from lineal.family.recipe import Reference
 
-    models, options = models_and_options(words)
-    if len(models) != 1:
-        raise UsageError(f"one model is quantized at a time, got {', '.join(models)}")
+    model, options = one_model_and_options(words, "quantized")
     chosen = method_from_words("quantize", method, options)
-    inputs = [*([Reference("base", base)] if base else []), Reference("parent", models[0])]
+    inputs = [*([Reference("base", base)] if base else []), Reference("parent", model)]
     with open_workshop(registry, threads) as workshop:
         print_made(derive_one(workshop, "quantize", chosen, inputs, out, allow_nonfinite=allow_nonfinite))

@@ -13,6 +13,14 @@ def models_and_options(words: list[str]) -> tuple[list[str], list[str]]:
     return words[:first], words[first:]
 
 
+def one_model_and_options(words: list[str], done: str) -> tuple[str, list[str]]:
+    """The same for a verb that takes one model; `done` is what happens to it."""
+    models, options = models_and_options(words)
+    if len(models) != 1:
+        raise UsageError(f"one model is {done} at a time, got {', '.join(models)}")
+    return models[0], options
+
+
 def print_made(placed: Placed) -> None:
     """What was derived: where it lies, and its hash."""
     print(f"{placed.place}  {format_hash(placed.model_hash)}")
