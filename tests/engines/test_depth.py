@@ -2,7 +2,7 @@
 
 import pytest
 
-from lineal.engines.depth import block_count, shallower_config, shallower_names
+from lineal.engines.depth import block_count, shallower_config, shallower_names, stacked_config
 from lineal.errors import MethodError
 
 NAMES = [
@@ -39,4 +39,22 @@ def test_lists_with_an_entry_a_block_are_cut_with_them():
 
 def test_a_configuration_without_a_count_of_blocks_is_refused():
     with pytest.raises(MethodError, match="m: num_hidden_layers is None"):
-        block_count({"n_layer": 3}, "m")
+        block_count({"depth": 3}, "m")
+
+
+def test_the_count_of_blocks_has_the_name_that_the_architecture_gives_it():
+    assert block_count({"n_layer": 3}, "m") == 3
+    assert shallower_config({"n_layer": 3}, (0, 2), "m") == {"n_layer": 2}
+
+
+def test_a_stack_of_two_models_takes_each_entry_from_where_the_block_is_from():
+    first = {"num_hidden_layers": 2, "layer_types": ["a", "b"]}
+    second = {"num_hidden_layers": 3, "layer_types": ["c", "d", "e"]}
+    stacked = stacked_config(first, [(first, (0, 1)), (second, (1, 2))], "m")
+    assert stacked == {"num_hidden_layers": 4, "layer_types": ["a", "b", "d", "e"]}
+
+
+def test_a_stack_of_models_of_which_one_says_nothing_of_its_blocks_is_refused():
+    first = {"num_hidden_layers": 2, "layer_types": ["a", "b"]}
+    with pytest.raises(MethodError, match="m: layer_types has an entry for each block in one"):
+        stacked_config(first, [(first, (0,)), ({"num_hidden_layers": 2}, (1,))], "m")

@@ -1,9 +1,10 @@
 """What travels beside the weights: config, tokenizer, chat template, code, licence."""
 
+import json
 import math
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,16 @@ def content_hash(folder: Path, path: str) -> bytes:
     if path in CONFIGS:
         return blake3(_canonical_config(folder / path)).digest()
     return blake3((folder / path).read_bytes()).digest()
+
+
+def edited_hash(path: str, content: bytes) -> bytes:
+    """The same for an entry that is not on disk but is to be written."""
+    return blake3(canonical_json(_meaning(json.loads(content))) if path in CONFIGS else content).digest()
+
+
+def config_content(config: Mapping[str, Any]) -> bytes:
+    """A configuration as a file's content."""
+    return (json.dumps(config, indent=2) + "\n").encode()
 
 
 def _canonical_config(path: Path) -> bytes:

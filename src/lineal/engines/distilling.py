@@ -1,6 +1,5 @@
 """A distillation: the student, cut where it is to be shallower, in front of its teachers."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from lineal.checkpoint.package import copy_package
+from lineal.checkpoint.package import config_content, copy_package
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines.depth import block_count, shallower_config, shallower_names
 from lineal.engines.language_model import encode, full_weights_of, load_model, load_tokenizer
@@ -146,4 +145,4 @@ def _write_package(ground: Path, child: Path, kept: Sequence[int], name: str) ->
         return
     copy_package(ground, child, without=("config.json",))
     config = shallower_config(open_checkpoint(ground).config, kept, name)
-    (child / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (child / "config.json").write_bytes(config_content(config))

@@ -1,80 +1,91 @@
 """A merge before a weight is read: every incompatibility of its parents at once, else one job a tensor."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.layout import Planned
-from lineal.checkpoint.package import vocabulary
+from lineal.checkpoint.package import config_content
+from lineal.engines.composition import ComposedTensor, composed, whole
+from lineal.engines.depth import stacked_config
 from lineal.engines.jobs import Job
+from lineal.engines.merge_faults import merge_faults, merge_remarks
 from lineal.engines.sources import Model
-from lineal.engines.stream_plan import OrdinaryFolder, StreamPlan
+from lineal.engines.stream_plan import Child, EditedFolder, OrdinaryFolder, StreamPlan
 from lineal.errors import CheckpointError
+from lineal.methods.merge.recipe import MergeRecipe, Part, Stretch
 from lineal.methods.streaming import StreamingMethod
 
 _SHOWN = 12
+_CONFIG_DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 
 
 def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | None = None) -> StreamPlan:
     """Check all parents against each other from their headers; the donor is the base, else the first parent."""
     method.check(len(models), base is not None)
-    donor = models[0] if base is None else base
-    everyone = models if base is None else [base, *models]
-    faults = list(_faults(donor, everyone))
+    inputs = [*models] if base is None else [base, *models]
+    first = len(inputs) - len(models)
+    stretches = tuple(Stretch(model=first + index) for index in range(len(models)))
+    part = Part(models=stretches, base=None if base is None else Stretch(model=0))
+    tensors = list(whole(part, inputs))
+    _refuse(method.name, [part], tensors, inputs)
+    jobs = _jobs(tensors, inputs, lambda _: method, None)
+    return StreamPlan(jobs, OrdinaryFolder(inputs[0].folder), merge_remarks(inputs))
+
+
+def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
+    """The same for a recipe, whose parts name their models by their places; the donor is the first input."""
+    tensors = composed(recipe, inputs, [model.name for model in inputs])
+    _refuse(recipe.method, recipe.parts, tensors, inputs)
+
+    def method_for(tensor: ComposedTensor) -> StreamingMethod:
+        return recipe.method_at(tensor.part, tensor.names[0], tensor.place)
+
+    jobs = _jobs(tensors, inputs, method_for, recipe.dtype)
+    return StreamPlan(jobs, _child(recipe, inputs), merge_remarks(inputs))
+
+
+def _refuse(method: str, parts: Sequence[Part], tensors: Sequence[ComposedTensor], inputs: Sequence[Model]) -> None:
+    faults = list(merge_faults(parts, tensors, inputs))
     if faults:
         shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
-        raise CheckpointError(f"{method.name}: these models cannot be merged: " + "; ".join(shown))
-    jobs = tuple(_job(method, name, donor, models, base) for name in donor)
-    return StreamPlan(jobs, OrdinaryFolder(donor.folder))
+        raise CheckpointError(f"{method}: these models cannot be merged: " + "; ".join(shown))
 
 
-def _job(method: StreamingMethod, name: str, donor: Model, models: Sequence[Model], base: Model | None) -> Job:
-    spec = donor[name].spec
-    sources = tuple(model[name] for model in models)
-    origin = None if base is None else base[name]
-    planned = Planned(name, spec.dtype, spec.shape)
-    if spec.dtype not in FLOATS:
-        return Job(planned, (origin, *sources) if origin else sources)
-    return Job(planned, sources, origin, method)
+def _jobs(
+    tensors: Sequence[ComposedTensor],
+    inputs: Sequence[Model],
+    method_for: Callable[[ComposedTensor], StreamingMethod],
+    dtype: str | None,
+) -> tuple[Job, ...]:
+    """Integers are copied; all else is merged, and stored as its first model, or base, has it."""
+    jobs: list[Job] = []
+    for tensor in tensors:
+        sources = [inputs[stretch.model][name] for stretch, name in tensor.taken]
+        is_number = sources[0].dtype in FLOATS
+        planned = Planned(tensor.name, dtype if dtype and is_number else sources[0].dtype, sources[0].shape)
+        if is_number:
+            base = sources.pop(0) if tensor.part.base else None
+            jobs.append(Job(planned, tuple(sources), base, method_for(tensor)))
+        else:
+            jobs.append(Job(planned, tuple(sources)))
+    return tuple(jobs)
 
 
-def _faults(donor: Model, everyone: Sequence[Model]) -> Iterator[str]:
-    for model in everyone:
-        if model is donor or model.checkpoint is donor.checkpoint:
-            continue
-        yield from _tensor_faults(donor, model)
-        if model.tied != donor.tied:
-            yield f"{model.name} {_ties(model)} its output head to the embedding, {donor.name} {_ties(donor)}"
-        yield from _vocabulary_faults(donor, model)
+def _child(recipe: MergeRecipe, inputs: Sequence[Model]) -> Child:
+    donor = inputs[0]
+    config = recipe_config(recipe, [model.checkpoint.config for model in inputs], donor.name)
+    if config == donor.checkpoint.config:
+        return OrdinaryFolder(donor.folder)
+    return EditedFolder(donor.folder, {"config.json": config_content(config)})
 
 
-def _ties(model: Model) -> str:
-    return "ties" if model.tied else "does not tie"
-
-
-def _tensor_faults(donor: Model, model: Model) -> Iterator[str]:
-    for name in sorted(donor.keys() - model.keys()):
-        yield f"{model.name} has no {name!r}"
-    for name in sorted(model.keys() - donor.keys()):
-        yield f"{donor.name} has no {name!r}, {model.name} has"
-    for name in donor:
-        if name not in model:
-            continue
-        ours, theirs = donor[name].spec, model[name].spec
-        if ours.shape != theirs.shape:
-            yield f"{name!r} is {list(ours.shape)} in {donor.name}, {list(theirs.shape)} in {model.name}"
-        elif ours.dtype != theirs.dtype and not {ours.dtype, theirs.dtype} <= FLOATS:
-            yield f"{name!r} is {ours.dtype} in {donor.name}, {theirs.dtype} in {model.name}"
-
-
-def _vocabulary_faults(donor: Model, model: Model) -> Iterator[str]:
-    """A model without a tokenizer makes no statement about what its ids mean."""
-    ours, theirs = vocabulary(donor.folder), vocabulary(model.folder)
-    if ours is None or theirs is None or ours == theirs:
-        return
-    token = min(t for t in ours.keys() | theirs.keys() if ours.get(t) != theirs.get(t))
-    place = f"{token!r} is id {_id(ours, token)} in {donor.name}, {_id(theirs, token)} in {model.name}"
-    yield f"the vocabularies differ ({len(ours)} and {len(theirs)} tokens): {place}"
-
-
-def _id(table: Mapping[str, int], token: str) -> str:
-    return str(table.get(token, "absent"))
+def recipe_config(recipe: MergeRecipe, configs: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """The donor's configuration, with the blocks and the dtype of the child."""
+    config = dict(configs[0])
+    if recipe.several:
+        donors = [part.stretches[0] for part in recipe.parts]
+        config = stacked_config(config, [(configs[d.model], range(*(d.blocks or (0, 0)))) for d in donors], name)
+    if recipe.dtype:
+        config["dtype" if "torch_dtype" not in config else "torch_dtype"] = _CONFIG_DTYPES[recipe.dtype]
+    return config

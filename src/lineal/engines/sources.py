@@ -24,6 +24,14 @@ class Source:
     spec: TensorSpec
     update: LowRankUpdate | None = None
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.spec.shape
+
+    @property
+    def dtype(self) -> str:
+        return self.spec.dtype
+
 
 @final
 @dataclass(frozen=True)

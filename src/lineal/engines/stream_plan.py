@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol, final
 
 from lineal.checkpoint.layout import Layout, Planned, lay_out
-from lineal.checkpoint.package import content_hash, copy_package, package_paths
+from lineal.checkpoint.package import content_hash, copy_package, edited_hash, package_paths
 from lineal.engines.jobs import Job
 
 
@@ -43,11 +43,36 @@ class OrdinaryFolder:
 
 @final
 @dataclass(frozen=True)
+class EditedFolder:
+    """The same, but for some files: `replaced` have another content, `removed` do not come along."""
+
+    donor: Path
+    replaced: Mapping[str, bytes]
+    removed: frozenset[str] = frozenset()
+
+    def lay_out(self, tensors: Sequence[Planned]) -> Layout:
+        return lay_out(tensors)
+
+    def write_package(self, folder: Path) -> None:
+        copy_package(self.donor, folder, without={*self.replaced, *self.removed})
+        for path, content in self.replaced.items():
+            (folder / path).write_bytes(content)
+
+    def package(self) -> Mapping[str, bytes]:
+        left = (path for path in package_paths(self.donor) if path not in {*self.replaced, *self.removed})
+        edited = {path: edited_hash(path, content) for path, content in self.replaced.items()}
+        return {**{path: content_hash(self.donor, path) for path in left}, **edited}
+
+
+@final
+@dataclass(frozen=True)
 class StreamPlan:
     """A derivation before a weight is read: one job a tensor, and what surrounds them."""
 
     jobs: tuple[Job, ...]
     child: Child
+    remarks: tuple[str, ...] = ()
+    """What a user should know of the parents, although it stands against nothing."""
 
     @property
     def bytes_read(self) -> int:

@@ -16,9 +16,10 @@ from lineal.engines.stream import DataHashes, stream
 from lineal.errors import MethodError
 from lineal.family.progress import StepProgress
 from lineal.family.recipe import ModelRecipe, Origin
-from lineal.family.streams import plan_stream
+from lineal.family.streams import Streamed, plan_stream
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.finetune import FullFineTune, Training
+from lineal.methods.merge import MergeRecipe
 from lineal.methods.method import Method
 from lineal.methods.streaming import StreamingMethod
 
@@ -62,7 +63,7 @@ def make(
 ) -> Made:
     """Fill the place with the model's weights and package; hub_origins: of inputs, by label."""
     match recipe.method:
-        case StreamingMethod() as method:
+        case StreamingMethod() | MergeRecipe() as method:
             return _make_streamed(workshop, recipe, method, inputs, place)
         case Training() as method:
             return _make_training(workshop, recipe, method, inputs, place, hub_origins)
@@ -70,10 +71,10 @@ def make(
             raise MethodError(f"{recipe.name}: nothing knows how to run {type(recipe.method).__name__}")
 
 
-def _make_streamed(
-    workshop: Workshop, recipe: ModelRecipe, method: StreamingMethod, inputs: Inputs, place: Place
-) -> Made:
+def _make_streamed(workshop: Workshop, recipe: ModelRecipe, method: Streamed, inputs: Inputs, place: Place) -> Made:
     plan = plan_stream(method, inputs)
+    for remark in plan.remarks:
+        workshop.progress.say(f"{recipe.name}: {remark}")
     layout = plan.child.lay_out(plan.planned)
     with (
         CheckpointWriter(place.child, layout, place.key) as writer,

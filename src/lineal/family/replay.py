@@ -6,11 +6,10 @@ from lineal.derivation.step import Role, Step
 from lineal.engines.jobs import Recomputation
 from lineal.engines.stream import DataHashes, stream
 from lineal.errors import CheckpointError, MethodError
-from lineal.family.streams import plan_stream
+from lineal.family.streams import Streamed, plan_stream
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.catalogue import find_method
 from lineal.methods.method import Method, Reproducibility
-from lineal.methods.streaming import StreamingMethod
 
 
 def method_of(step: Step) -> Method:
@@ -28,7 +27,7 @@ def reproducibility_of(step: Step) -> Reproducibility:
 def replay(workshop: Workshop, step: Step, label: str) -> Manifest:
     """The child's manifest as recomputed from the step's inputs, which are hashed in the same pass."""
     method = method_of(step)
-    if not isinstance(method, StreamingMethod):
+    if not isinstance(method, Streamed):
         raise MethodError(f"{step.method}: is not computed in the streaming engine")
     inputs: list[tuple[Role, Placed]] = [(i.role, workshop.by_hash(i.model_hash)) for i in step.inputs]
     plan = plan_stream(method, inputs)

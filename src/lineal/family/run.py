@@ -15,11 +15,11 @@ from lineal.family.hub import snapshot
 from lineal.family.making import Inputs
 from lineal.family.order import dependency_order
 from lineal.family.recipe import Family, ModelRecipe, Origin
-from lineal.family.streams import stream_inputs
+from lineal.family.streams import Streamed, recipe_inputs, stream_inputs
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.records import Name
+from lineal.methods.merge import MergeRecipe
 from lineal.methods.method import Method, nearest
-from lineal.methods.streaming import StreamingMethod
 
 _UNKNOWN = bytes(HASH_LENGTH)
 
@@ -78,12 +78,14 @@ class Workbench:
         for _, placed in found:
             if placed.form == "gguf":
                 raise CheckpointError(f"{recipe.name}: {placed.label} {GGUF_IS_NO_PARENT}")
-        if not isinstance(recipe.method, StreamingMethod):
+        if not isinstance(recipe.method, Streamed):
             return found
+        if any(placed.form == "adapter" for _, placed in found):  # of which base they are is a question of hashes
+            found = [(role, self.workshop.identify(placed) if role == "base" else placed) for role, placed in found]
+        if isinstance(recipe.method, MergeRecipe):
+            return recipe_inputs(recipe.method, found)
         base = next((placed for role, placed in found if role == "base"), None)
         parents = [placed for role, placed in found if role != "base"]
-        if base is not None and any(parent.form == "adapter" for parent in parents):
-            base = self.workshop.identify(base)  # whether they are adapters of this base is a question of hashes
         return stream_inputs(recipe.method, base, parents)
 
     def _find(self, reference: str) -> Placed:

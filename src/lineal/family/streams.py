@@ -1,22 +1,39 @@
 """A streamed derivation in terms of models: which inputs its step records, and what the engine is given for them."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import TypeAlias, cast
 
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role
-from lineal.engines.merging import plan_merge
+from lineal.engines.merging import plan_merge, plan_recipe
 from lineal.engines.pruning import plan_pruning
 from lineal.engines.quantizing import plan_gguf
 from lineal.engines.sources import Model, full_model
 from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import MethodError
 from lineal.family.workshop import Placed
-from lineal.methods.merge import AdapterMerge
+from lineal.methods.merge import AdapterMerge, MergeRecipe
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
 
 Inputs = tuple[tuple[Role, Placed], ...]
+
+Streamed: TypeAlias = StreamingMethod | MergeRecipe
+"""What the streaming engine can run."""
+
+
+def recipe_inputs(recipe: MergeRecipe, inputs: Sequence[tuple[Role, Placed]]) -> Inputs:
+    """Inputs in their order, which the recipe's parts refer to; behind them the base of adapters, if it is not there."""
+    grounds = {adapter.base.model_hash: adapter.base for _, adapter in inputs if adapter.base}
+    base = next((placed for role, placed in inputs if role == "base"), None)
+    adapters = [placed for _, placed in inputs if placed.form == "adapter"]
+    ground = base or next(iter(grounds.values()), None)
+    for adapter in adapters:
+        _check_ground(recipe.method, adapter, ground)
+    roles: list[tuple[Role, Placed]] = [
+        ("adapter" if role == "parent" and placed.form == "adapter" else role, placed) for role, placed in inputs
+    ]
+    return (*roles, ("base", ground)) if adapters and base is None and ground else tuple(roles)
 
 
 def stream_inputs(method: StreamingMethod, base: Placed | None, parents: Sequence[Placed]) -> Inputs:
@@ -28,7 +45,7 @@ def stream_inputs(method: StreamingMethod, base: Placed | None, parents: Sequenc
         raise MethodError(f"{method.name}: the base {base.label} is an adapter; a base is a model in full")
     ground = base or next((adapter.base for adapter in adapters if adapter.base), None)
     for adapter in adapters:
-        _check_ground(method, adapter, ground)
+        _check_ground(method.name, adapter, ground)
     if base is None and adapters and method.base_is_optional:
         raise MethodError(
             f"{method.name}: {adapters[0].label} is an adapter; name its base, for a merge of task vectors, "
@@ -41,9 +58,11 @@ def stream_inputs(method: StreamingMethod, base: Placed | None, parents: Sequenc
     return (("base", shown), *roles) if shown else tuple(roles)
 
 
-def plan_stream(method: StreamingMethod, inputs: Sequence[tuple[Role, Placed]]) -> StreamPlan:
+def plan_stream(method: Streamed, inputs: Sequence[tuple[Role, Placed]]) -> StreamPlan:
     """The engine's plan for a step's inputs: adapters are seen as full weights on the base."""
     base = next((full_model(placed.label, placed.checkpoint) for role, placed in inputs if role == "base"), None)
+    if isinstance(method, MergeRecipe):
+        return plan_recipe(method, [_full(placed, base) for _, placed in inputs])
     models = [_full(placed, base) for role, placed in inputs if role != "base"]
     match method:
         case GgufQuantization():
@@ -67,12 +86,12 @@ def _full(placed: Placed, base: Model | None) -> Model:
     return full_model(placed.label, cast(Model, base).checkpoint, placed.checkpoint)
 
 
-def _check_ground(method: StreamingMethod, adapter: Placed, ground: Placed | None) -> None:
+def _check_ground(method: str, adapter: Placed, ground: Placed | None) -> None:
     if ground is None:
-        raise MethodError(f"{method.name}: the base of the adapter {adapter.label} is not known; name it as base")
+        raise MethodError(f"{method}: the base of the adapter {adapter.label} is not known; name it as base")
     if adapter.base_hash not in (None, ground.model_hash):
         theirs = adapter.base.label if adapter.base else format_hash(adapter.base_hash)[:11]
         raise MethodError(
-            f"{method.name}: {adapter.label} is an adapter of {theirs}, not of {ground.label}; "
+            f"{method}: {adapter.label} is an adapter of {theirs}, not of {ground.label}; "
             "merge it into its own base first"
         )

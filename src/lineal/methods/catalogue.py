@@ -17,7 +17,15 @@ ENTRY_POINTS = "lineal.methods"
 def methods() -> Mapping[tuple[Kind, str], type[Method]]:
     """All methods, sorted by kind and name; a registered one may not take the name of another."""
     found: dict[tuple[Kind, str], type[Method]] = {}
-    own = (finetune.ORIGINALS, finetune.METHODS, distill.METHODS, merge.METHODS, prune.METHODS, quantize.METHODS)
+    own = (
+        finetune.ORIGINALS,
+        finetune.METHODS,
+        distill.METHODS,
+        merge.METHODS,
+        merge.RECIPES,
+        prune.METHODS,
+        quantize.METHODS,
+    )
     registered = (point.load() for point in entry_points(group=ENTRY_POINTS))
     for method in chain(*own, registered):
         if (method.kind, method.name) in found:

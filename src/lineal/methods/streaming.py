@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar, TypeAlias, final
 
 import numpy as np
@@ -84,6 +85,11 @@ class StreamingMethod(Method):
     def passes(self) -> int:
         """How many times each input is read: one more than the gathering sweeps."""
 
+    @classmethod
+    def options_by_model(cls) -> frozenset[str]:
+        """The options that may hold a value for each model."""
+        return _options_by_model(cls)
+
     def unit(self, site: Site) -> int:
         """Elements of a tensor that a block never divides: 1, or a row, where each row is decided by itself."""
         return 1
@@ -116,6 +122,14 @@ class StreamingMethod(Method):
         for sweep in self.sweeps(site):
             sweep.over(block)
         return out.reshape(site.shape)
+
+
+@cache
+def _options_by_model(method: type[StreamingMethod]) -> frozenset[str]:
+    schemas = method.option_schemas().items()
+    return frozenset(
+        name for name, schema in schemas if any(form.get("type") == "array" for form in schema.get("anyOf", [schema]))
+    )
 
 
 def per_model(method: str, option: str, values: Sequence[float], models: int) -> Float32:

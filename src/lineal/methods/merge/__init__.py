@@ -13,6 +13,7 @@ from lineal.methods.merge.nearswap import Nearswap
 from lineal.methods.merge.nuslerp import NuSlerp
 from lineal.methods.merge.passthrough import Passthrough
 from lineal.methods.merge.ram import Ram, RamPlus
+from lineal.methods.merge.recipe import MergeRecipe
 from lineal.methods.merge.sce import Sce
 from lineal.methods.merge.slerp import Slerp
 from lineal.methods.merge.task_arithmetic import TaskArithmetic
@@ -41,3 +42,6 @@ METHODS = (
     TaskArithmetic,
     Ties,
 )
+
+RECIPES = (MergeRecipe,)
+"""What is not a method itself but says how one is used."""

@@ -1,0 +1,116 @@
+"""Which tensors a merge makes, and from which of its models' tensors: names and blocks, before anything is read."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+from lineal.engines.depth import BLOCK
+from lineal.errors import CheckpointError
+from lineal.methods.merge.recipe import MergeRecipe, Part, Stretch
+
+_EMBEDDINGS = re.compile(r"(?:.+\.)?(?:embed_tokens|wte|wpe|embed_in|word_embeddings|tok_embeddings)\.weight")
+_AFTER_BLOCKS = re.compile(
+    r"(?:.+\.)?(?:norm|ln_f|final_layer_?norm|final_norm|lm_head|embed_out|output)\.(?:weight|bias)"
+)
+
+
+@final
+@dataclass(frozen=True)
+class ComposedTensor:
+    """One tensor of the child. names: of the part's stretches, in their order, what it is made from."""
+
+    name: str
+    part: Part
+    names: tuple[str, ...]
+    place: float
+
+    @property
+    def taken(self) -> tuple[tuple[Stretch, str], ...]:
+        """What each of the part's models gives, the base first."""
+        return tuple(zip(self.part.stretches, self.names, strict=True))
+
+
+def composed(recipe: MergeRecipe, models: Sequence[Collection[str]], labels: Sequence[str]) -> list[ComposedTensor]:
+    """Every tensor of the child; a name that a model lacks is found by whoever looks it up.
+
+    models: the names of each input's tensors; labels: of the inputs, for messages.
+    """
+    if not recipe.several:
+        return list(whole(recipe.parts[0], models))
+    found: list[ComposedTensor] = []
+    first = 0
+    for part in recipe.parts:
+        found += _blocks(part, first, models, labels)
+        first += part.count or 0
+    return [*_outside(recipe, models, labels), *found]
+
+
+def whole(part: Part, models: Sequence[Collection[str]]) -> Iterator[ComposedTensor]:
+    """All tensors of the first model, under their names; a block's place is that in its own stack of blocks."""
+    names = models[part.stretches[0].model]
+    last: dict[str, int] = {}
+    for name in names:
+        match = BLOCK.fullmatch(name)
+        if match:
+            last[match["before"]] = max(last.get(match["before"], 0), int(match["number"]))
+    for name in names:
+        match = BLOCK.fullmatch(name)
+        place = _place(int(match["number"]), last[match["before"]] + 1) if match else 0.0
+        yield ComposedTensor(name, part, (name,) * len(part.stretches), place)
+
+
+def _blocks(
+    part: Part, first: int, models: Sequence[Collection[str]], labels: Sequence[str]
+) -> Iterator[ComposedTensor]:
+    """The tensors of a part's blocks, which begin at block `first` of the child."""
+    donor = part.stretches[0]
+    stack = _stack(models[donor.model], labels[donor.model])
+    for index in range(part.count or 0):
+        block = _first_block(donor) + index
+        endings = stack.get(block)
+        if endings is None:
+            raise CheckpointError(f"{labels[donor.model]}: has no block {block}, only 0 to {max(stack)}")
+        for before, after in endings:
+            names = tuple(f"{before}{_first_block(stretch) + index}{after}" for stretch in part.stretches)
+            yield ComposedTensor(f"{before}{first + index}{after}", part, names, _place(index, part.count or 1))
+
+
+def _outside(recipe: MergeRecipe, models: Sequence[Collection[str]], labels: Sequence[str]) -> Iterator[ComposedTensor]:
+    """Embeddings belong to the first part, final norms and output heads to the last."""
+    for part, belongs in ((recipe.parts[0], _EMBEDDINGS), (recipe.parts[-1], _AFTER_BLOCKS)):
+        donor = part.stretches[0].model
+        for name in models[donor]:
+            if BLOCK.fullmatch(name):
+                continue
+            if belongs.fullmatch(name):
+                yield ComposedTensor(name, part, (name,) * len(part.stretches), 0.0)
+            elif not (_EMBEDDINGS.fullmatch(name) or _AFTER_BLOCKS.fullmatch(name)):
+                raise CheckpointError(
+                    f"{labels[donor]}: {name!r} is in no block; whether it goes before or after "
+                    "them is not known, so its blocks cannot be put together anew"
+                )
+
+
+def _stack(names: Collection[str], label: str) -> Mapping[int, list[tuple[str, str]]]:
+    """Block number -> what stands before and after it in the names of its tensors."""
+    stack: dict[int, list[tuple[str, str]]] = {}
+    stacks: set[str] = set()
+    for name in names:
+        match = BLOCK.fullmatch(name)
+        if match:
+            stacks.add(match["before"])
+            stack.setdefault(int(match["number"]), []).append((match["before"], match["after"]))
+    if len(stacks) != 1:
+        found = ", ".join(f"{before}N" for before in sorted(stacks)) or "none"
+        raise CheckpointError(f"{label}: one stack of blocks is needed to take slices of, found {found}")
+    return stack
+
+
+def _first_block(stretch: Stretch) -> int:
+    return stretch.blocks[0] if stretch.blocks else 0
+
+
+def _place(index: int, count: int) -> float:
+    """From 0 for the first block to 1 for the last, which a lone one is."""
+    return index / (count - 1) if count > 1 else 1.0

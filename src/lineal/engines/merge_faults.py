@@ -1,0 +1,119 @@
+"""What stands against a merge, from headers, configs and tokenizers alone; and what should be known of its parents."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from lineal.checkpoint.dtypes import FLOATS
+from lineal.checkpoint.package import licence_hash, vocabulary
+from lineal.checkpoint.reader import read_json
+from lineal.engines.chat_templates import chat_templates
+from lineal.engines.composition import ComposedTensor
+from lineal.engines.sources import Model
+from lineal.methods.merge.recipe import Part
+
+_SETTINGS = "tokenizer_config.json"
+
+
+def merge_faults(parts: Sequence[Part], tensors: Sequence[ComposedTensor], inputs: Sequence[Model]) -> Iterator[str]:
+    """Every fault in words; the donor, with which all others are compared, is the first input."""
+    donor = inputs[0]
+    for model in others(inputs):
+        yield from _name_faults(parts, tensors, inputs, model)
+    for tensor in tensors:
+        yield from _tensor_faults(tensor, inputs)
+    for model in others(inputs):
+        if model.tied != donor.tied:
+            yield f"{model.name} {_ties(model)} its output head to the embedding, {donor.name} {_ties(donor)}"
+        yield from _vocabulary_faults(donor, model)
+
+
+def merge_remarks(inputs: Sequence[Model]) -> tuple[str, ...]:
+    """Where the parents differ in what the child takes from its donor alone."""
+    donor = inputs[0]
+    remarks: list[str] = []
+    for model in others(inputs):
+        if licence_hash(model.folder) not in (None, licence_hash(donor.folder)):
+            remarks.append(f"the licence of {model.name} differs from that of {donor.name}, which the child gets")
+        theirs = _templates(model)
+        if theirs and theirs != _templates(donor):
+            remarks.append(f"the chat template of {model.name} differs from that of {donor.name}, which the child gets")
+        if _dtypes(model) != _dtypes(donor):
+            remarks.append(f"{model.name} is stored as {_dtypes(model)}, {donor.name} as {_dtypes(donor)}")
+    return tuple(remarks)
+
+
+def others(inputs: Sequence[Model]) -> list[Model]:
+    """All inputs but the donor, each model once; an adapter on the donor has the donor's files."""
+    donor = inputs[0]
+    distinct = {model.checkpoint.place: model for model in inputs if model.checkpoint is not donor.checkpoint}
+    return list(distinct.values())
+
+
+def _ties(model: Model) -> str:
+    return "ties" if model.tied else "does not tie"
+
+
+def _dtypes(model: Model) -> str:
+    return " and ".join(sorted({source.dtype for source in model.values()}))
+
+
+def _name_faults(
+    parts: Sequence[Part], tensors: Sequence[ComposedTensor], inputs: Sequence[Model], model: Model
+) -> Iterator[str]:
+    """Names that are missing, told once where it is a prefix that differs; of a whole model, names too many, too."""
+    places = {index for index, one in enumerate(inputs) if one.checkpoint.place == model.checkpoint.place}
+    wanted = dict.fromkeys(name for t in tensors for stretch, name in t.taken if stretch.model in places)
+    whole = any(stretch.model in places and stretch.blocks is None for stretch in parts[0].stretches)
+    missing = [name for name in wanted if name not in model]
+    extra = [name for name in sorted(model) if name not in wanted] if whole else []
+    for here, there, ours, theirs in ((inputs[0], model, extra, missing), (model, inputs[0], missing, extra)):
+        prefix = _prefix(ours, theirs)
+        if prefix is not None:
+            yield f"the names in {here.name} begin with {prefix!r}, those in {there.name} do not"
+            return
+    for name in sorted(missing):
+        yield f"{model.name} has no {name!r}"
+    for name in extra:
+        yield f"{inputs[0].name} has no {name!r}, {model.name} has"
+
+
+def _prefix(missing: Sequence[str], extra: Sequence[str]) -> str | None:
+    """The prefix that turns all names of the first into those of the second."""
+    if not missing or len(missing) != len(extra):
+        return None
+    ending = min(missing, key=len)
+    possible = {name.removesuffix(ending) for name in extra if name.endswith(ending)}
+    return next((prefix for prefix in sorted(possible) if {prefix + name for name in missing} == set(extra)), None)
+
+
+def _tensor_faults(tensor: ComposedTensor, inputs: Sequence[Model]) -> Iterator[str]:
+    sources = [(inputs[s.model], name) for s, name in tensor.taken if name in inputs[s.model]]
+    if not sources or tensor.names[0] not in inputs[tensor.part.stretches[0].model]:
+        return
+    (donor, donor_name), *rest = sources
+    ours = donor[donor_name]
+    for model, name in rest:
+        theirs = model[name]
+        if ours.shape != theirs.shape:
+            yield f"{name!r} is {list(ours.shape)} in {donor.name}, {list(theirs.shape)} in {model.name}"
+        elif ours.dtype != theirs.dtype and not {ours.dtype, theirs.dtype} <= FLOATS:
+            yield f"{name!r} is {ours.dtype} in {donor.name}, {theirs.dtype} in {model.name}"
+
+
+def _vocabulary_faults(donor: Model, model: Model) -> Iterator[str]:
+    """A model without a tokenizer makes no statement about what its ids mean."""
+    ours, theirs = vocabulary(donor.folder), vocabulary(model.folder)
+    if ours is None or theirs is None or ours == theirs:
+        return
+    token = min(t for t in ours.keys() | theirs.keys() if ours.get(t) != theirs.get(t))
+    place = f"{token!r} is id {_id(ours, token)} in {donor.name}, {_id(theirs, token)} in {model.name}"
+    hint = "a recipe says with tokenizer which counts"
+    yield f"the vocabularies differ ({len(ours)} and {len(theirs)} tokens): {place}; {hint}"
+
+
+def _id(table: Mapping[str, int], token: str) -> str:
+    return str(table.get(token, "absent"))
+
+
+def _templates(model: Model) -> Mapping[str, str]:
+    settings = model.folder / _SETTINGS
+    return chat_templates(model.folder, read_json(settings) if settings.is_file() else {})

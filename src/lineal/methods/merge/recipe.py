@@ -1,0 +1,167 @@
+"""A merge that is not the same everywhere: parts made of blocks of models, and options that vary by tensor."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any, ClassVar, TypeAlias, cast, final
+
+from pydantic import ConfigDict
+
+from lineal.derivation.canonical import Json, exact
+from lineal.errors import MethodError
+from lineal.methods.merge.settings import Settings, Value, look_up
+from lineal.methods.method import Method, Reproducibility
+from lineal.methods.streaming import StreamingMethod
+
+Blocks: TypeAlias = tuple[int, int]
+"""From a block, counted from zero, up to another that is not included."""
+
+DTYPES = ("F32", "BF16", "F16")
+
+
+def _settings() -> Settings:
+    return {}
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """What one model gives to a part: some of its blocks, or where `blocks` is None the model as it is.
+
+    model: its place among the inputs of the step, from 0; options: for this model here, before all others.
+    """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
+    model: int
+    blocks: Blocks | None = None
+    options: Settings = field(default_factory=_settings)
+
+    def __post_init__(self) -> None:
+        if self.blocks is not None and not 0 <= self.blocks[0] < self.blocks[1]:
+            raise MethodError(f"recipe: {list(self.blocks)} is no range of blocks: FIRST up to LAST, not included")
+
+    @property
+    def count(self) -> int | None:
+        return None if self.blocks is None else self.blocks[1] - self.blocks[0]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A run of blocks of the child, merged from as many blocks of each model; the base's, where the method has one."""
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
+    models: tuple[Stretch, ...]
+    base: Stretch | None = None
+    options: Settings = field(default_factory=_settings)
+
+    def __post_init__(self) -> None:
+        if len({stretch.count for stretch in self.stretches}) > 1:
+            counts = ", ".join(str(stretch.count) for stretch in self.stretches)
+            raise MethodError(f"recipe: a part takes as many blocks of every model, got {counts}")
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """The base first, where there is one."""
+        return (*([self.base] if self.base else []), *self.models)
+
+    @property
+    def count(self) -> int | None:
+        """How many blocks; None for a model as it is."""
+        return self.stretches[0].count
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class MergeRecipe(Method):
+    """One method over parts, each tensor with the options that hold for it.
+
+    An option is looked up for a model in a part, then for the part, then for all. What lies outside the blocks is
+    merged as the first part's beginning, if it comes before them, or with the last part's options at their beginning.
+
+    method: the merge method; options: its options, by tensor; parts: from the first block to the last;
+    dtype: F32, BF16 or F16 for all floating-point tensors, else each keeps that of the first model, or of the base.
+    """
+
+    kind: ClassVar = "merge"
+    name: ClassVar = "recipe"
+    paper: ClassVar = "https://github.com/arcee-ai/mergekit/blob/main/README.md#merge-configuration"
+    reproducibility: ClassVar = Reproducibility.EXACT
+
+    method: str
+    parts: tuple[Part, ...]
+    options_: Settings = field(default_factory=_settings)
+    dtype: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise MethodError("recipe: at least one part is needed")
+        if len(self.parts) > 1 and any(part.count is None for part in self.parts):
+            raise MethodError("recipe: of several parts each needs a range of blocks")
+        if self.dtype not in (None, *DTYPES):
+            raise MethodError(f"recipe: dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        for part in self.parts:
+            if self.merging.uses_base and part.base is None and not self.merging.base_is_optional:
+                raise MethodError(f"{self.method}: a base is needed, task vectors are differences from it")
+            if part.base is not None and not self.merging.uses_base:
+                raise MethodError(f"{self.method}: has no use for a base; list it among the models")
+
+    @property
+    def merging(self) -> type[StreamingMethod]:
+        """The class of the method."""
+        return _merging(self.method)
+
+    def options(self) -> dict[str, Json]:
+        recorded = cast(dict[str, Any], exact(asdict(self)))
+        return {key.rstrip("_"): value for key, value in recorded.items()}
+
+    @property
+    def several(self) -> bool:
+        """Whether blocks move: the child's may have other numbers than their models'."""
+        return self.parts[0].count is not None
+
+    def method_at(self, part: Part, name: str, place: float) -> StreamingMethod:
+        """The method with the options for one tensor.
+
+        name: in the part's first model, or its base; place: of its block in the part, from 0 for the first to 1.
+        """
+        options: dict[str, Value | tuple[Value, ...]] = {}
+        common = (part.options, self.options_)
+        for option in self.merging.option_names():
+            if option in self.merging.options_by_model():
+                found = [look_up(option, (model.options, *common), name, place) for model in part.models]
+                given = tuple(value for value in found if value is not None)
+                if given and len(given) < len(found):
+                    raise MethodError(f"{self.method}: {option} is given for some models and not for others")
+                value = given or None
+            else:
+                alone = [part.models[0].options] if len(part.models) == 1 else []
+                value = look_up(option, (*alone, *common), name, place)
+            if value is not None:
+                options[option] = value
+        method = _made(self.method, tuple(options.items()))
+        method.check_models(len(part.models))
+        return method
+
+    def mentioned(self) -> Iterator[Settings]:
+        """Every level of settings there is."""
+        yield self.options_
+        for part in self.parts:
+            yield part.options
+            yield from (stretch.options for stretch in part.stretches)
+
+
+@cache
+def _made(method: str, options: tuple[tuple[str, Any], ...]) -> StreamingMethod:
+    return _merging(method).from_options(dict(options))
+
+
+def _merging(name: str) -> type[StreamingMethod]:
+    from lineal.methods.catalogue import find_method  # noqa: PLC0415 - the catalogue lists recipes, too
+
+    found = find_method("merge", name)
+    if not issubclass(found, StreamingMethod):
+        raise MethodError(f"recipe: {name!r} is itself a recipe")
+    return found
