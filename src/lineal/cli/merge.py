@@ -1,10 +1,12 @@
 """lineal merge: combine models into one."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lineal.cli.options import NonfiniteOption, OutOption, RegistryOption, ThreadsOption
+from lineal.cli.options import NonfiniteOption, RegistryOption, ThreadsOption
+from lineal.errors import UsageError
 
 EXAMPLES = """
 Every option of the method is an option here; lineal methods NAME lists them.
@@ -16,26 +18,45 @@ Examples:
   lineal merge ./a ./b --method slerp --t 0.3 --out ./between
 
   lineal merge code --method adapter --out ./code-full
+
+  lineal merge recipe.yml ./blend
 """
 
 
 def merge(
-    words: Annotated[list[str], typer.Argument(metavar="MODEL... [--OPTION VALUE]...")],
-    out: OutOption,
-    method: Annotated[str, typer.Option("--method", help="How to merge.")],
+    words: Annotated[list[str], typer.Argument(metavar="RECIPE.yml OUT | MODEL... [--OPTION VALUE]...")],
+    out: Annotated[Path | None, typer.Option("--out", help="The folder to write.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="How to merge.")] = None,
     base: Annotated[str | None, typer.Option("--base", help="The model that task vectors start from.")] = None,
     allow_nonfinite: NonfiniteOption = False,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
 ) -> None:
-    """Merge models (names, paths or b3: hashes) into one ordinary folder."""
+    """Merge models (names, paths or b3: hashes) into one ordinary folder, or run a recipe of mergekit's."""
     from lineal.cli.words import models_and_options, print_made
     from lineal.cli.workshop import open_workshop
-    from lineal.family.one_off import derive_one, method_from_words
+    from lineal.family.one_off import derive_one, derive_recipe, method_from_words
     from lineal.family.recipe import Reference
 
+    recipe = _recipe(words, out, method, base)
+    if recipe is not None:
+        with open_workshop(registry, threads) as workshop:
+            print_made(derive_recipe(workshop, *recipe, allow_nonfinite=allow_nonfinite))
+        return
+    if method is None or out is None:
+        raise UsageError("--method and --out are needed, or a recipe: lineal merge RECIPE.yml OUT")
     models, options = models_and_options(words)
     chosen = method_from_words("merge", method, options)
     inputs = [*([Reference("base", base)] if base else []), *(Reference("parent", model) for model in models)]
     with open_workshop(registry, threads) as workshop:
         print_made(derive_one(workshop, "merge", chosen, inputs, out, allow_nonfinite=allow_nonfinite))
+
+
+def _recipe(words: list[str], out: Path | None, method: str | None, base: str | None) -> tuple[Path, Path] | None:
+    """The recipe and the folder to write, if the first word is a recipe."""
+    if not words[0].endswith((".yml", ".yaml")):
+        return None
+    rest = words[1:]
+    if method is not None or base is not None or len(rest) + (out is not None) != 1:
+        raise UsageError("a recipe says everything but where to: lineal merge RECIPE.yml OUT")
+    return Path(words[0]), out or Path(rest[0])

@@ -11,8 +11,8 @@ from lineal.derivation.hashes import check_hash, format_hash, parse_hash
 from lineal.derivation.quantization import QuantizationType
 from lineal.errors import DerivationError
 
-SINGLE_PARENT_MERGES = frozenset({"adapter", "extract", "passthrough", "slices", "unmerge"})
-"""Merges that rearrange one model: layer slices and operations on adapters."""
+SINGLE_PARENT_MERGES = frozenset({"adapter", "extract", "passthrough", "recipe", "slices", "unmerge"})
+"""Merges that may be of one model: recipes, layer slices and operations on adapters."""
 
 
 def _derived_field(value: tuple[bytes, ...] | None = None) -> Any:

@@ -63,13 +63,18 @@ def _jobs(
     for tensor in tensors:
         sources = [inputs[stretch.model][name] for stretch, name in tensor.taken]
         is_number = sources[0].dtype in FLOATS
-        planned = Planned(tensor.name, dtype if dtype and is_number else sources[0].dtype, sources[0].shape)
+        planned = Planned(tensor.name, stored_as(dtype, sources[0].dtype), sources[0].shape)
         if is_number:
             base = sources.pop(0) if tensor.part.base else None
             jobs.append(Job(planned, tuple(sources), base, method_for(tensor)))
         else:
             jobs.append(Job(planned, tuple(sources)))
     return tuple(jobs)
+
+
+def stored_as(asked: str | None, dtype: str) -> str:
+    """The dtype of a tensor whose first model, or base, has `dtype`; integers stay what they are."""
+    return asked if asked and dtype in FLOATS else dtype
 
 
 def _child(recipe: MergeRecipe, inputs: Sequence[Model]) -> Child:

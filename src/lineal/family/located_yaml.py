@@ -1,14 +1,16 @@
 """YAML that remembers its lines, so that every fault in a family file can be pointed at."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, cast, final
+from typing import Any, TypeAlias, TypeVar, cast, final
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from lineal.errors import RecipeError
+from lineal.errors import RecipeError, UsageError
+from lineal.methods.method import nearest
 
+T = TypeVar("T")
 Place: TypeAlias = tuple[str | int, ...]
 
 _LARGEST_FILE = 1_000_000
@@ -20,19 +22,32 @@ _PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 class Located:
     """A YAML document as plain values, and the line that each of them stands on."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, root: Node | None) -> None:
         self.path = path
         self._lines: dict[Place, int] = {}
         self._constructor = yaml.constructor.SafeConstructor()
+        self.value = self._plain(root, ()) if root is not None else None
+
+    @classmethod
+    def read(cls, path: Path) -> "Located":
+        """The one document of a file."""
+        documents = cls.read_all(path)
+        if len(documents) > 1:
+            raise RecipeError(f"{path}: {len(documents)} documents, where one is expected")
+        return documents[0]
+
+    @classmethod
+    def read_all(cls, path: Path) -> "list[Located]":
+        """All documents of a file, which --- separates; of an empty file one without a value."""
         try:
             if path.stat().st_size > _LARGEST_FILE:
                 raise RecipeError(f"{path}: larger than {_LARGEST_FILE} bytes")
-            root = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+            roots = list(yaml.compose_all(path.read_text(encoding="utf-8"), yaml.SafeLoader))
         except FileNotFoundError:
             raise RecipeError(f"{path}: no such file") from None
         except (UnicodeDecodeError, yaml.MarkedYAMLError) as error:
             raise RecipeError(_syntax(path, error)) from None
-        self.value = self._plain(root, ()) if root is not None else None
+        return [cls(path, root) for root in roots or [None]]
 
     def line(self, place: Place) -> int:
         """The line of a value, or of the nearest thing around it."""
@@ -82,6 +97,20 @@ class Faults:
     def add(self, place: Place, message: str) -> None:
         self._found.append((self._document.line(place), message))
 
+    def attempt(self, place: Place, make: Callable[[], T]) -> T | None:
+        """What `make` gives; if it raises a UsageError that is a fault, and nothing is given."""
+        try:
+            return make()
+        except UsageError as error:
+            self.add(place, str(error))
+            return None
+
+    def unknown_keys(self, body: Mapping[str, Any], place: Place, known: Sequence[str]) -> None:
+        """A fault for each key that means nothing."""
+        for key in body:
+            if key not in known:
+                self.add((*place, key), f"unknown key {key!r} ({nearest(key, known)})")
+
     def mapping(self, value: Any, place: Place, what: str) -> Mapping[str, Any]:
         """The value if it is a mapping; else a fault, and nothing in it."""
         if isinstance(value, dict):
@@ -89,10 +118,17 @@ class Faults:
         self.add(place, f"{what} must be a mapping, got {value!r}")
         return {}
 
-    def raise_if_any(self) -> None:
-        if self._found:
-            lines = (f"{self._document.path}:{line}: {message}" for line, message in sorted(set(self._found)))
-            raise RecipeError("\n".join(lines))
+    @property
+    def lines(self) -> list[str]:
+        """Each fault once, in the order of the file."""
+        return [f"{self._document.path}:{line}: {message}" for line, message in sorted(set(self._found))]
+
+
+def raise_if_any(*faults: Faults) -> None:
+    """One error for the faults of one or several documents."""
+    lines = [line for one in faults for line in one.lines]
+    if lines:
+        raise RecipeError("\n".join(lines))
 
 
 def _syntax(path: Path, error: UnicodeDecodeError | yaml.MarkedYAMLError) -> str:

@@ -1,6 +1,7 @@
 """A verb on the command line is a family of one model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,6 +9,7 @@ import yaml
 
 from lineal.derivation.step import Kind
 from lineal.errors import UsageError
+from lineal.family.mergekit.files import read_mergekit_file
 from lineal.family.names import name_of_folder
 from lineal.family.recipe import Family, ModelRecipe, Reference
 from lineal.family.run import run_family
@@ -41,6 +43,14 @@ def derive_one(
     )
     family = Family(name.family, {recipe.name: recipe})
     return run_family(workshop, family, out.resolve().parent)[recipe.name]
+
+
+def derive_recipe(workshop: Workshop, recipe: Path, out: Path, *, allow_nonfinite: bool = False) -> Placed:
+    """Run a file of mergekit's; where it has several stages, the models of those before the last lie beside `out`."""
+    family = read_mergekit_file(recipe, out, workshop.knows)
+    models = {name: replace(model, allow_nonfinite=allow_nonfinite) for name, model in family.models.items()}
+    built = run_family(workshop, Family(family.name, models), out.resolve().parent)
+    return built[name_of_folder(out).name]
 
 
 def method_from_words(kind: Kind, name: str, words: Sequence[str]) -> Method:

@@ -8,8 +8,10 @@ from typing import Any, Literal, final
 from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.reader import Form
 from lineal.checkpoint.roles import linear_layers
+from lineal.engines.composition import composed
 from lineal.engines.depth import block_count, shallower_config, shallower_names
 from lineal.engines.extra import require_training
+from lineal.engines.merging import recipe_config, stored_as
 from lineal.engines.quantizing import gguf_tensors
 from lineal.engines.sources import GGUF_IS_NO_PARENT
 from lineal.errors import CheckpointError, MethodError
@@ -18,7 +20,7 @@ from lineal.family.run import Workbench
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.distill import Distill
 from lineal.methods.finetune import FullFineTune, Lora, Scratch
-from lineal.methods.merge import AdapterMerge
+from lineal.methods.merge import AdapterMerge, MergeRecipe
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
 
@@ -99,6 +101,8 @@ def _of_recipe(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forec
             return parents[0].base or parents[0]
         case Distill() as method:
             return _student(method, parents[-1].base or parents[-1], recipe.name)
+        case MergeRecipe() as method:
+            return _recipe(method, parents, [reference.model for reference in recipe.inputs])
         case AdapterMerge():
             return parents[-1].base or parents[0]
         case StreamingMethod() as method:
@@ -124,6 +128,20 @@ def _streamed(method: StreamingMethod, parent: _Forecast, label: str) -> _Foreca
         shapes = {tensor.name: tensor.shape for tensor in parent.tensors}
         _ = linear_layers(shapes, parent.config.get("model_type"), label)
     return parent
+
+
+def _recipe(method: MergeRecipe, parents: Sequence[_Forecast], labels: Sequence[str]) -> _Forecast:
+    """The tensors that a recipe composes, in full even where a parent is an adapter."""
+    full = [parent.base or parent for parent in parents]
+    tensors = {index: {tensor.name: tensor for tensor in one.tensors} for index, one in enumerate(full)}
+    planned: list[Planned] = []
+    for tensor in composed(method, [tensors[index] for index in range(len(full))], labels):
+        stretch, name = tensor.taken[0]
+        source = tensors[stretch.model].get(name)
+        if source is None:
+            raise CheckpointError(f"{labels[stretch.model]}: has no {name!r}")
+        planned.append(Planned(tensor.name, stored_as(method.dtype, source.dtype), source.shape))
+    return _Forecast(planned, recipe_config(method, [one.config for one in full], labels[0]))
 
 
 def _student(method: Distill, parent: _Forecast, name: str) -> _Forecast:

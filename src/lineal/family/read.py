@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lineal.family.located_yaml import Faults, Located, Place
+from lineal.family.located_yaml import Faults, Located, Place, raise_if_any
 from lineal.family.names import NAME
 from lineal.family.order import dependency_order
 from lineal.family.recipe import Family, ModelRecipe
@@ -16,7 +16,7 @@ _TOP_KEYS = ("family", "models", "evaluate")
 
 def read_family(path: Path, is_known: Callable[[str], bool] = lambda _: False) -> Family:
     """Read and validate a family file; `is_known` says whether a name from elsewhere stands for a model."""
-    document = Located(path)
+    document = Located.read(path)
     return _FamilyReader(document, is_known).read()
 
 
@@ -28,7 +28,7 @@ class _FamilyReader:
 
     def read(self) -> Family:
         top = self._faults.mapping(self._document.value, (), "a family file")
-        self._reader.refuse_unknown(top, (), _TOP_KEYS)
+        self._faults.unknown_keys(top, (), _TOP_KEYS)
         name = top.get("family", self._document.path.resolve().parent.name)
         if not isinstance(name, str) or not NAME.fullmatch(name):
             self._faults.add(("family",), f"family: {name!r} is not a name (letters, digits, . _ -)")
@@ -38,7 +38,7 @@ class _FamilyReader:
         recipes = {key: recipe for key, entry in entries.items() if (recipe := self._model(key, entry))}
         self._check_references(recipes, entries)
         texts = self._texts(top.get("evaluate", {}))
-        self._faults.raise_if_any()
+        raise_if_any(self._faults)
         return Family(str(name), {key: recipes[key] for key in dependency_order(recipes)}, texts)
 
     def _model(self, name: str, entry: Any) -> ModelRecipe | None:
@@ -61,7 +61,7 @@ class _FamilyReader:
     def _texts(self, value: Any) -> dict[str, Path]:
         place: Place = ("evaluate",)
         body = self._faults.mapping(value, place, "evaluate")
-        self._reader.refuse_unknown(body, place, ("data",))
+        self._faults.unknown_keys(body, place, ("data",))
         texts = self._faults.mapping(body.get("data", {}), (*place, "data"), "evaluate: data")
         return {name: self._reader.data_file(file, (*place, "data", name), "evaluate") for name, file in texts.items()}
 

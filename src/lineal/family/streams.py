@@ -23,7 +23,7 @@ Streamed: TypeAlias = StreamingMethod | MergeRecipe
 
 
 def recipe_inputs(recipe: MergeRecipe, inputs: Sequence[tuple[Role, Placed]]) -> Inputs:
-    """Inputs in their order, which the recipe's parts refer to; behind them the base of adapters, if it is not there."""
+    """Inputs in their order, which the parts refer to; behind them the base of adapters, where it is not there."""
     grounds = {adapter.base.model_hash: adapter.base for _, adapter in inputs if adapter.base}
     base = next((placed for role, placed in inputs if role == "base"), None)
     adapters = [placed for _, placed in inputs if placed.form == "adapter"]

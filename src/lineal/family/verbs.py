@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast, final
 
 from lineal.derivation.step import Kind, Role
-from lineal.errors import MethodError
+from lineal.errors import MethodError, UsageError
 from lineal.family.located_yaml import Faults, Located, Place
+from lineal.family.mergekit.document import KEYS, read_document
+from lineal.family.mergekit.references import References
 from lineal.family.recipe import ModelRecipe, Origin, Reference
 from lineal.methods.catalogue import find_method
 from lineal.methods.distill import Distill
-from lineal.methods.method import Method, nearest
+from lineal.methods.method import Method
 from lineal.methods.streaming import StreamingMethod
 
 Body: TypeAlias = Mapping[str, Any]
@@ -41,19 +43,14 @@ class VerbReader:
             self._faults.add(place, f"{what}: no data file {path}")
         return path
 
-    def refuse_unknown(self, body: Body, place: Place, known: tuple[str, ...]) -> None:
-        for key in body:
-            if key not in known:
-                self._faults.add((*place, key), f"unknown key {key!r} ({nearest(key, known)})")
-
     def _original(self, name: str, place: Place, body: Body) -> ModelRecipe | None:
         if "train" in body:
-            self.refuse_unknown(body, place, ("train",))
+            self._faults.unknown_keys(body, place, ("train",))
             training = self._faults.mapping(body["train"], (*place, "train"), f"{name}: train")
             place = (*place, "train")
             method = self._method("original", "train", place, training, ("data",))
             return self._recipe(name, "original", place, method=method, data=self._data(training, place))
-        self.refuse_unknown(body, place, ("path", "hub", "revision"))
+        self._faults.unknown_keys(body, place, ("path", "hub", "revision"))
         if ("path" in body) == ("hub" in body):
             self._faults.add(place, f"{name}: an original needs one of path, hub or train")
             return None
@@ -84,11 +81,13 @@ class VerbReader:
         if not isinstance(given, dict):
             return self._one("student", body, "student", place), {}
         cut, place = cast(Body, given), (*place, "student")
-        self.refuse_unknown(cut, place, ("parent", "layers"))
+        self._faults.unknown_keys(cut, place, ("parent", "layers"))
         layers = {key: value for key, value in cut.items() if key == "layers"}
         return self._one("student", cut, "parent", place), layers
 
-    def _merge(self, name: str, place: Place, body: Body) -> ModelRecipe:
+    def _merge(self, name: str, place: Place, body: Body) -> ModelRecipe | None:
+        if "merge_method" in body:
+            return self._mergekit(name, place, body)
         known = ("parents", "base", "method", "allow_nonfinite")
         method = self._method("merge", body.get("method"), place, body, known)
         base = self._one("base", body, "base", place) if "base" in body else ()
@@ -96,6 +95,16 @@ class VerbReader:
         self._check_models(method, parents, (*place, "parents"), name)
         allow = self._allow_nonfinite(name, place, body)
         return self._recipe(name, "merge", place, inputs=(*base, *parents), method=method, allow_nonfinite=allow)
+
+    def _mergekit(self, name: str, place: Place, body: Body) -> ModelRecipe | None:
+        """A merge as mergekit writes it; its models are those of the family, or known from elsewhere."""
+        self._faults.unknown_keys(body, place, (*KEYS, "allow_nonfinite"))
+        read = read_document(body, place, self._faults, References(self._faults, _no_revision))
+        if read is None:
+            return None
+        method, inputs = read
+        allow = self._allow_nonfinite(name, place, body)
+        return self._recipe(name, "merge", place, inputs=inputs, method=method, allow_nonfinite=allow)
 
     def _prune(self, name: str, place: Place, body: Body) -> ModelRecipe:
         return self._of_one_parent("prune", "magnitude", name, place, body)
@@ -172,3 +181,9 @@ class VerbReader:
             self._faults.add((*place, key), f"{place[1]}: {key} must name models, got {given!r}")
             return ()
         return tuple(Reference(role, name) for name in named)
+
+
+def _no_revision(model: str, revision: str | None) -> str:
+    if revision is not None:
+        raise UsageError(f"{model}@{revision}: name an original of this file, {{hub: ..., revision: ...}}, instead")
+    return model

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from lineal.derivation.canonical import Json
 from lineal.derivation.step import Step
 
 _SCALES = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k"))
@@ -46,7 +47,15 @@ def summary(step: Step) -> str:
     if isinstance(epochs, int) and epochs > 1:
         told.append(f"{epochs} epochs")
     method = str(step.options.get("scheme", step.method))
+    if step.method == "recipe":
+        told.append(_parts(step.options.get("parts")))
+        method = str(step.options.get("method"))
     return printable(" ".join(part for part in (method, ", ".join(told)) if part))
+
+
+def _parts(parts: Json) -> str:
+    """How a recipe differs from its method alone."""
+    return f"{len(parts)} slices" if isinstance(parts, list) and len(parts) > 1 else "by recipe"
 
 
 def printable(text: str) -> str:

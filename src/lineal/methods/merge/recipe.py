@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 from lineal.derivation.canonical import Json, exact
 from lineal.errors import MethodError
 from lineal.methods.merge.settings import Settings, Value, look_up
-from lineal.methods.method import Method, Reproducibility
+from lineal.methods.method import Method, Reproducibility, nearest
 from lineal.methods.streaming import StreamingMethod
 
 Blocks: TypeAlias = tuple[int, int]
@@ -102,11 +102,22 @@ class MergeRecipe(Method):
             raise MethodError("recipe: of several parts each needs a range of blocks")
         if self.dtype not in (None, *DTYPES):
             raise MethodError(f"recipe: dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        self._check_options()
         for part in self.parts:
             if self.merging.uses_base and part.base is None and not self.merging.base_is_optional:
                 raise MethodError(f"{self.method}: a base is needed, task vectors are differences from it")
             if part.base is not None and not self.merging.uses_base:
                 raise MethodError(f"{self.method}: has no use for a base; list it among the models")
+
+    def _check_options(self) -> None:
+        known, by_model = self.merging.option_names(), self.merging.options_by_model()
+        for option in dict.fromkeys(option for settings in self.mentioned() for option in settings):
+            if option not in known:
+                raise MethodError(f"{self.method}: unknown option {option!r} ({nearest(option, known)})")
+        for part in self.parts:
+            for option in dict.fromkeys(option for model in part.models for option in model.options):
+                if option not in by_model and len(part.models) > 1:
+                    raise MethodError(f"{self.method}: {option} is for all models, and is given for one of them")
 
     @property
     def merging(self) -> type[StreamingMethod]:
