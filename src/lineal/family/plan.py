@@ -17,6 +17,7 @@ from lineal.engines.sources import GGUF_IS_NO_PARENT
 from lineal.errors import CheckpointError, MethodError
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.run import Workbench
+from lineal.family.streams import Streamed
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.distill import Distill
 from lineal.methods.finetune import FullFineTune, Lora, Scratch
@@ -101,12 +102,8 @@ def _of_recipe(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forec
             return parents[0].base or parents[0]
         case Distill() as method:
             return _student(method, parents[-1].base or parents[-1], recipe.name)
-        case MergeRecipe() as method:
-            return _recipe(method, parents, [reference.model for reference in recipe.inputs])
-        case AdapterMerge():
-            return parents[-1].base or parents[0]
-        case StreamingMethod() as method:
-            return _streamed(method, parents[0].base or parents[0], recipe.inputs[-1].model)
+        case StreamingMethod() | MergeRecipe() as method:
+            return _streamed(method, parents, [reference.model for reference in recipe.inputs])
         case _:
             raise MethodError(f"{recipe.name}: nothing knows what {type(recipe.method).__name__} makes")
 
@@ -119,8 +116,13 @@ def _parents(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forecas
     return found
 
 
-def _streamed(method: StreamingMethod, parent: _Forecast, label: str) -> _Forecast:
+def _streamed(method: Streamed, parents: Sequence[_Forecast], labels: Sequence[str]) -> _Forecast:
     """The tensors of the one parent, or of the first; what its planning would refuse is refused."""
+    if isinstance(method, MergeRecipe):
+        return _recipe(method, parents, labels)
+    if isinstance(method, AdapterMerge):
+        return parents[-1].base or parents[0]
+    parent, label = parents[0].base or parents[0], labels[-1]
     if isinstance(method, GgufQuantization):
         stored = [tensor.name for tensor in parent.tensors]
         return _Forecast(gguf_tensors(method, parent.config, stored, label), {}, form="gguf")
