@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, final
 
 from lineal.checkpoint.layout import Planned
@@ -13,6 +14,7 @@ from lineal.engines.extra import require_training
 from lineal.engines.quantizing import gguf_tensors
 from lineal.engines.sources import GGUF_IS_NO_PARENT
 from lineal.errors import CheckpointError, MethodError
+from lineal.family.preflight import refuse_impossible
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.run import Workbench
 from lineal.family.workshop import Placed, Workshop
@@ -21,6 +23,8 @@ from lineal.methods.finetune import FullFineTune, Lora, Scratch
 from lineal.methods.merge import AdapterMerge
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
+
+Status = Literal["present", "to download", "to build", "unknown"]
 
 _PRUNED = "zeros are stored like any weight: it is as large and as fast as its parent"
 
@@ -33,7 +37,7 @@ class PlannedModel:
     name: str
     how: str
     parents: tuple[str, ...]
-    status: Literal["present", "to build"]
+    status: Status
     parameters: int
     tensor_bytes: int
     note: str
@@ -51,12 +55,19 @@ class _Forecast:
 
 
 def plan_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[str] = ()) -> list[PlannedModel]:
-    """Nothing is built and no weights are read, but for hashing originals that are not known yet."""
-    bench = Workbench(workshop, family, out)
+    """Nothing is built, downloaded, registered or named; weights are read to tell whether a model is up to date."""
+    with TemporaryDirectory(prefix="lineal-headers-") as headers:
+        return _plan(Workbench(workshop, family, out), Path(headers), wanted)
+
+
+def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[PlannedModel]:
+    recipes = bench.selected(wanted)
+    originals = {recipe.name: bench.see(recipe, headers) for recipe in recipes if recipe.origin}
+    refuse_impossible(recipes, originals)
     forecasts: dict[str, _Forecast] = {}
     planned: list[PlannedModel] = []
-    for recipe in bench.selected(wanted):
-        placed = bench.present(recipe)
+    for recipe in recipes:
+        status, placed = _status(bench, recipe, originals)
         if placed is not None:
             bench.placed[recipe.name] = placed
         forecast = _of_placed(placed) if placed else _of_recipe(bench, recipe, forecasts)
@@ -66,13 +77,33 @@ def plan_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[
                 name=recipe.name,
                 how=f"{recipe.kind}, {recipe.method.name}" if recipe.method else "original",
                 parents=tuple(reference.model for reference in recipe.inputs),
-                status="present" if placed else "to build",
+                status=status,
                 parameters=sum(tensor.elements for tensor in forecast.tensors),
                 tensor_bytes=sum(tensor.byte_length for tensor in forecast.tensors),
-                note=_PRUNED if recipe.kind == "prune" else "",
+                note=_note(recipe, status),
             )
         )
     return planned
+
+
+def _status(bench: Workbench, recipe: ModelRecipe, originals: Mapping[str, Placed]) -> tuple[Status, Placed | None]:
+    """An original that is not here yet has no hash, so whether what was made from it is up to date is not known."""
+    if recipe.name in originals:
+        original = originals[recipe.name]
+        return "to download" if original.checkpoint.headers_only else "present", original
+    unhashed = any(r.model in originals and originals[r.model].checkpoint.headers_only for r in recipe.inputs)
+    if unhashed:
+        return "unknown" if (bench.out / recipe.name).exists() else "to build", None
+    placed = bench.present(recipe)
+    return "present" if placed else "to build", placed
+
+
+def _note(recipe: ModelRecipe, status: Status) -> str:
+    if status == "unknown":
+        return "whether it is up to date is unknown until its original is downloaded"
+    if status == "to download":
+        return "seen by its headers; its model hash is unknown until downloaded"
+    return _PRUNED if recipe.kind == "prune" else ""
 
 
 def _of_placed(placed: Placed) -> _Forecast:
