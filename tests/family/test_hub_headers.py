@@ -3,15 +3,16 @@
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from lineal.checkpoint.hashing import hash_checkpoint
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.errors import CheckpointError, StorageError
+from lineal.errors import AnswerIsNo, CheckpointError, StorageError
 from lineal.family.hub_headers import read_headers
-from lineal.family.plan import PlannedModel, plan_family
+from lineal.family.plan import PlannedModel, plan_family, require_room
 from lineal.family.read import read_family
 from lineal.family.run import run_family
 from lineal.family.workshop import Workshop
@@ -62,6 +63,7 @@ def header_bytes(file: Path) -> int:
 def test_a_plan_asks_for_headers_and_for_no_byte_of_weights(workshop: Workshop, tmp_path: Path, hub: Hub) -> None:
     planned = plan(workshop, tmp_path)
     assert planned["mean"].parameters == 300 * 256 + 256
+    assert planned["mean"].bytes_read == 2 * 4 * (300 * 256 + 256)
     assert {name: model.status for name, model in planned.items()} == {
         "one": "to download",
         "two": "to download",
@@ -129,3 +131,13 @@ def test_a_size_that_does_not_fit_the_header_is_refused(tmp_path: Path, hub: Hub
     hub.sizes["model.safetensors"] = 1_000_000
     with pytest.raises(CheckpointError, match="bytes left over"):
         read_headers("org/one", COMMIT, tmp_path / "headers")
+
+
+def test_a_plan_that_does_not_fit_answers_no(
+    workshop: Workshop, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(workshop, tmp_path).values()
+    require_room(planned, tmp_path / "models")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 * 4 * 300 * 256))
+    with pytest.raises(AnswerIsNo, match="does not fit: 924,672 bytes to write, 921,600 free"):
+        require_room(planned, tmp_path / "models")

@@ -31,6 +31,13 @@ def cached_snapshot(repository: str, revision: str) -> Path | None:
     return Path(found)
 
 
+def hub_cache() -> Path:
+    """Where downloads go."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
 def small_files(repository: str, revision: str) -> Path:
     """The cache's folder with everything that is wanted but weights; where others lie there, they stay."""
     from huggingface_hub import snapshot_download

@@ -13,8 +13,9 @@ from lineal.engines.depth import block_count, shallower_config, shallower_names
 from lineal.engines.extra import require_training
 from lineal.engines.quantizing import gguf_tensors
 from lineal.engines.sources import GGUF_IS_NO_PARENT
-from lineal.errors import CheckpointError, MethodError
-from lineal.family.preflight import refuse_impossible
+from lineal.errors import AnswerIsNo, CheckpointError, MethodError
+from lineal.family.hub import hub_cache
+from lineal.family.preflight import foresee, refuse_impossible
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.run import Workbench
 from lineal.family.workshop import Placed, Workshop
@@ -23,6 +24,7 @@ from lineal.methods.finetune import FullFineTune, Lora, Scratch
 from lineal.methods.merge import AdapterMerge
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
+from lineal.planning.disk import without_room
 
 Status = Literal["present", "to download", "to build", "unknown"]
 
@@ -32,7 +34,10 @@ _PRUNED = "zeros are stored like any weight: it is as large and as fast as its p
 @final
 @dataclass(frozen=True)
 class PlannedModel:
-    """One line of a plan. parameters and tensor_bytes: of the model's own tensors; note: what they do not tell."""
+    """One line of a plan. parameters and tensor_bytes: of the model's own tensors; note: what they do not tell.
+
+    bytes_read: by a streamed derivation, all its passes together; None where that is not known.
+    """
 
     name: str
     how: str
@@ -40,6 +45,7 @@ class PlannedModel:
     status: Status
     parameters: int
     tensor_bytes: int
+    bytes_read: int | None
     note: str
 
 
@@ -60,6 +66,15 @@ def plan_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[
         return _plan(Workbench(workshop, family, out), Path(headers), wanted)
 
 
+def require_room(plan: Iterable[PlannedModel], out: Path) -> None:
+    """The answer is no where what is to be downloaded and built is more than the disks have free."""
+    places: Mapping[Status, Path] = {"to build": out, "unknown": out, "to download": hub_cache()}
+    writes = [(places[model.status], model.tensor_bytes) for model in plan if model.status in places]
+    lacking = without_room(writes)
+    if lacking:
+        raise AnswerIsNo("\n".join(lacking))
+
+
 def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[PlannedModel]:
     recipes = bench.selected(wanted)
     originals = {recipe.name: bench.see(recipe, headers) for recipe in recipes if recipe.origin}
@@ -72,6 +87,7 @@ def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[Planne
             bench.placed[recipe.name] = placed
         forecast = _of_placed(placed) if placed else _of_recipe(bench, recipe, forecasts)
         forecasts[recipe.name] = forecast
+        stream = None if placed else foresee(recipe, bench.placed)
         planned.append(
             PlannedModel(
                 name=recipe.name,
@@ -80,6 +96,7 @@ def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[Planne
                 status=status,
                 parameters=sum(tensor.elements for tensor in forecast.tensors),
                 tensor_bytes=sum(tensor.byte_length for tensor in forecast.tensors),
+                bytes_read=stream.bytes_read if stream else None,
                 note=_note(recipe, status),
             )
         )

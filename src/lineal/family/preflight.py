@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
+from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import CheckpointError, LinealError
 from lineal.family.hub import cached_snapshot
 from lineal.family.hub_headers import read_headers
@@ -38,14 +39,19 @@ def refuse_impossible(recipes: Iterable[ModelRecipe], originals: Mapping[str, Pl
 
 
 def _fault(recipe: ModelRecipe, originals: Mapping[str, Placed]) -> LinealError | None:
-    inputs = [(reference.role, originals.get(reference.model)) for reference in recipe.inputs]
-    known = [(role, placed) for role, placed in inputs if placed is not None and placed.form == "full"]
-    if not isinstance(recipe.method, StreamingMethod) or len(known) < len(inputs):
-        return None
-    base = next((placed for role, placed in known if role == "base"), None)
-    parents = [placed for role, placed in known if role != "base"]
     try:
-        plan_stream(recipe.method, stream_inputs(recipe.method, base, parents))
+        foresee(recipe, originals)
     except LinealError as error:
         return error
     return None
+
+
+def foresee(recipe: ModelRecipe, placed: Mapping[str, Placed]) -> StreamPlan | None:
+    """The engine's plan of a streamed derivation, where all its inputs are among `placed`, in full."""
+    inputs = [(reference.role, placed.get(reference.model)) for reference in recipe.inputs]
+    known = [(role, found) for role, found in inputs if found is not None and found.form == "full"]
+    if not isinstance(recipe.method, StreamingMethod) or len(known) < len(inputs):
+        return None
+    base = next((found for role, found in known if role == "base"), None)
+    parents = [found for role, found in known if role != "base"]
+    return plan_stream(recipe.method, stream_inputs(recipe.method, base, parents))
