@@ -31,7 +31,7 @@ def run(
     from lineal.cli.family_report import print_built, print_plan
     from lineal.cli.workshop import open_workshop
     from lineal.family.evaluation import evaluate_family
-    from lineal.family.plan import plan_family
+    from lineal.family.plan import plan_family, require_room
     from lineal.family.read import read_family
     from lineal.family.run import run_family
 
@@ -39,7 +39,9 @@ def run(
     with open_workshop(registry, threads) as workshop:
         family = read_family(path, workshop.knows)
         if dry_run:
-            print_plan(plan_family(workshop, family, out, names), as_json)
+            plan = plan_family(workshop, family, out, names)
+            print_plan(plan, as_json)
+            require_room(plan, out)
             return
         built = run_family(workshop, family, out, names)
         if evaluate:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, final
 
 from lineal.checkpoint.layout import Planned
@@ -14,7 +15,9 @@ from lineal.engines.extra import require_training
 from lineal.engines.merging import recipe_config, stored_as
 from lineal.engines.quantizing import gguf_tensors
 from lineal.engines.sources import GGUF_IS_NO_PARENT
-from lineal.errors import CheckpointError, MethodError
+from lineal.errors import AnswerIsNo, CheckpointError, MethodError
+from lineal.family.hub import hub_cache
+from lineal.family.preflight import foresee, refuse_impossible
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.run import Workbench
 from lineal.family.streams import Streamed
@@ -24,6 +27,9 @@ from lineal.methods.finetune import FullFineTune, Lora, Scratch
 from lineal.methods.merge import AdapterMerge, MergeRecipe
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
+from lineal.planning.disk import without_room
+
+Status = Literal["present", "to download", "to build", "unknown"]
 
 _PRUNED = "zeros are stored like any weight: it is as large and as fast as its parent"
 
@@ -31,14 +37,18 @@ _PRUNED = "zeros are stored like any weight: it is as large and as fast as its p
 @final
 @dataclass(frozen=True)
 class PlannedModel:
-    """One line of a plan. parameters and tensor_bytes: of the model's own tensors; note: what they do not tell."""
+    """One line of a plan. parameters and tensor_bytes: of the model's own tensors; note: what they do not tell.
+
+    bytes_read: by a streamed derivation, all its passes together; None where that is not known.
+    """
 
     name: str
     how: str
     parents: tuple[str, ...]
-    status: Literal["present", "to build"]
+    status: Status
     parameters: int
     tensor_bytes: int
+    bytes_read: int | None
     note: str
 
 
@@ -54,28 +64,66 @@ class _Forecast:
 
 
 def plan_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[str] = ()) -> list[PlannedModel]:
-    """Nothing is built and no weights are read, but for hashing originals that are not known yet."""
-    bench = Workbench(workshop, family, out)
+    """Nothing is built, downloaded, registered or named; weights are read to tell whether a model is up to date."""
+    with TemporaryDirectory(prefix="lineal-headers-") as headers:
+        return _plan(Workbench(workshop, family, out), Path(headers), wanted)
+
+
+def require_room(plan: Iterable[PlannedModel], out: Path) -> None:
+    """The answer is no where what is to be downloaded and built is more than the disks have free."""
+    places: Mapping[Status, Path] = {"to build": out, "unknown": out, "to download": hub_cache()}
+    writes = [(places[model.status], model.tensor_bytes) for model in plan if model.status in places]
+    lacking = without_room(writes)
+    if lacking:
+        raise AnswerIsNo("\n".join(lacking))
+
+
+def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[PlannedModel]:
+    recipes = bench.selected(wanted)
+    originals = {recipe.name: bench.see(recipe, headers) for recipe in recipes if recipe.origin}
+    refuse_impossible(recipes, originals)
     forecasts: dict[str, _Forecast] = {}
     planned: list[PlannedModel] = []
-    for recipe in bench.selected(wanted):
-        placed = bench.present(recipe)
+    for recipe in recipes:
+        status, placed = _status(bench, recipe, originals)
         if placed is not None:
             bench.placed[recipe.name] = placed
         forecast = _of_placed(placed) if placed else _of_recipe(bench, recipe, forecasts)
         forecasts[recipe.name] = forecast
+        stream = None if placed else foresee(recipe, bench.placed)
         planned.append(
             PlannedModel(
                 name=recipe.name,
                 how=f"{recipe.kind}, {recipe.method.name}" if recipe.method else "original",
                 parents=tuple(reference.model for reference in recipe.inputs),
-                status="present" if placed else "to build",
+                status=status,
                 parameters=sum(tensor.elements for tensor in forecast.tensors),
                 tensor_bytes=sum(tensor.byte_length for tensor in forecast.tensors),
-                note=_PRUNED if recipe.kind == "prune" else "",
+                bytes_read=stream.bytes_read if stream else None,
+                note=_note(recipe, status),
             )
         )
     return planned
+
+
+def _status(bench: Workbench, recipe: ModelRecipe, originals: Mapping[str, Placed]) -> tuple[Status, Placed | None]:
+    """An original that is not here yet has no hash, so whether what was made from it is up to date is not known."""
+    if recipe.name in originals:
+        original = originals[recipe.name]
+        return "to download" if original.checkpoint.headers_only else "present", original
+    unhashed = any(r.model in originals and originals[r.model].checkpoint.headers_only for r in recipe.inputs)
+    if unhashed:
+        return "unknown" if (bench.out / recipe.name).exists() else "to build", None
+    placed = bench.present(recipe)
+    return "present" if placed else "to build", placed
+
+
+def _note(recipe: ModelRecipe, status: Status) -> str:
+    if status == "unknown":
+        return "whether it is up to date is unknown until its original is downloaded"
+    if status == "to download":
+        return "seen by its headers; its model hash is unknown until downloaded"
+    return _PRUNED if recipe.kind == "prune" else ""
 
 
 def _of_placed(placed: Placed) -> _Forecast:
