@@ -9,9 +9,9 @@ from lineal.errors import CheckpointError, LinealError
 from lineal.family.hub import cached_snapshot
 from lineal.family.hub_headers import read_headers
 from lineal.family.recipe import ModelRecipe, Origin
-from lineal.family.streams import plan_stream, stream_inputs
+from lineal.family.streams import Streamed, plan_stream, recipe_inputs, stream_inputs
 from lineal.family.workshop import Placed, Workshop
-from lineal.methods.streaming import StreamingMethod
+from lineal.methods.merge import MergeRecipe
 
 
 def see_original(workshop: Workshop, label: str, origin: Origin, headers: Path) -> Placed:
@@ -50,8 +50,10 @@ def foresee(recipe: ModelRecipe, placed: Mapping[str, Placed]) -> StreamPlan | N
     """The engine's plan of a streamed derivation, where all its inputs are among `placed`, in full."""
     inputs = [(reference.role, placed.get(reference.model)) for reference in recipe.inputs]
     known = [(role, found) for role, found in inputs if found is not None and found.form == "full"]
-    if not isinstance(recipe.method, StreamingMethod) or len(known) < len(inputs):
+    if not isinstance(recipe.method, Streamed) or len(known) < len(inputs):
         return None
+    if isinstance(recipe.method, MergeRecipe):
+        return plan_stream(recipe.method, recipe_inputs(recipe.method, known))
     base = next((found for role, found in known if role == "base"), None)
     parents = [found for role, found in known if role != "base"]
     return plan_stream(recipe.method, stream_inputs(recipe.method, base, parents))
