@@ -9,7 +9,7 @@ from lineal.errors import CheckpointError, LinealError
 from lineal.family.hub import cached_snapshot
 from lineal.family.hub_headers import read_headers
 from lineal.family.recipe import ModelRecipe, Origin
-from lineal.family.streams import Streamed, plan_stream, recipe_inputs, stream_inputs
+from lineal.family.streams import Inputs, Streamed, plan_stream, recipe_inputs, stream_inputs
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.merge import MergeRecipe
 
@@ -48,12 +48,12 @@ def _fault(recipe: ModelRecipe, originals: Mapping[str, Placed]) -> LinealError 
 
 def foresee(recipe: ModelRecipe, placed: Mapping[str, Placed]) -> StreamPlan | None:
     """The engine's plan of a streamed derivation, where all its inputs are among `placed`, in full."""
-    inputs = [(reference.role, placed.get(reference.model)) for reference in recipe.inputs]
-    known = [(role, found) for role, found in inputs if found is not None and found.form == "full"]
-    if not isinstance(recipe.method, Streamed) or len(known) < len(inputs):
+    found = [(reference.role, placed[reference.model]) for reference in recipe.inputs if reference.model in placed]
+    known: Inputs = tuple((role, model) for role, model in found if model.form == "full")
+    if not isinstance(recipe.method, Streamed) or len(known) < len(recipe.inputs):
         return None
     if isinstance(recipe.method, MergeRecipe):
         return plan_stream(recipe.method, recipe_inputs(recipe.method, known))
-    base = next((found for role, found in known if role == "base"), None)
-    parents = [found for role, found in known if role != "base"]
+    base = next((model for role, model in known if role == "base"), None)
+    parents = [model for role, model in known if role != "base"]
     return plan_stream(recipe.method, stream_inputs(recipe.method, base, parents))
