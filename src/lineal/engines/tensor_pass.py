@@ -106,9 +106,9 @@ class TensorPass:
 
     def _emit(self, block: Block, raw: NDArray[np.uint8], digest: blake3) -> None:
         planned = self._job.planned
-        if not self._allow_nonfinite:
+        finite = encode(block.out, planned.dtype, raw)
+        if not finite and not self._allow_nonfinite:
             _refuse_nonfinite(block.out, planned.dtype, block.start, "the child", planned.name)
-        encode(block.out, planned.dtype, raw)
         digest.update(raw.data)
         self._sink.write(planned, byte_length(planned.dtype, block.start), raw.data)
 
@@ -141,8 +141,8 @@ class TensorPass:
 
     def _decode(self, source: Source, row: NDArray[np.float32], start: int, first: bool) -> None:
         spec = source.spec
-        decode(self._raw[spec][: byte_length(spec.dtype, row.size)], spec.dtype, row)
-        if first and not self._allow_nonfinite:
+        finite = decode(self._raw[spec][: byte_length(spec.dtype, row.size)], spec.dtype, row)
+        if first and not finite and not self._allow_nonfinite:
             _refuse_nonfinite(row, "F32", start, source.model, spec.name)
         if source.update:
             b, a = self._updates[source.update]
