@@ -200,3 +200,22 @@ def test_every_verb_has_help_with_examples(lineal: Command) -> None:
         assert f"lineal {verb}" in told
         assert "Examples:" in told
     assert all(verb in lineal("--help").out for verb in verbs)
+
+
+def test_a_dry_run_says_what_a_merge_would_take_and_writes_nothing(lineal: Command) -> None:
+    Path("recipe.yml").write_text(
+        "merge_method: linear\nmodels: [{model: ./a}, {model: ./b}]\nparameters: {weight: [1, 2]}\n"
+    )
+    for words in (("recipe.yml", "m"), ("./a", "./b", "--method", "linear", "--out", "m")):
+        answer = lineal("merge", *words, "--dry-run")
+        assert answer.code == 0
+        assert "1 to build" in answer.out
+        assert "m: reads" in answer.out
+        assert not Path("m").exists()
+    assert lineal("log").out == ""
+
+
+def test_a_dry_run_tells_what_stands_against_a_merge(lineal: Command) -> None:
+    answer = lineal("merge", "./a", "./b", "--method", "ties", "--out", "m", "--dry-run")
+    assert answer.code == 2
+    assert "ties: a base is needed" in error_of(answer)

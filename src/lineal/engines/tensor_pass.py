@@ -172,6 +172,18 @@ class TensorPass:
         return [[str(spec.path), spec.name, digest.hex()] for spec, digest in digests.items()]
 
 
+def working_bytes(job: Job) -> int:
+    """What a pass holds at once: windows of stored and of decoded values, and an adapter's matrices."""
+    count = min(_window(job), job.planned.elements)
+    raw = sum(byte_length(spec.dtype, count) for spec in job.specs)
+    if job.method is None:
+        return raw
+    sources = (*job.models, *([job.base] if job.base else ()))
+    decoded = 4 * count * (len(sources) + 1)
+    adapters = sum(4 * (s.update.a.elements + s.update.b.elements) for s in sources if s.update)
+    return raw + decoded + byte_length(job.planned.dtype, count) + adapters
+
+
 def _window(job: Job) -> int:
     """Elements read at once: as many whole units of the method as fit, at least one."""
     unit = job.method.unit(job.site) if job.method else 1

@@ -1,5 +1,6 @@
 """What a run would do: order, what is there already, parameters and bytes of what is not."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,9 @@ from lineal.planning.disk import without_room
 
 Status = Literal["present", "to download", "to build", "unknown"]
 
+_PROGRAM_BYTES = 185_000_000
+"""The resident set of a merge of tiny models, measured: interpreter, numba, SQLAlchemy and their like."""
+
 _PRUNED = "zeros are stored like any weight: it is as large and as fast as its parent"
 
 
@@ -39,7 +43,8 @@ _PRUNED = "zeros are stored like any weight: it is as large and as fast as its p
 class PlannedModel:
     """One line of a plan. parameters and tensor_bytes: of the model's own tensors; note: what they do not tell.
 
-    bytes_read: by a streamed derivation, all its passes together; None where that is not known.
+    bytes_read: by a streamed derivation, all its passes together; memory_bytes: at its peak, the program included;
+    None where that is not known.
     """
 
     name: str
@@ -49,6 +54,7 @@ class PlannedModel:
     parameters: int
     tensor_bytes: int
     bytes_read: int | None
+    memory_bytes: int | None
     note: str
 
 
@@ -80,8 +86,10 @@ def require_room(plan: Iterable[PlannedModel], out: Path) -> None:
 
 def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[PlannedModel]:
     recipes = bench.selected(wanted)
+    threads = bench.workshop.threads or os.cpu_count() or 1
     originals = {recipe.name: bench.see(recipe, headers) for recipe in recipes if recipe.origin}
-    refuse_impossible(recipes, originals)
+    elsewhere = bench.elsewhere(recipes)
+    refuse_impossible(recipes, {**originals, **elsewhere})
     forecasts: dict[str, _Forecast] = {}
     planned: list[PlannedModel] = []
     for recipe in recipes:
@@ -90,7 +98,7 @@ def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[Planne
             bench.placed[recipe.name] = placed
         forecast = _of_placed(placed) if placed else _of_recipe(bench, recipe, forecasts)
         forecasts[recipe.name] = forecast
-        stream = None if placed else foresee(recipe, bench.placed)
+        stream = None if placed else foresee(recipe, {**bench.placed, **elsewhere})
         planned.append(
             PlannedModel(
                 name=recipe.name,
@@ -100,7 +108,8 @@ def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[Planne
                 parameters=sum(tensor.elements for tensor in forecast.tensors),
                 tensor_bytes=sum(tensor.byte_length for tensor in forecast.tensors),
                 bytes_read=stream.bytes_read if stream else None,
-                note=_note(recipe, status),
+                memory_bytes=_PROGRAM_BYTES + stream.working_bytes(threads) if stream else None,
+                note="; ".join([*filter(None, [_note(recipe, status)]), *(stream.remarks if stream else ())]),
             )
         )
     return planned

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
+from lineal.derivation.step import Role
 from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import CheckpointError, LinealError
 from lineal.family.hub import cached_snapshot
 from lineal.family.hub_headers import read_headers
 from lineal.family.recipe import ModelRecipe, Origin
-from lineal.family.streams import Inputs, Streamed, plan_stream, recipe_inputs, stream_inputs
+from lineal.family.streams import Streamed, plan_stream, recipe_inputs, stream_inputs
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.merge import MergeRecipe
 
@@ -48,8 +49,11 @@ def _fault(recipe: ModelRecipe, originals: Mapping[str, Placed]) -> LinealError 
 
 def foresee(recipe: ModelRecipe, placed: Mapping[str, Placed]) -> StreamPlan | None:
     """The engine's plan of a streamed derivation, where all its inputs are among `placed`, in full."""
-    found = [(reference.role, placed[reference.model]) for reference in recipe.inputs if reference.model in placed]
-    known: Inputs = tuple((role, model) for role, model in found if model.form == "full")
+    known: list[tuple[Role, Placed]] = [
+        (reference.role, placed[reference.model])
+        for reference in recipe.inputs
+        if reference.model in placed and placed[reference.model].form == "full"
+    ]
     if not isinstance(recipe.method, Streamed) or len(known) < len(recipe.inputs):
         return None
     if isinstance(recipe.method, MergeRecipe):

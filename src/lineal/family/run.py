@@ -78,6 +78,11 @@ class Workbench:
         """An original without registering or naming it; see `see_original`."""
         return see_original(self.workshop, str(self.name(recipe.name)), cast(Origin, recipe.origin), headers)
 
+    def elsewhere(self, recipes: Iterable[ModelRecipe]) -> dict[str, Placed]:
+        """The models that recipes take from outside the family, as they call them."""
+        named = {r.model for recipe in recipes for r in recipe.inputs if r.model not in self.family.models}
+        return {name: self.workshop.find(name) for name in sorted(named)}
+
     def _inputs(self, recipe: ModelRecipe) -> Inputs:
         found: list[tuple[Role, Placed]] = [(r.role, self._find(r.model)) for r in recipe.inputs]
         for _, placed in found:
