@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.checkpoint.ggml_blocks import BLOCK_CODECS, decode_blocks, encode_blocks
+from lineal.checkpoint.storage import BLOCKS
 from lineal.errors import CheckpointError
 from lineal.kernels import kernel
 
@@ -52,6 +53,8 @@ def decode(raw: Raw, dtype: str, out: Float32) -> bool:
         return bool(_widen_bf16(raw.view("<u2"), out.view(np.uint32)) < _TOO_LARGE["F32"])
     if dtype in BLOCK_CODECS:
         decode_blocks(raw, dtype, out)
+    elif dtype in BLOCKS:
+        _dequantize(raw, dtype, out)
     else:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by first_nonfinite
             np.copyto(out, raw.view(_known(dtype)), casting="same_kind" if dtype == "F64" else "safe")
@@ -81,6 +84,14 @@ def first_nonfinite(values: Float32, dtype: str) -> int:
     bits = values.view(np.uint32)
     limit = _TOO_LARGE[dtype]
     return _first_from(bits, limit) if _largest_magnitude(bits) >= limit else -1
+
+
+def _dequantize(raw: Raw, dtype: str, out: Float32) -> None:
+    """By gguf's own decoders, which know every other block type."""
+    from gguf import GGMLQuantizationType, dequantize  # noqa: PLC0415 - only where a parent is stored so
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.copyto(out, dequantize(raw, GGMLQuantizationType[dtype]))
 
 
 def _known(dtype: str) -> Any:

@@ -14,6 +14,7 @@ from lineal.checkpoint.storage import byte_length
 from lineal.engines.gguf_llama import ROTARY_DIVISORS, TURNED, Llama, gguf_names, llama_tensors
 from lineal.engines.rotary import Rotary
 from lineal.errors import CheckpointError
+from lineal.methods.quantize.rotary_pairs import halves
 
 Float32: TypeAlias = NDArray[np.float32]
 
@@ -110,20 +111,27 @@ def is_tied(checkpoint: Checkpoint) -> bool:
 
 
 def llama_weights(checkpoint: Checkpoint, llama: Llama) -> Iterator[tuple[str, Float32]]:
-    """transformers' name of each tensor and its values; what is missing, left over or of another shape is refused."""
+    """transformers' name of each tensor and its values."""
+    for name, spec in check_tensors(checkpoint, llama).items():
+        values = _values(checkpoint, spec)
+        yield name, halves(values, llama.head_size) if name.endswith(TURNED) else values
+
+
+def check_tensors(checkpoint: Checkpoint, llama: Llama) -> dict[str, TensorSpec]:
+    """transformers' name of each tensor; what is missing, left over or of another shape is refused."""
     tied = is_tied(checkpoint)
     names, shapes = gguf_names(llama, tied=tied), llama_tensors(llama, tied=tied)
     for unknown in sorted(checkpoint.keys() - {*names.values(), ROTARY_DIVISORS}):
         raise CheckpointError(f"{checkpoint.place}: {unknown!r} is no tensor of its architecture")
+    found: dict[str, TensorSpec] = {}
     for name, shape in shapes.items():
         if names[name] not in checkpoint:
             raise CheckpointError(f"{checkpoint.place}: has no {names[name]!r}")
-        spec = checkpoint[names[name]]
-        if spec.shape != shape:
-            wanted = list(shape)
-            raise CheckpointError(f"{checkpoint.place}: {spec.name!r} is {list(spec.shape)}, its keys say {wanted}")
-        values = _values(checkpoint, spec)
-        yield name, _halves(values, llama.head_size) if name.endswith(TURNED) else values
+        found[name] = checkpoint[names[name]]
+        if found[name].shape != shape:
+            is_shape = list(found[name].shape)
+            raise CheckpointError(f"{checkpoint.place}: {names[name]!r} is {is_shape}, its keys say {list(shape)}")
+    return found
 
 
 def _values(checkpoint: Checkpoint, spec: TensorSpec) -> Float32:
@@ -134,9 +142,3 @@ def _values(checkpoint: Checkpoint, spec: TensorSpec) -> Float32:
         return dequantize(rows, GGMLQuantizationType[spec.dtype]).reshape(spec.shape)
     except NotImplementedError:
         raise CheckpointError(f"{checkpoint.place}: {spec.name!r} is {spec.dtype}, which cannot be decoded") from None
-
-
-def _halves(values: Float32, head_size: int) -> Float32:
-    """The rows of a head from neighbouring pairs back to two halves: the inverse of `RotaryPairs`."""
-    pairs = values.reshape(-1, head_size // 2, 2, *values.shape[1:])
-    return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(values.shape)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from lineal.checkpoint.dtypes import FLOATS
-from lineal.checkpoint.package import licence_hash, vocabulary
+from lineal.checkpoint.package import licence_hash
 from lineal.checkpoint.reader import read_json
-from lineal.engines.chat_templates import chat_templates
+from lineal.engines.chat_templates import DEFAULT, chat_templates
 from lineal.engines.composition import ComposedTensor
 from lineal.engines.sources import Model
 from lineal.methods.merge.recipe import Part
@@ -31,7 +31,7 @@ def merge_remarks(inputs: Sequence[Model]) -> tuple[str, ...]:
     donor = inputs[0]
     remarks: list[str] = []
     for model in others(inputs):
-        if licence_hash(model.folder) not in (None, licence_hash(donor.folder)):
+        if _licence(model) not in (None, _licence(donor)):
             remarks.append(f"the licence of {model.name} differs from that of {donor.name}, which the child gets")
         theirs = _templates(model)
         if theirs and theirs != _templates(donor):
@@ -101,7 +101,7 @@ def _tensor_faults(tensor: ComposedTensor, inputs: Sequence[Model]) -> Iterator[
 
 def _vocabulary_faults(donor: Model, model: Model) -> Iterator[str]:
     """A model without a tokenizer makes no statement about what its ids mean."""
-    ours, theirs = vocabulary(donor.folder), vocabulary(model.folder)
+    ours, theirs = donor.vocabulary, model.vocabulary
     if ours is None or theirs is None or ours == theirs:
         return
     token = min(t for t in ours.keys() | theirs.keys() if ours.get(t) != theirs.get(t))
@@ -114,6 +114,15 @@ def _id(table: Mapping[str, int], token: str) -> str:
     return str(table.get(token, "absent"))
 
 
+def _licence(model: Model) -> bytes | None:
+    return None if model.checkpoint.lone else licence_hash(model.folder)
+
+
 def _templates(model: Model) -> Mapping[str, str]:
+    if model.checkpoint.form == "gguf":
+        from lineal.engines.gguf_parent import gguf_chat_template  # noqa: PLC0415 - gguf, only where there is one
+
+        template = gguf_chat_template(model.checkpoint)
+        return {} if template is None else {DEFAULT: template}
     settings = model.folder / _SETTINGS
     return chat_templates(model.folder, read_json(settings) if settings.is_file() else {})

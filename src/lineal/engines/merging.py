@@ -11,7 +11,7 @@ from lineal.engines.depth import stacked_config
 from lineal.engines.jobs import Job
 from lineal.engines.merge_faults import merge_faults, merge_remarks
 from lineal.engines.sources import Model
-from lineal.engines.stream_plan import Child, EditedFolder, OrdinaryFolder, StreamPlan
+from lineal.engines.stream_plan import Child, EditedFolder, OrdinaryFolder, StreamPlan, WrittenFolder
 from lineal.errors import CheckpointError
 from lineal.methods.merge.recipe import MergeRecipe, Part, Stretch
 from lineal.methods.streaming import StreamingMethod
@@ -30,7 +30,7 @@ def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | N
     tensors = list(whole(part, inputs))
     _refuse(method.name, [part], tensors, inputs)
     jobs = _jobs(tensors, inputs, lambda _: method, None)
-    return StreamPlan(jobs, OrdinaryFolder(inputs[0].folder), merge_remarks(inputs))
+    return StreamPlan(jobs, _child(inputs[0], inputs[0].config), merge_remarks(inputs))
 
 
 def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
@@ -42,7 +42,8 @@ def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
         return recipe.method_at(tensor.part, tensor.names[0], tensor.place)
 
     jobs = _jobs(tensors, inputs, method_for, recipe.dtype)
-    return StreamPlan(jobs, _child(recipe, inputs), merge_remarks(inputs))
+    config = recipe_config(recipe, [model.config for model in inputs], inputs[0].name)
+    return StreamPlan(jobs, _child(inputs[0], config), merge_remarks(inputs))
 
 
 def _refuse(method: str, parts: Sequence[Part], tensors: Sequence[ComposedTensor], inputs: Sequence[Model]) -> None:
@@ -77,10 +78,13 @@ def stored_as(asked: str | None, dtype: str) -> str:
     return asked if asked and dtype in FLOATS else dtype
 
 
-def _child(recipe: MergeRecipe, inputs: Sequence[Model]) -> Child:
-    donor = inputs[0]
-    config = recipe_config(recipe, [model.checkpoint.config for model in inputs], donor.name)
-    if config == donor.checkpoint.config:
+def _child(donor: Model, config: Mapping[str, Any]) -> Child:
+    """The donor's package, with this configuration."""
+    if donor.checkpoint.form == "gguf":
+        from lineal.engines.gguf_parent import gguf_package_files  # noqa: PLC0415 - gguf, only where there is one
+
+        return WrittenFolder(gguf_package_files(donor.checkpoint, config))
+    if config == donor.config:
         return OrdinaryFolder(donor.folder)
     return EditedFolder(donor.folder, {"config.json": config_content(config)})
 

@@ -1,16 +1,19 @@
 """Where a method's values come from: a stored tensor, or one with an adapter's update added on the fly."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from lineal.checkpoint.adapter import LowRankUpdate, low_rank_updates
+from lineal.checkpoint.package import vocabulary
 from lineal.checkpoint.reader import Checkpoint
 from lineal.checkpoint.safetensors_header import TensorSpec
+from lineal.checkpoint.storage import BLOCKS
 from lineal.errors import CheckpointError
 
-GGUF_IS_NO_PARENT = "is a GGUF, from which nothing is derived; name the model it was made from"
+GGUF_IS_NO_PARENT = "is a GGUF, which merges take and nothing else; name the model it was made from"
 
 _HEADS = ("lm_head.weight",)
 
@@ -18,11 +21,15 @@ _HEADS = ("lm_head.weight",)
 @final
 @dataclass(frozen=True)
 class Source:
-    """One parent's tensor as full weights: stored, plus a low-rank update where an adapter has one, in float32."""
+    """One parent's tensor as full weights: stored, plus a low-rank update where an adapter has one, in float32.
+
+    head_rows: of a tensor whose rows a GGUF has in pairs, how many a head has; they are turned back into halves.
+    """
 
     model: str
     spec: TensorSpec
     update: LowRankUpdate | None = None
+    head_rows: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -30,7 +37,15 @@ class Source:
 
     @property
     def dtype(self) -> str:
-        return self.spec.dtype
+        """What a child made of it is stored as, unless it is to be something else."""
+        return "F16" if self.spec.dtype in BLOCKS else self.spec.dtype
+
+    @property
+    def unit(self) -> int:
+        """Elements that a window never divides."""
+        if self.head_rows is not None:
+            return self.head_rows * math.prod(self.shape[1:])
+        return BLOCKS[self.spec.dtype][0] if self.spec.dtype in BLOCKS else 1
 
 
 @final
@@ -52,9 +67,23 @@ class Model(Mapping[str, Source]):
         return self.checkpoint.folder
 
     @property
+    def config(self) -> Mapping[str, Any]:
+        """Its config.json, which of a GGUF follows from the metadata."""
+        return _config(self.checkpoint)
+
+    @property
     def tied(self) -> bool:
         """Whether the output head is the input embedding."""
         return _tied(self.checkpoint)
+
+    @property
+    def vocabulary(self) -> Mapping[str, int] | None:
+        """Token -> id; None where nothing says."""
+        if self.checkpoint.form == "gguf":
+            from lineal.engines.gguf_parent import gguf_vocabulary  # noqa: PLC0415 - gguf, only where there is one
+
+            return gguf_vocabulary(self.checkpoint)
+        return vocabulary(self.folder)
 
     def __getitem__(self, name: str) -> Source:
         return self.sources[name]
@@ -69,7 +98,7 @@ class Model(Mapping[str, Source]):
 def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = None) -> Model:
     """A checkpoint, or an adapter on its base, as full weights; a tied output head is left out: it is the embedding."""
     if checkpoint.form == "gguf":
-        raise CheckpointError(f"{name}: {checkpoint.place} {GGUF_IS_NO_PARENT}")
+        return _of_gguf(name, checkpoint)
     if checkpoint.form != "full":
         raise CheckpointError(f"{name}: {checkpoint.folder} is an adapter; its base is needed to see full weights")
     if checkpoint.config.get("quantization_config"):
@@ -85,7 +114,25 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
     return Model(name, checkpoint, adapter, sources)
 
 
+def _of_gguf(name: str, checkpoint: Checkpoint) -> Model:
+    from lineal.engines.gguf_parent import gguf_tensors  # noqa: PLC0415
+
+    found = gguf_tensors(checkpoint).items()
+    sources = {key: Source(name, spec, head_rows=head_rows) for key, (spec, head_rows) in found}
+    return Model(name, checkpoint, None, sources)
+
+
+def _config(checkpoint: Checkpoint) -> Mapping[str, Any]:
+    if checkpoint.form == "gguf":
+        from lineal.engines.gguf_parent import gguf_config  # noqa: PLC0415
+
+        return gguf_config(checkpoint)
+    return checkpoint.config
+
+
 def _tied(checkpoint: Checkpoint) -> bool:
     """What the config says; old ones leave out their architecture's default, and a stored head then tells it."""
+    if checkpoint.form == "gguf":
+        return bool(_config(checkpoint)["tie_word_embeddings"])
     stored = any(head in checkpoint for head in _HEADS)
     return bool(checkpoint.config.get("tie_word_embeddings", not stored))

@@ -67,6 +67,24 @@ class EditedFolder:
 
 @final
 @dataclass(frozen=True)
+class WrittenFolder:
+    """A child in safetensors whose donor had no such files: all of them are written."""
+
+    files: Mapping[str, bytes]
+
+    def lay_out(self, tensors: Sequence[Planned]) -> Layout:
+        return lay_out(tensors)
+
+    def write_package(self, folder: Path) -> None:
+        for path, content in self.files.items():
+            (folder / path).write_bytes(content)
+
+    def package(self) -> Mapping[str, bytes]:
+        return {path: edited_hash(path, content) for path, content in self.files.items()}
+
+
+@final
+@dataclass(frozen=True)
 class StreamPlan:
     """A derivation before a weight is read: one job a tensor, and what surrounds them."""
 

@@ -1,5 +1,6 @@
 """One tensor's way through the engine: sweeps over bounded windows, every byte read once a sweep and hashed once."""
 
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from lineal.engines.jobs import Job, Sink
 from lineal.engines.sources import Source
 from lineal.errors import CheckpointError
 from lineal.methods.merge.adapter import add_low_rank
+from lineal.methods.quantize.rotary_pairs import halves
 from lineal.methods.streaming import Block, Emit, StreamingMethod
 
 WINDOW_ELEMENTS = 1 << 17
@@ -144,6 +146,9 @@ class TensorPass:
         finite = decode(self._raw[spec][: byte_length(spec.dtype, row.size)], spec.dtype, row)
         if first and not finite and not self._allow_nonfinite:
             _refuse_nonfinite(row, "F32", start, source.model, spec.name)
+        if source.head_rows is not None:
+            turned = halves(row.reshape(-1, *source.shape[1:]), source.head_rows)
+            np.copyto(row, turned.reshape(-1))
         if source.update:
             b, a = self._updates[source.update]
             add_low_rank(row, start, b, a)
@@ -185,8 +190,9 @@ def working_bytes(job: Job) -> int:
 
 
 def _window(job: Job) -> int:
-    """Elements read at once: as many whole units of the method as fit, at least one."""
-    unit = job.method.unit(job.site) if job.method else 1
+    """Elements read at once: as many whole units of the method and of its inputs as fit, at least one."""
+    sources = (*job.models, *([job.base] if job.base else ()))
+    unit = math.lcm(job.method.unit(job.site) if job.method else 1, *(max(1, source.unit) for source in sources))
     return max(1, WINDOW_ELEMENTS // unit) * unit
 
 

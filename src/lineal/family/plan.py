@@ -15,7 +15,7 @@ from lineal.engines.depth import block_count, shallower_config, shallower_names
 from lineal.engines.extra import require_training
 from lineal.engines.merging import recipe_config, stored_as
 from lineal.engines.quantizing import gguf_tensors
-from lineal.engines.sources import GGUF_IS_NO_PARENT
+from lineal.engines.sources import GGUF_IS_NO_PARENT, full_model
 from lineal.errors import AnswerIsNo, CheckpointError, MethodError
 from lineal.family.hub import hub_cache
 from lineal.family.preflight import foresee, refuse_impossible
@@ -142,6 +142,15 @@ def _of_placed(placed: Placed) -> _Forecast:
     return _Forecast(tensors, config, base, placed.form)
 
 
+def _as_parent(placed: Placed) -> _Forecast:
+    """The same as a merge sees it: a GGUF under transformers' names."""
+    if placed.form != "gguf":
+        return _of_placed(placed)
+    model = full_model(placed.label, placed.checkpoint)
+    tensors = [Planned(name, source.dtype, source.shape) for name, source in model.items()]
+    return _Forecast(tensors, model.config, form="gguf")
+
+
 def _of_recipe(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forecast]) -> _Forecast:
     parents = _parents(bench, recipe, known)
     match recipe.method:
@@ -166,9 +175,9 @@ def _of_recipe(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forec
 
 
 def _parents(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forecast]) -> list[_Forecast]:
-    found = [known[r.model] if r.model in known else _of_placed(bench.workshop.find(r.model)) for r in recipe.inputs]
+    found = [known[r.model] if r.model in known else _as_parent(bench.workshop.find(r.model)) for r in recipe.inputs]
     for reference, parent in zip(recipe.inputs, found, strict=True):
-        if parent.form == "gguf":
+        if parent.form == "gguf" and recipe.kind != "merge":
             raise CheckpointError(f"{recipe.name}: {reference.model} {GGUF_IS_NO_PARENT}")
     return found
 

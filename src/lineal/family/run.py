@@ -86,7 +86,7 @@ class Workbench:
     def _inputs(self, recipe: ModelRecipe) -> Inputs:
         found: list[tuple[Role, Placed]] = [(r.role, self._find(r.model)) for r in recipe.inputs]
         for _, placed in found:
-            if placed.form == "gguf":
+            if placed.form == "gguf" and recipe.kind != "merge":
                 raise CheckpointError(f"{recipe.name}: {placed.label} {GGUF_IS_NO_PARENT}")
         if not isinstance(recipe.method, Streamed):
             return found

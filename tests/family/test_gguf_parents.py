@@ -1,0 +1,163 @@
+"""GGUFs as parents of merges: their values as gguf-py decodes them, under transformers' names."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+from gguf import GGMLQuantizationType, GGUFReader
+from transformers import AutoTokenizer
+
+from lineal.engines import tensor_pass
+from lineal.engines.language_model import load_model, load_tokenizer
+from lineal.errors import CheckpointError
+from lineal.family.one_off import family_of_recipe
+from lineal.family.plan import plan_family
+from lineal.family.read import read_family
+from lineal.family.run import run_family
+from lineal.family.verify import verify_references
+from lineal.family.workshop import Placed, Workshop
+from tests.builders import Array, read_folder
+from tests.engines.tiny_models import make_model
+from tests.family.conftest import write_family
+from tests.llamas import gguf_name, permuted
+
+FAMILY = """
+family: small
+models:
+  m: {original: {path: ./m}}
+  q.gguf: {quantize: {parent: m, scheme: %s}}
+  same: {merge: {parents: [q.gguf, q.gguf], method: linear}}
+  mixed: {merge: {parents: [m, q.gguf], method: linear}}
+"""
+HEADS = {"q_proj": 4, "k_proj": 2}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(
+        tmp_path_factory.mktemp("parent") / "m",
+        hidden_size=64,
+        intermediate_size=96,
+        num_attention_heads=HEADS["q_proj"],
+        num_key_value_heads=HEADS["k_proj"],
+    )
+
+
+def built(workshop: Workshop, model: Path, at: Path, scheme: str) -> dict[str, Placed]:
+    shutil.copytree(model, at / "m", dirs_exist_ok=True)
+    return dict(run_family(workshop, read_family(write_family(at, FAMILY % scheme)), at / "models"))
+
+
+def decoded(path: Path) -> dict[str, Array]:
+    """GGUF's name -> float32 values, by the gguf library."""
+    found: dict[str, Array] = {}
+    for tensor in GGUFReader(path).tensors:
+        shape = tuple(int(size) for size in tensor.shape)[::-1]
+        found[tensor.name] = gguf.dequantize(tensor.data, tensor.tensor_type).reshape(shape)
+    return found
+
+
+def expected(path: Path, names: list[str]) -> dict[str, Array]:
+    """transformers' name -> values: q and k rows back from pairs to halves, one head at a time."""
+    stored = decoded(path)
+    found: dict[str, Array] = {}
+    for name in names:
+        values = stored[gguf_name(name)]
+        heads = next((count for part, count in HEADS.items() if part in name), None)
+        if heads:
+            size = len(values) // heads
+            rows = [h * size + 2 * (i % (size // 2)) + i // (size // 2) for h in range(heads) for i in range(size)]
+            values = values[rows]
+            assert np.array_equal(permuted(values, heads), stored[gguf_name(name)])
+        found[name] = values
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["f32", "bf16", "f16", "q8_0", "q4_0"])
+@pytest.mark.parametrize("window", [1 << 17, 64])
+def test_a_merge_of_a_gguf_with_itself_is_what_gguf_py_decodes(
+    workshop: Workshop, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, window: int
+) -> None:
+    monkeypatch.setattr(tensor_pass, "WINDOW_ELEMENTS", window)
+    placed = built(workshop, model, tmp_path, scheme)
+    child, parent = read_folder(placed["same"].folder), read_folder(model)
+    assert set(child) == set(parent)
+    for name, values in expected(placed["q.gguf"].place, list(child)).items():
+        stored = values.astype(np.float16) if scheme.startswith("q") and child[name].dtype == np.float16 else values
+        assert child[name].astype(np.float32).tobytes() == stored.astype(np.float32).tobytes()
+    both = read_folder(placed["mixed"].folder)
+    assert {name: values.dtype for name, values in both.items()} == {n: v.dtype for n, v in parent.items()}
+
+
+def test_it_is_an_ordinary_folder_that_computes_and_reads_as_the_gguf(
+    workshop: Workshop, model: Path, tmp_path: Path
+) -> None:
+    placed = built(workshop, model, tmp_path, "f32")
+    text = "def f(x): return x"
+    ours, theirs = (load_tokenizer(placed[name].place) for name in ("same", "q.gguf"))
+    assert ours(text)["input_ids"] == theirs(text)["input_ids"]
+    assert AutoTokenizer.from_pretrained(placed["same"].folder)(text)["input_ids"] == ours(text)["input_ids"]
+    import torch
+
+    ids = torch.tensor([ours(text)["input_ids"]])
+    logits = [load_model(placed[name].place)(ids).logits for name in ("same", "m")]
+    assert torch.equal(logits[0], logits[1])
+
+
+def test_a_gguf_parent_is_verified_by_recomputation_and_hashed_as_it_is_read(
+    workshop: Workshop, model: Path, tmp_path: Path
+) -> None:
+    placed = built(workshop, model, tmp_path, "q8_0")
+    verdicts = {v.label: v for v in verify_references(workshop, [], "small")}
+    assert all(verdict.ok for verdict in verdicts.values()), verdicts
+    assert verdicts["same"].recomputed == verdicts["mixed"].recomputed == len(placed["same"].checkpoint)
+    (step,) = workshop.registry.steps_of(placed["same"].model_hash)
+    assert {i.model_hash for i in step.step.inputs} == {placed["q.gguf"].model_hash}
+
+
+def test_a_plan_knows_what_comes_out_before_anything_is_built(workshop: Workshop, model: Path, tmp_path: Path) -> None:
+    placed = built(workshop, model, tmp_path, "q8_0")
+    text = f"models: {{x: {{merge: {{parents: [{placed['q.gguf'].place}], method: passthrough}}}}}}"
+    (plan,) = plan_family(workshop, read_family(write_family(tmp_path, text), workshop.knows), tmp_path / "other")
+    assert plan.parameters == placed["same"].checkpoint.parameters
+    assert plan.tensor_bytes == placed["same"].checkpoint.tensor_bytes
+
+
+def test_a_recipe_takes_blocks_of_a_gguf(workshop: Workshop, model: Path, tmp_path: Path) -> None:
+    placed = built(workshop, model, tmp_path, "q8_0")
+    recipe = tmp_path / "recipe.yml"
+    recipe.write_text(
+        f"merge_method: passthrough\nslices:\n - sources: [{{model: {placed['q.gguf'].place}, layer_range: [1, 2]}}]\n"
+    )
+    family = family_of_recipe(workshop, recipe, tmp_path / "cut", allow_nonfinite=False)
+    folder = run_family(workshop, family, tmp_path)["cut"].folder
+    assert json.loads((folder / "config.json").read_text())["num_hidden_layers"] == 1
+    whole = read_folder(placed["same"].folder)
+    child = read_folder(folder)
+    name = "model.layers.{}.self_attn.q_proj.weight"
+    assert child[name.format(0)].tobytes() == whole[name.format(1)].tobytes()
+
+
+def test_nothing_else_is_derived_from_a_gguf(workshop: Workshop, model: Path, tmp_path: Path) -> None:
+    built(workshop, model, tmp_path, "q8_0")
+    text = FAMILY % "q8_0" + "  lean: {prune: {parent: q.gguf, sparsity: 0.5}}\n"
+    family = read_family(write_family(tmp_path, text))
+    with pytest.raises(CheckpointError, match=r"is a GGUF, which merges take and nothing else"):
+        run_family(workshop, family, tmp_path / "models")
+
+
+@pytest.mark.parametrize("kind", ["Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "TQ2_0"])
+def test_every_block_type_that_gguf_py_decodes_is_decoded(kind: str) -> None:
+    from lineal.checkpoint.dtypes import decode
+    from lineal.checkpoint.storage import BLOCKS
+
+    values, size = BLOCKS[kind]
+    raw: Any = np.random.default_rng(1).integers(0, 255, 7 * size, np.uint8)
+    out = np.empty(7 * values, np.float32)
+    with np.errstate(all="ignore"):
+        decode(raw, kind, out)
+        assert out.tobytes() == gguf.dequantize(raw, GGMLQuantizationType[kind]).astype(np.float32).tobytes()
