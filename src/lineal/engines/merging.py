@@ -84,7 +84,7 @@ def _child(donor: Model, config: Mapping[str, Any]) -> Child:
         from lineal.engines.gguf_parent import gguf_package_files  # noqa: PLC0415 - gguf, only where there is one
 
         return WrittenFolder(gguf_package_files(donor.checkpoint, config))
-    if config == donor.config:
+    if config == donor.checkpoint.config:
         return OrdinaryFolder(donor.folder)
     return EditedFolder(donor.folder, {"config.json": config_content(config)})
 

@@ -10,6 +10,7 @@ from lineal.checkpoint.adapter import LowRankUpdate, low_rank_updates
 from lineal.checkpoint.package import vocabulary
 from lineal.checkpoint.reader import Checkpoint
 from lineal.checkpoint.safetensors_header import TensorSpec
+from lineal.checkpoint.scaled import Scales, scales_of
 from lineal.checkpoint.storage import BLOCKS
 from lineal.errors import CheckpointError
 
@@ -23,12 +24,14 @@ _HEADS = ("lm_head.weight",)
 class Source:
     """One parent's tensor as full weights: stored, plus a low-rank update where an adapter has one, in float32.
 
-    head_rows: of a tensor whose rows a GGUF has in pairs, how many a head has; they are turned back into halves.
+    scales: of a weight that is codes; head_rows: of a tensor whose rows a GGUF has in pairs, how many a head has: they
+    are turned back into halves.
     """
 
     model: str
     spec: TensorSpec
     update: LowRankUpdate | None = None
+    scales: Scales | None = None
     head_rows: int | None = None
 
     @property
@@ -38,6 +41,8 @@ class Source:
     @property
     def dtype(self) -> str:
         """What a child made of it is stored as, unless it is to be something else."""
+        if self.scales is not None:
+            return self.scales.dtype
         return "F16" if self.spec.dtype in BLOCKS else self.spec.dtype
 
     @property
@@ -68,8 +73,13 @@ class Model(Mapping[str, Source]):
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """Its config.json, which of a GGUF follows from the metadata."""
+        """Its config.json in full weights: of a GGUF it follows from the metadata, of codes it says so no longer."""
         return _config(self.checkpoint)
+
+    @property
+    def is_codes(self) -> bool:
+        """Whether weights are only values once they are scaled."""
+        return any(source.scales is not None for source in self.values())
 
     @property
     def tied(self) -> bool:
@@ -101,16 +111,14 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
         return _of_gguf(name, checkpoint)
     if checkpoint.form != "full":
         raise CheckpointError(f"{name}: {checkpoint.folder} is an adapter; its base is needed to see full weights")
-    if checkpoint.config.get("quantization_config"):
-        raise CheckpointError(
-            f"{name}: {checkpoint.folder} holds quantized weights, which are codes; dequantize it first"
-        )
+    scales, beside = scales_of(checkpoint, name) if checkpoint.config.get("quantization_config") else ({}, set[str]())
     updates = {} if adapter is None else low_rank_updates(adapter, checkpoint)
     tied = _tied(checkpoint)
     if tied and updates.keys() & set(_HEADS):
         raise CheckpointError(f"{name}: adapts the output head, but its config says it is tied to the embedding")
-    kept = {key: spec for key, spec in checkpoint.items() if not (tied and key in _HEADS)}
-    sources = {key: Source(name, spec, updates.get(key)) for key, spec in kept.items()}
+    left_out = {*beside, *(_HEADS if tied else ())}
+    kept = {key: spec for key, spec in checkpoint.items() if key not in left_out}
+    sources = {key: Source(name, spec, updates.get(key), scales.get(key)) for key, spec in kept.items()}
     return Model(name, checkpoint, adapter, sources)
 
 
@@ -127,7 +135,7 @@ def _config(checkpoint: Checkpoint) -> Mapping[str, Any]:
         from lineal.engines.gguf_parent import gguf_config  # noqa: PLC0415
 
         return gguf_config(checkpoint)
-    return checkpoint.config
+    return {key: value for key, value in checkpoint.config.items() if key != "quantization_config"}
 
 
 def _tied(checkpoint: Checkpoint) -> bool:

@@ -16,6 +16,7 @@ from lineal.checkpoint.adapter import LowRankUpdate
 from lineal.checkpoint.dtypes import decode, encode, first_nonfinite
 from lineal.checkpoint.reader import read_exactly
 from lineal.checkpoint.safetensors_header import TensorSpec
+from lineal.checkpoint.scaled import Scales, multiply
 from lineal.checkpoint.storage import byte_length
 from lineal.derivation.canonical import Json
 from lineal.engines.jobs import Job, Sink
@@ -75,6 +76,7 @@ class TensorPass:
         self._hashes = {spec: blake3() for spec in job.specs}
         self._whole_hashes: dict[TensorSpec, bytes] = {}
         self._updates: dict[LowRankUpdate, tuple[Any, Any]] = {}
+        self._numbers: dict[Scales, NDArray[np.float32]] = {}
         self._window = _window(job)
         self._count = min(self._window, job.planned.elements)
         self._raw = {spec: np.empty(byte_length(spec.dtype, self._count), np.uint8) for spec in job.specs}
@@ -86,7 +88,7 @@ class TensorPass:
     def _derive(self, method: StreamingMethod) -> bytes:
         planned, models, base = self._job.planned, self._job.models, self._job.base
         for source in (*models, *([base] if base else ())):
-            self._load_update(source)
+            self._load_beside(source)
         rows = np.empty((len(models), self._count), np.float32)
         base_row = np.empty(self._count if base else 0, np.float32)
         out = np.empty(self._count, np.float32)
@@ -146,6 +148,8 @@ class TensorPass:
         finite = decode(self._raw[spec][: byte_length(spec.dtype, row.size)], spec.dtype, row)
         if first and not finite and not self._allow_nonfinite:
             _refuse_nonfinite(row, "F32", start, source.model, spec.name)
+        if source.scales is not None:
+            multiply(row, start, source.shape[-1], source.scales, self._numbers[source.scales])
         if source.head_rows is not None:
             turned = halves(row.reshape(-1, *source.shape[1:]), source.head_rows)
             np.copyto(row, turned.reshape(-1))
@@ -153,8 +157,11 @@ class TensorPass:
             b, a = self._updates[source.update]
             add_low_rank(row, start, b, a)
 
-    def _load_update(self, source: Source) -> None:
-        """Read an adapter's two matrices whole: they are small, and every stretch of the weight needs them."""
+    def _load_beside(self, source: Source) -> None:
+        """Read scales, and an adapter's two matrices, whole: they are small, and every stretch needs them."""
+        scales = source.scales
+        if scales is not None and scales not in self._numbers:
+            self._numbers[scales] = self._read_whole(scales.spec, source).reshape(-1)
         update = source.update
         if update is None or update in self._updates:
             return

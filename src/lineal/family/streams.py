@@ -10,7 +10,7 @@ from lineal.engines.pruning import plan_pruning
 from lineal.engines.quantizing import plan_gguf
 from lineal.engines.sources import Model, full_model
 from lineal.engines.stream_plan import StreamPlan
-from lineal.errors import MethodError
+from lineal.errors import CheckpointError, MethodError
 from lineal.family.workshop import Placed
 from lineal.methods.merge import AdapterMerge, MergeRecipe
 from lineal.methods.quantize import GgufQuantization
@@ -64,6 +64,9 @@ def plan_stream(method: Streamed, inputs: Sequence[tuple[Role, Placed]]) -> Stre
     if isinstance(method, MergeRecipe):
         return plan_recipe(method, [_full(placed, base) for _, placed in inputs])
     models = [_full(placed, base) for role, placed in inputs if role != "base"]
+    codes = next((model for model in models if model.is_codes), None)
+    if method.kind != "merge" and codes is not None:
+        raise CheckpointError(f"{codes.name}: {codes.folder} holds scaled float8 codes, which only merges take")
     match method:
         case GgufQuantization():
             method.check_models(len(models))

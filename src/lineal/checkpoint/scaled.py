@@ -1,0 +1,93 @@
+"""float8 weights that are codes: each is its value once multiplied by the scale of its block, row or tensor.
+
+Source: transformers' fine-grained fp8 (DeepSeek-V3, Qwen3-FP8) and compressed-tensors' float-quantized format.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineal.checkpoint.reader import Checkpoint
+from lineal.checkpoint.safetensors_header import TensorSpec
+from lineal.errors import CheckpointError
+from lineal.kernels import kernel
+
+Float32: TypeAlias = NDArray[np.float32]
+
+_FLOAT8 = ("F8_E4M3", "F8_E5M2")
+_STORED = ("F32", "BF16", "F16")
+_DTYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
+
+
+@final
+@dataclass(frozen=True)
+class Scales:
+    """The scales of one weight: one for each block of so many rows and columns. dtype: of the weight once scaled."""
+
+    spec: TensorSpec
+    rows: int
+    columns: int
+    dtype: str
+
+
+def scales_of(checkpoint: Checkpoint, model: str) -> tuple[dict[str, Scales], set[str]]:
+    """Scales by the weight's name, and all names that are no weights; other quantized formats are refused."""
+    config = checkpoint.config
+    quantization = cast(Mapping[str, Any], config.get("quantization_config") or {})
+    suffix, block = _form(quantization, checkpoint, model)
+    dtype = _DTYPES.get(str(config.get("dtype", config.get("torch_dtype"))), "BF16")
+    found: dict[str, Scales] = {}
+    for name, spec in checkpoint.items():
+        scale = checkpoint.get(f"{name}{suffix}") if name.endswith(".weight") else None
+        if scale is not None:
+            found[name] = _scales(checkpoint, spec, scale, block, dtype)
+        elif spec.dtype in _FLOAT8:
+            raise CheckpointError(f"{model}: {name!r} is {spec.dtype} and has no {name + suffix!r}")
+    beside = {f"{name}{suffix}" for name in found} | {f"{name.removesuffix('weight')}input_scale" for name in found}
+    return found, beside
+
+
+def _form(quantization: Mapping[str, Any], checkpoint: Checkpoint, model: str) -> tuple[str, tuple[int, int] | None]:
+    """What a scale's name ends in, and the block of weights that shares one; None where the scales' shape says it."""
+    method, block = quantization.get("quant_method"), quantization.get("weight_block_size")
+    if method == "fp8" and isinstance(block, list) and len(cast(list[Any], block)) == 2:
+        return "_scale_inv", (int(block[0]), int(block[1]))
+    if method == "compressed-tensors" and quantization.get("format") == "float-quantized":
+        return "_scale", None
+    raise CheckpointError(f"{model}: {checkpoint.folder} holds quantized weights, which are codes; dequantize it first")
+
+
+def _scales(
+    checkpoint: Checkpoint, weight: TensorSpec, scale: TensorSpec, block: tuple[int, int] | None, dtype: str
+) -> Scales:
+    fits = len(weight.shape) == 2 and weight.dtype in _FLOAT8 and scale.dtype in _STORED
+    out, width = weight.shape if fits else (0, 0)
+    if fits and block is None:
+        block = (out, width) if scale.elements == 1 else (1, width) if scale.shape in ((out,), (out, 1)) else None
+        fits = block is not None
+    rows, columns = block or (1, 1)
+    if not fits or scale.elements != -(-out // rows) * -(-width // columns):
+        shapes = f"{scale.dtype} {list(scale.shape)} for the weight {weight.dtype} {list(weight.shape)}"
+        raise CheckpointError(f"{checkpoint.folder}: {scale.name!r}: {shapes} makes no scales")
+    return Scales(scale, rows, columns, dtype)
+
+
+def multiply(values: Float32, start: int, width: int, scales: Scales, numbers: Float32) -> None:
+    """Multiply the elements from `start` of a weight with rows of `width`, in place; numbers: of all scales."""
+    _multiply(values, start, width, scales.rows, scales.columns, numbers)
+
+
+@kernel
+def _multiply(values: Any, start: Any, width: Any, rows: Any, columns: Any, numbers: Any) -> None:
+    across = -(-width // columns)
+    done = 0
+    while done < values.size:
+        row, column = (start + done) // width, (start + done) % width
+        count = min(columns - column % columns, width - column, values.size - done)
+        scale = numbers[(row // rows) * across + column // columns]
+        for i in range(count):
+            values[done + i] *= scale
+        done += count

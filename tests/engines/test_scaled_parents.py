@@ -1,0 +1,144 @@
+"""float8 weights with scales as parents: each value is code times scale, computed here by numpy and ml_dtypes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from lineal.checkpoint.reader import open_checkpoint
+from lineal.engines import tensor_pass
+from lineal.engines.merging import plan_merge
+from lineal.engines.sources import Model, full_model
+from lineal.errors import CheckpointError
+from lineal.family.read import read_family
+from lineal.family.run import run_family
+from lineal.family.verify import verify_references
+from lineal.family.workshop import Workshop
+from lineal.lineage.registry import Registry
+from lineal.methods.merge import Linear, Passthrough
+from tests.builders import CONFIG, Array, make_checkpoint, random_tensors, read_folder
+from tests.engines.merges import write
+from tests.family.conftest import write_family
+
+WEIGHT, NORM = "model.layers.0.mlp.up_proj.weight", "model.norm.weight"
+OUT, WIDTH = 70, 150
+BLOCK = (32, 48)
+
+FINE_GRAINED = {"quant_method": "fp8", "weight_block_size": list(BLOCK)}
+COMPRESSED = {"quant_method": "compressed-tensors", "format": "float-quantized"}
+
+
+def codes(seed: int = 1) -> Array:
+    return np.random.default_rng(seed).standard_normal((OUT, WIDTH)).astype(ml_dtypes.float8_e4m3fn)
+
+
+def scales(*shape: int) -> Array:
+    return np.random.default_rng(2).uniform(0.01, 2.0, shape).astype(np.float32)
+
+
+FORMS: dict[str, tuple[dict[str, Any], str, Array]] = {
+    "blocks": (FINE_GRAINED, "_scale_inv", scales(3, 4)),
+    "rows": (COMPRESSED, "_scale", scales(OUT, 1)),
+    "rows in half precision": (COMPRESSED, "_scale", scales(OUT, 1).astype(ml_dtypes.bfloat16)),
+    "tensor": (COMPRESSED, "_scale", scales(1)),
+    "tensor as a scalar": (COMPRESSED, "_scale", scales()),
+}
+
+
+def expected(scale: Array) -> Array:
+    """[OUT, WIDTH] float32: one multiplication each."""
+    numbers = scale.astype(np.float32).reshape(scale.shape or (1,))
+    if numbers.shape == (3, 4):
+        numbers = np.repeat(np.repeat(numbers, BLOCK[0], axis=0)[:OUT], BLOCK[1], axis=1)[:, :WIDTH]
+    return codes().astype(np.float32) * numbers
+
+
+def make(folder: Path, form: str, **config: Any) -> Path:
+    quantization, suffix, scale = FORMS[form]
+    tensors = {
+        WEIGHT: codes(),
+        f"{WEIGHT}{suffix}": scale,
+        NORM: random_tensors(3, {NORM: (WIDTH,)})[NORM].astype(ml_dtypes.bfloat16),
+    }
+    if form.startswith("tensor"):
+        tensors[f"{WEIGHT.removesuffix('weight')}input_scale"] = scales(1)
+    return make_checkpoint(folder, tensors, {**CONFIG, "quantization_config": quantization, **config})
+
+
+def opened(folder: Path) -> Model:
+    return full_model(folder.name, open_checkpoint(folder))
+
+
+@pytest.mark.parametrize("form", list(FORMS))
+@pytest.mark.parametrize("window", [1 << 17, 4096, 1])
+def test_a_weight_is_its_codes_times_their_scales(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, window: int
+) -> None:
+    monkeypatch.setattr(tensor_pass, "WINDOW_ELEMENTS", 37 if window == 1 else window)
+    parent = opened(make(tmp_path / "a", form, dtype="float32"))
+    write(plan_merge(Passthrough(), [parent]), tmp_path / "child")
+    child = read_folder(tmp_path / "child")
+    assert set(child) == {WEIGHT, NORM}
+    assert child[WEIGHT].tobytes() == expected(FORMS[form][2]).tobytes()
+    assert child[NORM].dtype == ml_dtypes.bfloat16
+
+
+def test_the_child_is_stored_in_bfloat16_unless_the_config_names_another_dtype(tmp_path: Path) -> None:
+    parent = opened(make(tmp_path / "a", "rows"))
+    write(plan_merge(Linear(), [parent, parent]), tmp_path / "child")
+    child = read_folder(tmp_path / "child")
+    assert child[WEIGHT].tobytes() == expected(FORMS["rows"][2]).astype(ml_dtypes.bfloat16).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("quantization", "changes", "message"),
+    [
+        ({"quant_method": "gptq"}, {}, "a: .* holds quantized weights, which are codes; dequantize it first"),
+        ({**COMPRESSED, "format": "pack-quantized"}, {}, "holds quantized weights"),
+        (FINE_GRAINED, {}, f"'{WEIGHT}' is F8_E4M3 and has no '{WEIGHT}_scale_inv'"),
+        (
+            COMPRESSED,
+            {f"{WEIGHT}_scale": scales(7, 3)},
+            r"F32 \[7, 3\] for the weight F8_E4M3 \[70, 150\] makes no scales",
+        ),
+        (FINE_GRAINED, {f"{WEIGHT}_scale_inv": scales(3, 3)}, "makes no scales"),
+    ],
+)
+def test_what_is_no_scaled_float8_is_refused_from_headers(
+    tmp_path: Path, quantization: dict[str, Any], changes: dict[str, Array], message: str
+) -> None:
+    folder = make_checkpoint(tmp_path / "a", {WEIGHT: codes(), **changes}, {"quantization_config": quantization})
+    with pytest.raises(CheckpointError, match=message):
+        opened(folder)
+
+
+def test_a_family_merges_them_with_others_and_recomputes_it(tmp_path: Path) -> None:
+    make(tmp_path / "a", "blocks")
+    plain = {WEIGHT: random_tensors(5, {WEIGHT: (OUT, WIDTH)})[WEIGHT], NORM: np.ones(WIDTH, np.float32)}
+    make_checkpoint(tmp_path / "b", plain)
+    text = """
+family: f
+models:
+  a: {original: {path: ./a}}
+  b: {original: {path: ./b}}
+  both: {merge: {parents: [a, b], method: linear}}
+"""
+    with Registry.open(tmp_path / ".lineal" / "registry.db") as registry:
+        workshop = Workshop(registry, threads=2)
+        family = read_family(write_family(tmp_path, text))
+        placed = run_family(workshop, family, tmp_path / "models")["both"]
+        child = read_folder(placed.folder)
+        wanted = (expected(FORMS["blocks"][2]) * np.float32(0.5) + plain[WEIGHT] * np.float32(0.5)).astype(np.float32)
+        assert child[WEIGHT].tobytes() == wanted.astype(ml_dtypes.bfloat16).tobytes()
+        assert "quantization_config" not in json.loads((placed.folder / "config.json").read_text())
+        verdicts = {v.label: v for v in verify_references(workshop, [], "f")}
+        assert all(verdict.ok for verdict in verdicts.values())
+        assert verdicts["both"].recomputed == 2
+        pruned = text.replace(
+            "both: {merge: {parents: [a, b], method: linear}}", "x: {prune: {parent: a, sparsity: 0.5}}"
+        )
+        with pytest.raises(CheckpointError, match="scaled float8 codes, which only merges take"):
+            run_family(workshop, read_family(write_family(tmp_path, pruned)), tmp_path / "models")
