@@ -33,6 +33,7 @@ def derive_one(
     for path in data:
         if not path.is_file():
             raise UsageError(f"no data file {path}")
+    method.check_recipe(len(data))
     recipe = ModelRecipe(
         name=name.name,
         kind=kind,
