@@ -15,6 +15,7 @@ from lineal.methods.merge import (
     DareTies,
     Della,
     DellaLinear,
+    GreedySoup,
     Karcher,
     Linear,
     ModelStock,
@@ -28,6 +29,7 @@ from lineal.methods.merge import (
     Slerp,
     TaskArithmetic,
     Ties,
+    UniformSoup,
 )
 from lineal.methods.prune import MagnitudePruning
 from lineal.methods.streaming import StreamingMethod
@@ -78,6 +80,10 @@ def linear(models: Sequence[Array], _base: Array | None, _name: str, *, of: Line
     return reference.linear(models, of.weights, normalize=of.normalize)
 
 
+def soup(models: Sequence[Array], _base: Array | None, _name: str, *, of: Sequence[int]) -> Array:
+    return reference.linear([models[place] for place in of])
+
+
 def slerp(models: Sequence[Array], _base: Array | None, _name: str, *, of: Slerp) -> Array:
     return reference.slerp(models[0], models[1], of.t, of.nearly_parallel)
 
@@ -113,6 +119,10 @@ def example(method: StreamingMethod, models: int, *laws: Law) -> Example:
     match method:
         case Linear():
             return Example(method, models, partial(linear, of=method), frozenset(laws))
+        case UniformSoup():
+            return Example(method, models, partial(soup, of=range(models)), frozenset(laws))
+        case GreedySoup():
+            return Example(method, models, partial(soup, of=method.ingredients), frozenset(laws))
         case Slerp():
             return Example(method, models, partial(slerp, of=method), frozenset(laws))
         case TaskArithmetic():
@@ -137,6 +147,9 @@ MERGES = [
     example(Linear(), 3, Law.EQUAL_MODELS),
     example(Linear(weights=(0.5, 0.3, 0.9)), 3, Law.EQUAL_MODELS),
     example(Linear(weights=(0.25, -0.75), normalize=False), 2),
+    example(UniformSoup(), 3, Law.EQUAL_MODELS),
+    example(GreedySoup(ingredients=(2, 0)), 3, Law.EQUAL_MODELS),
+    example(GreedySoup(ingredients=(1,)), 2, Law.EQUAL_MODELS),
     example(Slerp(), 2, Law.EQUAL_MODELS),
     example(Slerp(t=0.3), 2, Law.EQUAL_MODELS),
     example(Slerp(t=0.0), 2, Law.EQUAL_MODELS),
