@@ -42,7 +42,7 @@ from tests.reference import sparse, sphere
 Reference = Callable[[Sequence[Array], Array | None, str], Array]
 """(models, base, tensor name) -> the child's tensor in float64."""
 
-REFERENCES = {**sparse.REFERENCES, **sphere.REFERENCES}
+REFERENCES = {**sparse.REFERENCES, **sphere.REFERENCES, **reference.SOUPS}
 
 
 class Law(Enum):
@@ -80,10 +80,6 @@ def linear(models: Sequence[Array], _base: Array | None, _name: str, *, of: Line
     return reference.linear(models, of.weights, normalize=of.normalize)
 
 
-def soup(models: Sequence[Array], _base: Array | None, _name: str, *, of: Sequence[int]) -> Array:
-    return reference.linear([models[place] for place in of])
-
-
 def slerp(models: Sequence[Array], _base: Array | None, _name: str, *, of: Slerp) -> Array:
     return reference.slerp(models[0], models[1], of.t, of.nearly_parallel)
 
@@ -119,10 +115,6 @@ def example(method: StreamingMethod, models: int, *laws: Law) -> Example:
     match method:
         case Linear():
             return Example(method, models, partial(linear, of=method), frozenset(laws))
-        case UniformSoup():
-            return Example(method, models, partial(soup, of=range(models)), frozenset(laws))
-        case GreedySoup():
-            return Example(method, models, partial(soup, of=method.ingredients), frozenset(laws))
         case Slerp():
             return Example(method, models, partial(slerp, of=method), frozenset(laws))
         case TaskArithmetic():

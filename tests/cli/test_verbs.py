@@ -111,6 +111,13 @@ def test_lineal_alone_shows_what_there_is(lineal: Command) -> None:
         ),
         (("merge", "--method", "linear", "--out", "m", "--weights", "1"), 2, "name the models first"),
         (("merge", "./a", "./b", "--out", "m"), 2, "Missing"),
+        (("merge", "./a", "./b", "--method", "greedy_soup", "--out", "m"), 2, "greedy_soup: data is needed"),
+        (
+            ("merge", "./a", "./b", "--method", "ties", "--data", "a/config.json", "--out", "m"),
+            2,
+            "ties: has no use for data",
+        ),
+        (("merge", "./a", "./b", "--method", "greedy_soup", "--data", "v.txt", "--out", "m"), 2, "no data file v.txt"),
         (("finetune", "./a", "--data", "none.jsonl", "--out", "m"), 2, "no data file none.jsonl"),
         (("run",), 2, "family.yaml: no such file"),
         (("verify",), 2, "name models to verify, or --family"),

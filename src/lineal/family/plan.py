@@ -20,7 +20,7 @@ from lineal.family.run import Workbench
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.distill import Distill
 from lineal.methods.finetune import FullFineTune, Lora, Scratch
-from lineal.methods.merge import AdapterMerge, MergeRecipe
+from lineal.methods.merge import AdapterMerge, GreedySoup, MergeRecipe
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
 
@@ -71,10 +71,17 @@ def plan_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[
                 status="present" if placed else "to build",
                 parameters=sum(tensor.elements for tensor in forecast.tensors),
                 tensor_bytes=sum(tensor.byte_length for tensor in forecast.tensors),
-                note=_PRUNED if recipe.kind == "prune" else "",
+                note=_note(recipe),
             )
         )
     return planned
+
+
+def _note(recipe: ModelRecipe) -> str:
+    if isinstance(recipe.method, GreedySoup):
+        parents = sum(reference.role != "base" for reference in recipe.inputs)
+        return f"its ingredients are picked by at most {2 * parents - 1} evaluations"
+    return _PRUNED if recipe.kind == "prune" else ""
 
 
 def _of_placed(placed: Placed) -> _Forecast:
