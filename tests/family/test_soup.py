@@ -73,7 +73,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def cook(workshop: Workshop, folder: Path, text: str = SOUP) -> Placed:
-    return run_family(workshop, read_family(write_family(folder, text)), folder / "models")["soup"]
+    return run_family(workshop, read_family(write_family(folder, text), workshop.knows), folder / "models")["soup"]
 
 
 def ingredients_of(placed: Placed) -> list[int]:
