@@ -39,7 +39,6 @@ models:
   whole: {merge: {parents: [tuned], method: adapter}}
   small: {distill: {teachers: [tuned, base], student: {parent: whole, layers: 1}, data: text.txt, sequence_length: 64}}
   q8: {quantize: {parent: small, scheme: q8_0}}
-  soup: {merge: {parents: [base, whole, tuned], base: base, method: greedy_soup, data: text.txt}}
 """
 
 

@@ -12,45 +12,30 @@ import torch
 from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from lineal.derivation.step import Role
 from lineal.engines import evaluate as evaluation
 from lineal.engines.evaluate import Scores
+from lineal.errors import CheckpointError
 from lineal.family.plan import plan_family
 from lineal.family.read import read_family
 from lineal.family.run import run_family
+from lineal.family.streams import plan_stream
 from lineal.family.verify import verify_model
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.lineal_json import read_provenance
 from lineal.lineage.wording import summary
-from lineal.methods.merge import UniformSoup
+from lineal.methods.merge import GreedySoup, UniformSoup
 from tests.builders import make_adapter
-from tests.engines.tiny_models import POSITIONS, make_documents, make_model
+from tests.engines.tiny_models import POSITIONS, make_documents
 from tests.family.conftest import write_family
+from tests.family.pantry import SOUP, fill_pantry
 
 Tensors = Mapping[str, np.ndarray]
 
-SOUP = """
-family: kitchen
-models:
-  a: {original: {path: ./a}}
-  b: {original: {path: ./b}}
-  c: {original: {path: ./c}}
-  soup: {merge: {parents: [a, b, c], method: greedy_soup, data: val.txt}}
-"""
 
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pantry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three models near a common one, the middle one nearest, and a text."""
-    folder = tmp_path_factory.mktemp("pantry")
-    origin = load_file(make_model(folder / "origin") / "model.safetensors")
-    for seed, (name, noise) in enumerate({"a": 0.02, "b": 0.01, "c": 0.2}.items()):
-        generator = np.random.default_rng(seed)
-        shutil.copytree(folder / "origin", folder / name)
-        moved = {key: x + noise * generator.standard_normal(x.shape).astype(np.float32) for key, x in origin.items()}
-        save_file(moved, folder / name / "model.safetensors", {"format": "pt"})
-    (folder / "val.txt").write_text("\n".join(make_documents(5, 6)), encoding="utf-8")
-    (folder / "other.txt").write_text("\n".join(make_documents(9, 3)), encoding="utf-8")
-    return folder
+    return fill_pantry(tmp_path_factory.mktemp("pantry"))
 
 
 @pytest.fixture
@@ -124,6 +109,16 @@ def test_the_soup_is_the_mean_of_what_recipe_1_picks(workshop: Workshop, kitchen
     for name, values in load_file(soup.folder / "model.safetensors").items():
         alone = [models[place][name] for place in picked]
         np.testing.assert_array_equal(values, UniformSoup()(alone) if len(alone) > 1 else alone[0])
+
+
+def test_only_what_goes_in_is_read(workshop: Workshop, kitchen: Path) -> None:
+    inputs: list[tuple[Role, Placed]] = [("parent", workshop.place(name, kitchen / name)) for name in "abc"]
+    every = plan_stream(UniformSoup(), inputs).bytes_read
+    assert plan_stream(GreedySoup(ingredients=(2, 0)), inputs).bytes_read * 3 == every * 2
+    save_file({"other.weight": np.zeros(3, np.float32)}, kitchen / "b" / "model.safetensors")
+    inputs[1] = ("parent", workshop.place("b", kitchen / "b"))
+    with pytest.raises(CheckpointError, match="these models cannot be merged"):
+        plan_stream(GreedySoup(ingredients=(2, 0)), inputs)
 
 
 def test_several_texts_count_alike_by_the_logarithm_of_their_perplexities(workshop: Workshop, kitchen: Path) -> None:

@@ -1,6 +1,7 @@
 """A streamed derivation in terms of models: which inputs its step records, and what the engine is given for them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias, cast
 
@@ -16,7 +17,7 @@ from lineal.engines.stream import DataHashes, stream
 from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import MethodError
 from lineal.family.workshop import Placed, Workshop
-from lineal.methods.merge import AdapterMerge, MergeRecipe
+from lineal.methods.merge import AdapterMerge, GreedySoup, Linear, MergeRecipe
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
 
@@ -75,8 +76,21 @@ def plan_stream(method: Streamed, inputs: Sequence[tuple[Role, Placed]]) -> Stre
         case StreamingMethod(kind="prune"):
             method.check_models(len(models))
             return plan_pruning(method, models[0])
+        case GreedySoup():
+            return _read_ingredients(plan_merge(method, models), method)
         case _:
             return plan_merge(method, models, base if method.uses_base else None)
+
+
+def _read_ingredients(plan: StreamPlan, soup: GreedySoup) -> StreamPlan:
+    """The same means, with what does not go in checked like the rest, but not read."""
+    jobs = (
+        replace(job, models=tuple(job.models[place] for place in soup.ingredients), method=Linear())
+        if job.method
+        else job
+        for job in plan.jobs
+    )
+    return replace(plan, jobs=tuple(jobs))
 
 
 def write_stream(

@@ -37,6 +37,8 @@ class UniformSoup(StreamingMethod):
 class GreedySoup(StreamingMethod):
     """Average the models that predict a text best together, picked one after the other.
 
+    The text is the recipe's data; of several, the logarithms of the perplexities are averaged. Picking needs torch.
+
     ingredients: places of the picked models among the parents, from 0, in the order in which they went in. A recipe
         leaves them out: they are found when the soup is made. Computed again, the soup is their mean.
     """
