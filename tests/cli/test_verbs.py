@@ -110,7 +110,6 @@ def test_lineal_alone_shows_what_there_is(lineal: Command) -> None:
             "linear: has no use for a base",
         ),
         (("merge", "--method", "linear", "--out", "m", "--weights", "1"), 2, "name the models first"),
-        (("merge", "./a", "./b", "--out", "m"), 2, "Missing"),
         (("merge", "./a", "./b", "--method", "greedy_soup", "--out", "m"), 2, "greedy_soup: data is needed"),
         (
             ("merge", "./a", "./b", "--method", "ties", "--data", "a/config.json", "--out", "m"),
@@ -118,6 +117,10 @@ def test_lineal_alone_shows_what_there_is(lineal: Command) -> None:
             "ties: has no use for data",
         ),
         (("merge", "./a", "./b", "--method", "greedy_soup", "--data", "v.txt", "--out", "m"), 2, "no data file v.txt"),
+        (("merge", "./a", "./b", "--out", "m"), 2, "--method and --out are needed"),
+        (("merge", "recipe.yml"), 2, "a recipe says everything but where to"),
+        (("merge", "recipe.yml", "m", "--method", "ties"), 2, "a recipe says everything but where to"),
+        (("merge", "recipe.yml", "m"), 2, "recipe.yml: no such file"),
         (("finetune", "./a", "--data", "none.jsonl", "--out", "m"), 2, "no data file none.jsonl"),
         (("run",), 2, "family.yaml: no such file"),
         (("verify",), 2, "name models to verify, or --family"),
@@ -204,3 +207,22 @@ def test_every_verb_has_help_with_examples(lineal: Command) -> None:
         assert f"lineal {verb}" in told
         assert "Examples:" in told
     assert all(verb in lineal("--help").out for verb in verbs)
+
+
+def test_a_dry_run_says_what_a_merge_would_take_and_writes_nothing(lineal: Command) -> None:
+    Path("recipe.yml").write_text(
+        "merge_method: linear\nmodels: [{model: ./a}, {model: ./b}]\nparameters: {weight: [1, 2]}\n"
+    )
+    for words in (("recipe.yml", "m"), ("./a", "./b", "--method", "linear", "--out", "m")):
+        answer = lineal("merge", *words, "--dry-run")
+        assert answer.code == 0
+        assert "1 to build" in answer.out
+        assert "m: reads" in answer.out
+        assert not Path("m").exists()
+    assert lineal("log").out == ""
+
+
+def test_a_dry_run_tells_what_stands_against_a_merge(lineal: Command) -> None:
+    answer = lineal("merge", "./a", "./b", "--method", "ties", "--out", "m", "--dry-run")
+    assert answer.code == 2
+    assert "ties: a base is needed" in error_of(answer)

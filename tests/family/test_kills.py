@@ -22,6 +22,8 @@ models:
   ties: {merge: {parents: [b, c], base: a, method: ties, density: 0.4}}
   dare: {merge: {parents: [b, c], base: a, method: dare_ties}}
   lean: {prune: {parent: b, sparsity: 0.5}}
+  gradual:
+    merge: {merge_method: linear, models: [{model: b}, {model: c}], parameters: {weight: [1, 0.2]}, dtype: float16}
 """
 
 TRAINED = """

@@ -23,9 +23,12 @@ _NUMPY: dict[str, Any] = {
 FLOATS = frozenset({*_NUMPY, "BF16"})
 """The dtypes that arithmetic is done on; tensors of any other are copied and must agree. Block types stand apart."""
 
+_INFINITY = np.uint32(0x7F800000)
+"""Its bits; those of a NaN are larger."""
+
 _TOO_LARGE = {
-    "F64": np.uint32(0x7F800000),
-    "F32": np.uint32(0x7F800000),
+    "F64": _INFINITY,
+    "F32": _INFINITY,
     "BF16": np.uint32(0x7F7F8000),
     "F16": np.float32(65520).view(np.uint32),
     "F8_E4M3": np.nextafter(np.float32(464), np.float32(500)).view(np.uint32),
@@ -40,26 +43,37 @@ A block type's is the smallest whose block gets an infinite scale: the scale is 
 """
 
 
-def decode(raw: Raw, dtype: str, out: Float32) -> None:
-    """Write the values of stored bytes, of a block type whole blocks, into `out`; F64 is rounded to nearest."""
+def decode(raw: Raw, dtype: str, out: Float32) -> bool:
+    """Write the values of stored bytes, of a block type whole blocks, into `out`; F64 is rounded to nearest.
+
+    Returns whether all are known to be finite, which costs nothing where a kernel sees every value anyway.
+    """
     if dtype == "BF16":
-        _widen_bf16(raw.view("<u2"), out.view(np.uint32))
-    elif dtype in BLOCK_CODECS:
+        return bool(_widen_bf16(raw.view("<u2"), out.view(np.uint32)) < _TOO_LARGE["F32"])
+    if dtype in BLOCK_CODECS:
         decode_blocks(raw, dtype, out)
     else:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by first_nonfinite
             np.copyto(out, raw.view(_known(dtype)), casting="same_kind" if dtype == "F64" else "safe")
+    return False
 
 
-def encode(values: Float32, dtype: str, raw: Raw) -> None:
-    """Write values as stored bytes, rounded to nearest, ties to even; block types as ggml rounds."""
+def encode(values: Float32, dtype: str, raw: Raw) -> bool:
+    """Write values as stored bytes, rounded to nearest, ties to even; block types as ggml rounds.
+
+    Returns whether all are known to be finite as stored.
+    """
     if dtype == "BF16":
-        _narrow_bf16(values.view(np.uint32), raw.view("<u2"))
-    elif dtype in BLOCK_CODECS:
+        largest = _narrow_bf16(values.view(np.uint32), raw.view("<u2"))
+        if largest > _INFINITY:
+            _keep_nans(values.view(np.uint32), raw.view("<u2"))
+        return bool(largest < _TOO_LARGE["BF16"])
+    if dtype in BLOCK_CODECS:
         encode_blocks(values, dtype, raw)
     else:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by first_nonfinite
             np.copyto(raw.view(_known(dtype)), values, casting="unsafe")
+    return False
 
 
 def first_nonfinite(values: Float32, dtype: str) -> int:
@@ -76,18 +90,34 @@ def _known(dtype: str) -> Any:
 
 
 @kernel
-def _widen_bf16(stored: Any, bits: Any) -> None:
+def _widen_bf16(stored: Any, bits: Any) -> Any:
+    """Returns the largest magnitude, in bits."""
+    largest = np.uint32(0)
     for i in range(stored.size):
-        bits[i] = np.uint32(stored[i]) << np.uint32(16)
+        wide = np.uint32(stored[i]) << np.uint32(16)
+        largest = max(largest, np.uint32(wide & np.uint32(0x7FFFFFFF)))
+        bits[i] = wide
+    return largest
 
 
 @kernel
-def _narrow_bf16(bits: Any, stored: Any) -> None:
+def _narrow_bf16(bits: Any, stored: Any) -> Any:
+    """Returns the largest magnitude there was, in bits. A NaN may come out as anything: _keep_nans mends it."""
+    largest = np.uint32(0)
     for i in range(bits.size):
         b = bits[i]
-        rounded = (b + np.uint32(0x7FFF) + ((b >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
-        quiet = (b >> np.uint32(16)) | np.uint32(0x40)
-        stored[i] = np.uint16(quiet if (b & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000) else rounded)
+        largest = max(largest, np.uint32(b & np.uint32(0x7FFFFFFF)))
+        odd = (b >> np.uint32(16)) & np.uint32(1)
+        stored[i] = np.uint16(np.uint32(b + np.uint32(0x7FFF) + odd) >> np.uint32(16))
+    return largest
+
+
+@kernel
+def _keep_nans(bits: Any, stored: Any) -> None:
+    for i in range(bits.size):
+        b = bits[i]
+        if (b & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
+            stored[i] = np.uint16((b >> np.uint32(16)) | np.uint32(0x40))
 
 
 @kernel

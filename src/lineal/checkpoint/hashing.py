@@ -58,6 +58,7 @@ def hash_checkpoint(
     known: Mapping[str, bytes] | None = None,
 ) -> FolderHashes:
     """The same for an opened checkpoint; `known` data hashes, by tensor name, are taken and not computed again."""
+    checkpoint.require_weights()
     folder = checkpoint.folder
     data_hashes = dict(known or {})
     for name in checkpoint.weight_files:

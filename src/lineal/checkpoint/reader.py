@@ -19,6 +19,8 @@ FULL_INDEX = "model.safetensors.index.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
 GGUF_SUFFIX = ".gguf"
+HEADERS_ONLY = "LINEAL-HEADERS-ONLY"
+"""A file that marks a folder whose weight files end with their headers: to plan with, never to read."""
 
 _PICKLES = ("pytorch_model*.bin", "adapter_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _LARGEST_JSON = 100_000_000
@@ -63,6 +65,15 @@ class Checkpoint(Mapping[str, TensorSpec]):
         return read_json(self.folder / (ADAPTER_CONFIG if self.form == "adapter" else "config.json"))
 
     @property
+    def headers_only(self) -> bool:
+        """Whether the weights are elsewhere, and only their headers here."""
+        return (self.folder / HEADERS_ONLY).exists()
+
+    def require_weights(self) -> None:
+        if self.headers_only:
+            raise CheckpointError(f"{self.folder}: headers without weights; unknown until downloaded")
+
+    @property
     def tensor_bytes(self) -> int:
         return sum(spec.byte_length for spec in self.specs.values())
 
@@ -72,6 +83,7 @@ class Checkpoint(Mapping[str, TensorSpec]):
 
     def read(self, name: str) -> bytearray:
         """All bytes of one tensor."""
+        self.require_weights()
         spec = self[name]
         content = bytearray(spec.byte_length)
         descriptor = os.open(spec.path, os.O_RDONLY)
@@ -93,7 +105,14 @@ def open_checkpoint(place: Path) -> Checkpoint:
         return _gguf(place.parent, place.name, lone=True)
     if not place.is_dir():
         raise CheckpointError(f"{place}: {'not a folder or GGUF' if place.exists() else 'no such folder or GGUF'}")
-    return _open_folder(place)
+    found = _open_folder(place)
+    found.require_weights()
+    return found
+
+
+def open_headers(folder: Path) -> Checkpoint:
+    """Open a folder that may hold headers without weights."""
+    return _open_folder(folder)
 
 
 def _open_folder(folder: Path) -> Checkpoint:

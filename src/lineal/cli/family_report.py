@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from lineal.cli.family_tree import print_tree
 from lineal.cli.terminal import print_json
 from lineal.derivation.hashes import format_hash
-from lineal.family.plan import PlannedModel
+from lineal.family.plan import PlannedModel, plan_family, require_room
+from lineal.family.recipe import Family
 from lineal.family.workshop import Placed, Workshop
+
+
+def print_plan_of(workshop: Workshop, family: Family, out: Path, names: Sequence[str], as_json: bool) -> None:
+    """What building a family into `out` would do; the answer is no where the disk has no room for it."""
+    plan = plan_family(workshop, family, out, names)
+    print_plan(plan, as_json)
+    require_room(plan, out)
 
 
 def print_plan(plan: Sequence[PlannedModel], as_json: bool) -> None:
@@ -17,19 +26,24 @@ def print_plan(plan: Sequence[PlannedModel], as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    notes: list[str] = []
     table = Table("model", "how", "from", "status", box=None, pad_edge=False)
     for column in ("parameters", "size"):
         table.add_column(column, justify="right")
     for model in plan:
         size = f"{model.tensor_bytes / 1e6:,.1f} MB"
         table.add_row(model.name, model.how, ", ".join(model.parents), model.status, f"{model.parameters:,}", size)
+    for model in plan:
+        if model.bytes_read is not None and model.memory_bytes is not None:
+            read, memory = f"{model.bytes_read / 1e6:,.1f} MB", f"{model.memory_bytes / 1e6:,.0f} MB"
+            notes.append(f"{model.name}: reads {read} in all, holds about {memory} in memory")
     missing = [model for model in plan if model.status == "to build"]
     table.caption = f"{len(missing)} to build, {sum(m.tensor_bytes for m in missing) / 1e6:,.1f} MB to write"
     console = Console()
     console.print(table)
-    for model in plan:
-        if model.note:
-            console.print(f"{model.name}: {model.note}", highlight=False, soft_wrap=True)
+    notes += [f"{model.name}: {model.note}" for model in plan if model.note]
+    for note in notes:
+        console.print(note, highlight=False, soft_wrap=True)
 
 
 def print_built(workshop: Workshop, built: Mapping[str, Placed], as_json: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import NonfiniteOption, RegistryOption, ThreadsOption
+from lineal.cli.options import DryRunOption, NonfiniteOption, RegistryOption, ThreadsOption
 from lineal.errors import UsageError
 
 EXAMPLES = """
@@ -32,19 +32,22 @@ def merge(
     base: Annotated[str | None, typer.Option("--base", help="The model that task vectors start from.")] = None,
     data: Annotated[list[Path] | None, typer.Option("--data", help="A text that a greedy soup is picked by.")] = None,
     allow_nonfinite: NonfiniteOption = False,
+    dry_run: DryRunOption = False,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
 ) -> None:
     """Merge models (names, paths or b3: hashes) into one ordinary folder, or run a recipe of mergekit's."""
-    from lineal.cli.words import models_and_options, print_made
+    from lineal.cli.words import make_or_plan, models_and_options
     from lineal.cli.workshop import open_workshop
-    from lineal.family.one_off import derive_one, derive_recipe, method_from_words
+    from lineal.family.one_off import family_of_one, family_of_recipe, method_from_words
     from lineal.family.recipe import Reference
 
     recipe = _recipe(words, out, method, base, data)
     if recipe is not None:
         with open_workshop(registry, threads) as workshop:
-            print_made(derive_recipe(workshop, *recipe, allow_nonfinite=allow_nonfinite))
+            file, out = recipe
+            family = family_of_recipe(workshop, file, out, allow_nonfinite=allow_nonfinite)
+            make_or_plan(workshop, family, out, dry_run=dry_run)
         return
     if method is None or out is None:
         raise UsageError("--method and --out are needed, or a recipe: lineal merge RECIPE.yml OUT")
@@ -52,8 +55,8 @@ def merge(
     chosen = method_from_words("merge", method, options)
     inputs = [*([Reference("base", base)] if base else []), *(Reference("parent", model) for model in models)]
     with open_workshop(registry, threads) as workshop:
-        made = derive_one(workshop, "merge", chosen, inputs, out, data=data or (), allow_nonfinite=allow_nonfinite)
-        print_made(made)
+        family = family_of_one("merge", chosen, inputs, out, data=data or (), allow_nonfinite=allow_nonfinite)
+        make_or_plan(workshop, family, out, dry_run=dry_run)
 
 
 def _recipe(

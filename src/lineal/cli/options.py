@@ -19,6 +19,9 @@ ThreadsOption: TypeAlias = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="Worker threads; the bytes never depend on it. Default: all cores."),
 ]
+DryRunOption: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done, from headers alone, and stop.")
+]
 OutOption: TypeAlias = Annotated[Path, typer.Option("--out", help="The folder to write.")]
 AdapterBaseOption: TypeAlias = Annotated[
     str | None, typer.Option("--base", help="The base of an adapter whose record is not known here.")

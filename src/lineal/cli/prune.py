@@ -4,7 +4,14 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import AdapterBaseOption, NonfiniteOption, OutOption, RegistryOption, ThreadsOption
+from lineal.cli.options import (
+    AdapterBaseOption,
+    DryRunOption,
+    NonfiniteOption,
+    OutOption,
+    RegistryOption,
+    ThreadsOption,
+)
 
 EXAMPLES = """
 Every option of the method is an option here; lineal methods NAME lists them.
@@ -25,17 +32,19 @@ def prune(
     method: Annotated[str, typer.Option("--method", help="How to choose the weights.")] = "magnitude",
     base: AdapterBaseOption = None,
     allow_nonfinite: NonfiniteOption = False,
+    dry_run: DryRunOption = False,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
 ) -> None:
     """Set the share --sparsity of a model's weights (a name, path or b3: hash) to zero; its size stays the same."""
-    from lineal.cli.words import one_model_and_options, print_made
+    from lineal.cli.words import make_or_plan, one_model_and_options
     from lineal.cli.workshop import open_workshop
-    from lineal.family.one_off import derive_one, method_from_words
+    from lineal.family.one_off import family_of_one, method_from_words
     from lineal.family.recipe import Reference
 
     model, options = one_model_and_options(words, "pruned")
     chosen = method_from_words("prune", method, options)
     inputs = [*([Reference("base", base)] if base else []), Reference("parent", model)]
     with open_workshop(registry, threads) as workshop:
-        print_made(derive_one(workshop, "prune", chosen, inputs, out, allow_nonfinite=allow_nonfinite))
+        family = family_of_one("prune", chosen, inputs, out, allow_nonfinite=allow_nonfinite)
+        make_or_plan(workshop, family, out, dry_run=dry_run)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import AdapterBaseOption, NonfiniteOption, RegistryOption, ThreadsOption
+from lineal.cli.options import AdapterBaseOption, DryRunOption, NonfiniteOption, RegistryOption, ThreadsOption
 
 EXAMPLES = """
 Every option of the method is an option here; lineal methods NAME lists them.
@@ -26,17 +26,19 @@ def quantize(
     method: Annotated[str, typer.Option("--method", help="The format.")] = "gguf",
     base: AdapterBaseOption = None,
     allow_nonfinite: NonfiniteOption = False,
+    dry_run: DryRunOption = False,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
 ) -> None:
     """Write a model (a name, path or b3: hash) as GGUF: f32, f16, bf16, q8_0 or q4_0."""
-    from lineal.cli.words import one_model_and_options, print_made
+    from lineal.cli.words import make_or_plan, one_model_and_options
     from lineal.cli.workshop import open_workshop
-    from lineal.family.one_off import derive_one, method_from_words
+    from lineal.family.one_off import family_of_one, method_from_words
     from lineal.family.recipe import Reference
 
     model, options = one_model_and_options(words, "quantized")
     chosen = method_from_words("quantize", method, options)
     inputs = [*([Reference("base", base)] if base else []), Reference("parent", model)]
     with open_workshop(registry, threads) as workshop:
-        print_made(derive_one(workshop, "quantize", chosen, inputs, out, allow_nonfinite=allow_nonfinite))
+        family = family_of_one("quantize", chosen, inputs, out, allow_nonfinite=allow_nonfinite)
+        make_or_plan(workshop, family, out, dry_run=dry_run)

@@ -28,10 +28,9 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Build what is missing of a family of models; what exists is kept, what was killed continues."""
-    from lineal.cli.family_report import print_built, print_plan
+    from lineal.cli.family_report import print_built, print_plan_of
     from lineal.cli.workshop import open_workshop
     from lineal.family.evaluation import evaluate_family
-    from lineal.family.plan import plan_family
     from lineal.family.read import read_family
     from lineal.family.run import run_family
 
@@ -39,7 +38,7 @@ def run(
     with open_workshop(registry, threads) as workshop:
         family = read_family(path, workshop.knows)
         if dry_run:
-            print_plan(plan_family(workshop, family, out, names), as_json)
+            print_plan_of(workshop, family, out, names, as_json)
             return
         built = run_family(workshop, family, out, names)
         if evaluate:

@@ -1,8 +1,14 @@
 """Command lines of verbs whose options depend on a method: models first, then options."""
 
+from pathlib import Path
+
+from lineal.cli.family_report import print_plan_of
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
-from lineal.family.workshop import Placed
+from lineal.family.names import name_of_folder
+from lineal.family.recipe import Family
+from lineal.family.run import run_family
+from lineal.family.workshop import Placed, Workshop
 
 
 def models_and_options(words: list[str]) -> tuple[list[str], list[str]]:
@@ -19,6 +25,14 @@ def one_model_and_options(words: list[str], done: str) -> tuple[str, list[str]]:
     if len(models) != 1:
         raise UsageError(f"one model is {done} at a time, got {', '.join(models)}")
     return models[0], options
+
+
+def make_or_plan(workshop: Workshop, family: Family, out: Path, *, dry_run: bool) -> None:
+    """Derive the family's last model, which is `out`, or say what that would take."""
+    if dry_run:
+        print_plan_of(workshop, family, out.resolve().parent, [], as_json=False)
+        return
+    print_made(run_family(workshop, family, out.resolve().parent)[name_of_folder(out).name])
 
 
 def print_made(placed: Placed) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol, final
 from lineal.checkpoint.layout import Layout, Planned, lay_out
 from lineal.checkpoint.package import content_hash, copy_package, edited_hash, package_paths
 from lineal.engines.jobs import Job
+from lineal.engines.tensor_pass import working_bytes
 
 
 class Child(Protocol):
@@ -77,6 +78,10 @@ class StreamPlan:
     @property
     def bytes_read(self) -> int:
         return sum(job.bytes_read for job in self.jobs)
+
+    def working_bytes(self, threads: int) -> int:
+        """The most that so many threads hold at once, beside the program itself."""
+        return sum(sorted((working_bytes(job) for job in self.jobs), reverse=True)[:threads])
 
     @property
     def planned(self) -> tuple[Planned, ...]:

@@ -106,9 +106,9 @@ class TensorPass:
 
     def _emit(self, block: Block, raw: NDArray[np.uint8], digest: blake3) -> None:
         planned = self._job.planned
-        if not self._allow_nonfinite:
+        finite = encode(block.out, planned.dtype, raw)
+        if not finite and not self._allow_nonfinite:
             _refuse_nonfinite(block.out, planned.dtype, block.start, "the child", planned.name)
-        encode(block.out, planned.dtype, raw)
         digest.update(raw.data)
         self._sink.write(planned, byte_length(planned.dtype, block.start), raw.data)
 
@@ -141,8 +141,8 @@ class TensorPass:
 
     def _decode(self, source: Source, row: NDArray[np.float32], start: int, first: bool) -> None:
         spec = source.spec
-        decode(self._raw[spec][: byte_length(spec.dtype, row.size)], spec.dtype, row)
-        if first and not self._allow_nonfinite:
+        finite = decode(self._raw[spec][: byte_length(spec.dtype, row.size)], spec.dtype, row)
+        if first and not finite and not self._allow_nonfinite:
             _refuse_nonfinite(row, "F32", start, source.model, spec.name)
         if source.update:
             b, a = self._updates[source.update]
@@ -170,6 +170,18 @@ class TensorPass:
         """The inputs' data hashes, for the journal: a resumed run need not read them again."""
         digests = {**self._whole_hashes, **{spec: hasher.digest() for spec, hasher in self._hashes.items()}}
         return [[str(spec.path), spec.name, digest.hex()] for spec, digest in digests.items()]
+
+
+def working_bytes(job: Job) -> int:
+    """What a pass holds at once: windows of stored and of decoded values, and an adapter's matrices."""
+    count = min(_window(job), job.planned.elements)
+    raw = sum(byte_length(spec.dtype, count) for spec in job.specs)
+    if job.method is None:
+        return raw
+    sources = (*job.models, *([job.base] if job.base else ()))
+    decoded = 4 * count * (len(sources) + 1)
+    adapters = sum(4 * (s.update.a.elements + s.update.b.elements) for s in sources if s.update)
+    return raw + decoded + byte_length(job.planned.dtype, count) + adapters
 
 
 def _window(job: Job) -> int:

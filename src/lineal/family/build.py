@@ -71,12 +71,12 @@ def build(workshop: Workshop, order: Order) -> Built:
             raise UsageError(f"{order.target} exists and was not made by lineal; choose another --out")
         if is_lone_file(order.target) and not isinstance(order.method, GgufQuantization):
             raise UsageError(f"{order.target}: {order.method.name} makes a folder; its name must not end in .gguf")
-        known = existing(workshop, order)
+        known = _existing(workshop, order)
         return Built(known or _build_anew(workshop, order), was_present=known is not None)
 
 
-def existing(workshop: Workshop, order: Order) -> Placed | None:
-    """The model, if this very derivation lies at the target intact."""
+def existing(workshop: Workshop, order: Order) -> tuple[Placed, Provenance] | None:
+    """The model and its record, if this very derivation lies at the target intact."""
     if not order.target.exists():
         return None
     order = replace(order, inputs=tuple((role, workshop.identify(placed)) for role, placed in order.inputs))
@@ -92,8 +92,18 @@ def existing(workshop: Workshop, order: Order) -> Placed | None:
     if _altered(provenance, placed):
         workshop.progress.say(f"{order.target} has changed since it was made, and will be made anew")
         return None
-    if placed.model_hash not in workshop.registry.derived(step.derivation_id):
-        _record(workshop, order, provenance, order.target, seconds=0.0)
+    return placed, provenance
+
+
+def _existing(workshop: Workshop, order: Order) -> Placed | None:
+    """The same, known to the registry."""
+    found = existing(workshop, order)
+    if found is None:
+        return None
+    placed, provenance = found
+    if placed.model_hash not in workshop.registry.derived(provenance.step.derivation_id):
+        identified = tuple((role, workshop.identify(given)) for role, given in order.inputs)
+        _record(workshop, replace(order, inputs=identified), provenance, order.target, seconds=0.0)
     return placed
 
 

@@ -1,19 +1,58 @@
 """Originals from the Hugging Face Hub, at one commit: HF_TOKEN, HF_HUB_OFFLINE and its cache are honoured."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lineal.errors import StorageError
 
-_WANTED = ["*.safetensors", "*.json", "tokenizer*", "*.model", "*.jinja", "*.txt", "LICENSE*", "NOTICE*", "*.md"]
+_SMALL = ["*.json", "tokenizer*", "*.model", "*.jinja", "*.txt", "LICENSE*", "NOTICE*", "*.md"]
+_WANTED = ["*.safetensors", *_SMALL]
+_WEIGHTS = ["*.safetensors", "*.gguf", "*.bin"]
 
 
 def snapshot(repository: str, revision: str) -> Path:
     """The folder of a repository at a commit, from the cache or downloaded; never its code or pickles."""
     from huggingface_hub import snapshot_download
+
+    with hub_errors(repository, revision):
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=_WANTED))
+
+
+def cached_snapshot(repository: str, revision: str) -> Path | None:
+    """The same folder if the cache holds all of it; nothing is requested."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(repository, revision=revision, allow_patterns=_WANTED, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return None
+    return Path(found)
+
+
+def hub_cache() -> Path:
+    """Where downloads go."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def small_files(repository: str, revision: str) -> Path:
+    """The cache's folder with everything that is wanted but weights; where others lie there, they stay."""
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(repository, revision=revision, allow_patterns=_SMALL, ignore_patterns=_WEIGHTS))
+
+
+@contextmanager
+def hub_errors(repository: str, revision: str) -> Generator[None]:
+    """What the hub, the network or the disk refuses, as one line."""
+    from httpx2 import HTTPError
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=_WANTED))
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        yield
+    except (LocalEntryNotFoundError, HfHubHTTPError, HTTPError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StorageError(f"{repository}@{revision[:12]}: not to be had from the hub or its cache: {reason}") from None

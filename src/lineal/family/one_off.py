@@ -29,6 +29,20 @@ def derive_one(
     allow_nonfinite: bool = False,
 ) -> Placed:
     """Derive one model into the folder or file `out`, unless this very derivation lies there already."""
+    family = family_of_one(kind, method, inputs, out, data=data, allow_nonfinite=allow_nonfinite)
+    return run_family(workshop, family, out.resolve().parent)[name_of_folder(out).name]
+
+
+def family_of_one(
+    kind: Kind,
+    method: Method,
+    inputs: Sequence[Reference],
+    out: Path,
+    *,
+    data: Sequence[Path] = (),
+    allow_nonfinite: bool = False,
+) -> Family:
+    """The family whose one model is `out`."""
     name = name_of_folder(out)
     for path in data:
         if not path.is_file():
@@ -42,16 +56,14 @@ def derive_one(
         data=tuple(data),
         allow_nonfinite=allow_nonfinite,
     )
-    family = Family(name.family, {recipe.name: recipe})
-    return run_family(workshop, family, out.resolve().parent)[recipe.name]
+    return Family(name.family, {recipe.name: recipe})
 
 
-def derive_recipe(workshop: Workshop, recipe: Path, out: Path, *, allow_nonfinite: bool = False) -> Placed:
-    """Run a file of mergekit's; where it has several stages, the models of those before the last lie beside `out`."""
+def family_of_recipe(workshop: Workshop, recipe: Path, out: Path, *, allow_nonfinite: bool) -> Family:
+    """The family that a file of mergekit's describes, its last model `out`; those of other stages lie beside it."""
     family = read_mergekit_file(recipe, out, workshop.knows)
     models = {name: replace(model, allow_nonfinite=allow_nonfinite) for name, model in family.models.items()}
-    built = run_family(workshop, Family(family.name, models), out.resolve().parent)
-    return built[name_of_folder(out).name]
+    return Family(family.name, models)
 
 
 def method_from_words(kind: Kind, name: str, words: Sequence[str]) -> Method:

@@ -1,8 +1,10 @@
 """What a run would do: order, what is there already, parameters and bytes of what is not."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, final
 
 from lineal.checkpoint.layout import Planned
@@ -14,15 +16,24 @@ from lineal.engines.extra import require_training
 from lineal.engines.merging import recipe_config, stored_as
 from lineal.engines.quantizing import gguf_tensors
 from lineal.engines.sources import GGUF_IS_NO_PARENT
-from lineal.errors import CheckpointError, MethodError
+from lineal.errors import AnswerIsNo, CheckpointError, MethodError
+from lineal.family.hub import hub_cache
+from lineal.family.preflight import foresee, refuse_impossible
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.run import Workbench
+from lineal.family.streams import Streamed
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.distill import Distill
 from lineal.methods.finetune import FullFineTune, Lora, Scratch
 from lineal.methods.merge import AdapterMerge, GreedySoup, MergeRecipe
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
+from lineal.planning.disk import without_room
+
+Status = Literal["present", "to download", "to build", "unknown"]
+
+_PROGRAM_BYTES = 185_000_000
+"""The resident set of a merge of tiny models, measured: interpreter, numba, SQLAlchemy and their like."""
 
 _PRUNED = "zeros are stored like any weight: it is as large and as fast as its parent"
 
@@ -30,14 +41,20 @@ _PRUNED = "zeros are stored like any weight: it is as large and as fast as its p
 @final
 @dataclass(frozen=True)
 class PlannedModel:
-    """One line of a plan. parameters and tensor_bytes: of the model's own tensors; note: what they do not tell."""
+    """One line of a plan. parameters and tensor_bytes: of the model's own tensors; note: what they do not tell.
+
+    bytes_read: by a streamed derivation, all its passes together; memory_bytes: at its peak, the program included;
+    None where that is not known.
+    """
 
     name: str
     how: str
     parents: tuple[str, ...]
-    status: Literal["present", "to build"]
+    status: Status
     parameters: int
     tensor_bytes: int
+    bytes_read: int | None
+    memory_bytes: int | None
     note: str
 
 
@@ -53,31 +70,68 @@ class _Forecast:
 
 
 def plan_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[str] = ()) -> list[PlannedModel]:
-    """Nothing is built and no weights are read, but for hashing originals that are not known yet."""
-    bench = Workbench(workshop, family, out)
+    """Nothing is built, downloaded, registered or named; weights are read to tell whether a model is up to date."""
+    with TemporaryDirectory(prefix="lineal-headers-") as headers:
+        return _plan(Workbench(workshop, family, out), Path(headers), wanted)
+
+
+def require_room(plan: Iterable[PlannedModel], out: Path) -> None:
+    """The answer is no where what is to be downloaded and built is more than the disks have free."""
+    places: Mapping[Status, Path] = {"to build": out, "unknown": out, "to download": hub_cache()}
+    writes = [(places[model.status], model.tensor_bytes) for model in plan if model.status in places]
+    lacking = without_room(writes)
+    if lacking:
+        raise AnswerIsNo("\n".join(lacking))
+
+
+def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[PlannedModel]:
+    recipes = bench.selected(wanted)
+    threads = bench.workshop.threads or os.cpu_count() or 1
+    originals = {recipe.name: bench.see(recipe, headers) for recipe in recipes if recipe.origin}
+    elsewhere = bench.elsewhere(recipes)
+    refuse_impossible(recipes, {**originals, **elsewhere})
     forecasts: dict[str, _Forecast] = {}
     planned: list[PlannedModel] = []
-    for recipe in bench.selected(wanted):
-        placed = bench.present(recipe)
+    for recipe in recipes:
+        status, placed = _status(bench, recipe, originals)
         if placed is not None:
             bench.placed[recipe.name] = placed
         forecast = _of_placed(placed) if placed else _of_recipe(bench, recipe, forecasts)
         forecasts[recipe.name] = forecast
+        stream = None if placed else foresee(recipe, {**bench.placed, **elsewhere})
         planned.append(
             PlannedModel(
                 name=recipe.name,
                 how=f"{recipe.kind}, {recipe.method.name}" if recipe.method else "original",
                 parents=tuple(reference.model for reference in recipe.inputs),
-                status="present" if placed else "to build",
+                status=status,
                 parameters=sum(tensor.elements for tensor in forecast.tensors),
                 tensor_bytes=sum(tensor.byte_length for tensor in forecast.tensors),
-                note=_note(recipe),
+                bytes_read=stream.bytes_read if stream else None,
+                memory_bytes=_PROGRAM_BYTES + stream.working_bytes(threads) if stream else None,
+                note="; ".join([*filter(None, [_note(recipe, status)]), *(stream.remarks if stream else ())]),
             )
         )
     return planned
 
 
-def _note(recipe: ModelRecipe) -> str:
+def _status(bench: Workbench, recipe: ModelRecipe, originals: Mapping[str, Placed]) -> tuple[Status, Placed | None]:
+    """An original that is not here yet has no hash, so whether what was made from it is up to date is not known."""
+    if recipe.name in originals:
+        original = originals[recipe.name]
+        return "to download" if original.checkpoint.headers_only else "present", original
+    unhashed = any(r.model in originals and originals[r.model].checkpoint.headers_only for r in recipe.inputs)
+    if unhashed:
+        return "unknown" if (bench.out / recipe.name).exists() else "to build", None
+    placed = bench.present(recipe)
+    return "present" if placed else "to build", placed
+
+
+def _note(recipe: ModelRecipe, status: Status) -> str:
+    if status == "unknown":
+        return "whether it is up to date is unknown until its original is downloaded"
+    if status == "to download":
+        return "seen by its headers; its model hash is unknown until downloaded"
     if isinstance(recipe.method, GreedySoup):
         parents = sum(reference.role != "base" for reference in recipe.inputs)
         return f"its ingredients are picked by at most {2 * parents - 1} evaluations"
@@ -108,12 +162,8 @@ def _of_recipe(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forec
             return parents[0].base or parents[0]
         case Distill() as method:
             return _student(method, parents[-1].base or parents[-1], recipe.name)
-        case MergeRecipe() as method:
-            return _recipe(method, parents, [reference.model for reference in recipe.inputs])
-        case AdapterMerge():
-            return parents[-1].base or parents[0]
-        case StreamingMethod() as method:
-            return _streamed(method, parents[0].base or parents[0], recipe.inputs[-1].model)
+        case StreamingMethod() | MergeRecipe() as method:
+            return _streamed(method, parents, [reference.model for reference in recipe.inputs])
         case _:
             raise MethodError(f"{recipe.name}: nothing knows what {type(recipe.method).__name__} makes")
 
@@ -126,8 +176,13 @@ def _parents(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forecas
     return found
 
 
-def _streamed(method: StreamingMethod, parent: _Forecast, label: str) -> _Forecast:
+def _streamed(method: Streamed, parents: Sequence[_Forecast], labels: Sequence[str]) -> _Forecast:
     """The tensors of the one parent, or of the first; what its planning would refuse is refused."""
+    if isinstance(method, MergeRecipe):
+        return _recipe(method, parents, labels)
+    if isinstance(method, AdapterMerge):
+        return parents[-1].base or parents[0]
+    parent, label = parents[0].base or parents[0], labels[-1]
     if isinstance(method, GgufQuantization):
         stored = [tensor.name for tensor in parent.tensors]
         return _Forecast(gguf_tensors(method, parent.config, stored, label), {}, form="gguf")

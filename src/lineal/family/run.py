@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast, final
 
 from lineal.derivation.hashes import HASH_LENGTH
@@ -14,6 +15,7 @@ from lineal.family.build import Order, build, existing, register
 from lineal.family.hub import snapshot
 from lineal.family.making import Inputs
 from lineal.family.order import dependency_order
+from lineal.family.preflight import refuse_impossible, see_original
 from lineal.family.recipe import Family, ModelRecipe, Origin
 from lineal.family.streams import Streamed, recipe_inputs, stream_inputs
 from lineal.family.workshop import Placed, Workshop
@@ -66,12 +68,20 @@ class Workbench:
         return placed
 
     def present(self, recipe: ModelRecipe) -> Placed | None:
-        """The model if it is there already; nothing is made."""
-        if recipe.origin is not None:
-            return self.bring(recipe)
+        """A derived model if it is there already; nothing is made or recorded."""
         if any(r.model in self.family.models and r.model not in self.placed for r in recipe.inputs):
             return None
-        return existing(self.workshop, self.order(recipe))
+        found = existing(self.workshop, self.order(recipe))
+        return found[0] if found else None
+
+    def see(self, recipe: ModelRecipe, headers: Path) -> Placed:
+        """An original without registering or naming it; see `see_original`."""
+        return see_original(self.workshop, str(self.name(recipe.name)), cast(Origin, recipe.origin), headers)
+
+    def elsewhere(self, recipes: Iterable[ModelRecipe]) -> dict[str, Placed]:
+        """The models that recipes take from outside the family, as they call them."""
+        named = {r.model for recipe in recipes for r in recipe.inputs if r.model not in self.family.models}
+        return {name: self.workshop.find(name) for name in sorted(named)}
 
     def _inputs(self, recipe: ModelRecipe) -> Inputs:
         found: list[tuple[Role, Placed]] = [(r.role, self._find(r.model)) for r in recipe.inputs]
@@ -95,7 +105,11 @@ class Workbench:
 def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[str] = ()) -> Mapping[str, Placed]:
     """Build what is missing of the wanted models and their ancestors; the finished models by name."""
     bench = Workbench(workshop, family, out)
-    for recipe in bench.selected(wanted):
+    recipes = bench.selected(wanted)
+    with TemporaryDirectory(prefix="lineal-headers-") as headers:
+        originals = {recipe.name: bench.see(recipe, Path(headers)) for recipe in recipes if recipe.origin}
+        refuse_impossible(recipes, originals)
+    for recipe in recipes:
         if recipe.origin is None:
             began = time.monotonic()
             order = bench.order(recipe)

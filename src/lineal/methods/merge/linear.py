@@ -11,6 +11,8 @@ from lineal.kernels import kernel
 from lineal.methods.method import Reproducibility
 from lineal.methods.streaming import Block, Emit, Site, StreamingMethod, per_model
 
+_CHUNK = 2048
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +52,12 @@ class Linear(StreamingMethod):
 
 @kernel
 def _weighted_sum(models: Any, shares: Any, out: Any) -> None:
-    for i in range(out.size):
-        out[i] = models[0, i] * shares[0]
-    for m in range(1, shares.size):
-        for i in range(out.size):
-            out[i] += models[m, i] * shares[m]
+    for start in range(0, out.size, _CHUNK):  # each loop below stays in the first-level cache and vectorizes
+        child = out[start : start + _CHUNK]
+        first, share = models[0, start : start + _CHUNK], shares[0]
+        for i in range(child.size):
+            child[i] = first[i] * share
+        for m in range(1, shares.size):
+            model, weight = models[m, start : start + _CHUNK], shares[m]
+            for i in range(child.size):
+                child[i] += model[i] * weight
