@@ -276,6 +276,7 @@ def test_plan_summary_and_card_know_the_soup(workshop: Workshop, kitchen: Path) 
     planned = plan_family(workshop, family, kitchen / "models")[-1]
     assert (planned.how, planned.status) == ("merge, greedy_soup", "to build")
     assert planned.note == "its ingredients are picked by at most 5 evaluations"
+    assert (planned.bytes_read, planned.memory_bytes) == (None, None)
     soup = cook(workshop, kitchen)
     provenance = read_provenance(soup.folder)
     assert provenance is not None

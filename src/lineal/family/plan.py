@@ -99,6 +99,7 @@ def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[Planne
         forecast = _of_placed(placed) if placed else _of_recipe(bench, recipe, forecasts)
         forecasts[recipe.name] = forecast
         stream = None if placed else foresee(recipe, {**bench.placed, **elsewhere})
+        costs = None if isinstance(recipe.method, GreedySoup) else stream  # evaluations are more than the last pass
         planned.append(
             PlannedModel(
                 name=recipe.name,
@@ -107,8 +108,8 @@ def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[Planne
                 status=status,
                 parameters=sum(tensor.elements for tensor in forecast.tensors),
                 tensor_bytes=sum(tensor.byte_length for tensor in forecast.tensors),
-                bytes_read=stream.bytes_read if stream else None,
-                memory_bytes=_PROGRAM_BYTES + stream.working_bytes(threads) if stream else None,
+                bytes_read=costs.bytes_read if costs else None,
+                memory_bytes=_PROGRAM_BYTES + costs.working_bytes(threads) if costs else None,
                 note="; ".join([*filter(None, [_note(recipe, status)]), *(stream.remarks if stream else ())]),
             )
         )

@@ -62,6 +62,6 @@ def foresee(recipe: ModelRecipe, placed: Mapping[str, Placed]) -> StreamPlan | N
     base = next((model for role, model in known if role == "base"), None)
     parents = [model for role, model in known if role != "base"]
     method = recipe.method
-    if isinstance(method, GreedySoup):  # what goes in is not known yet; no soup reads more than that of all
+    if isinstance(method, GreedySoup):  # what goes in is not known yet: any of them may
         method = replace(method, ingredients=tuple(range(len(parents))))
     return plan_stream(method, stream_inputs(method, base, parents))
