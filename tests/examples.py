@@ -15,6 +15,7 @@ from lineal.methods.merge import (
     DareTies,
     Della,
     DellaLinear,
+    GreedySoup,
     Karcher,
     Linear,
     ModelStock,
@@ -28,6 +29,7 @@ from lineal.methods.merge import (
     Slerp,
     TaskArithmetic,
     Ties,
+    UniformSoup,
 )
 from lineal.methods.prune import MagnitudePruning
 from lineal.methods.streaming import StreamingMethod
@@ -40,7 +42,7 @@ from tests.reference import sparse, sphere
 Reference = Callable[[Sequence[Array], Array | None, str], Array]
 """(models, base, tensor name) -> the child's tensor in float64."""
 
-REFERENCES = {**sparse.REFERENCES, **sphere.REFERENCES}
+REFERENCES = {**sparse.REFERENCES, **sphere.REFERENCES, **reference.SOUPS}
 
 
 class Law(Enum):
@@ -137,6 +139,9 @@ MERGES = [
     example(Linear(), 3, Law.EQUAL_MODELS),
     example(Linear(weights=(0.5, 0.3, 0.9)), 3, Law.EQUAL_MODELS),
     example(Linear(weights=(0.25, -0.75), normalize=False), 2),
+    example(UniformSoup(), 3, Law.EQUAL_MODELS),
+    example(GreedySoup(ingredients=(2, 0)), 3, Law.EQUAL_MODELS),
+    example(GreedySoup(ingredients=(1,)), 2, Law.EQUAL_MODELS),
     example(Slerp(), 2, Law.EQUAL_MODELS),
     example(Slerp(t=0.3), 2, Law.EQUAL_MODELS),
     example(Slerp(t=0.0), 2, Law.EQUAL_MODELS),

@@ -110,6 +110,13 @@ def test_lineal_alone_shows_what_there_is(lineal: Command) -> None:
             "linear: has no use for a base",
         ),
         (("merge", "--method", "linear", "--out", "m", "--weights", "1"), 2, "name the models first"),
+        (("merge", "./a", "./b", "--method", "greedy_soup", "--out", "m"), 2, "greedy_soup: data is needed"),
+        (
+            ("merge", "./a", "./b", "--method", "ties", "--data", "a/config.json", "--out", "m"),
+            2,
+            "ties: has no use for data",
+        ),
+        (("merge", "./a", "./b", "--method", "greedy_soup", "--data", "v.txt", "--out", "m"), 2, "no data file v.txt"),
         (("merge", "./a", "./b", "--out", "m"), 2, "--method and --out are needed"),
         (("merge", "recipe.yml"), 2, "a recipe says everything but where to"),
         (("merge", "recipe.yml", "m", "--method", "ties"), 2, "a recipe says everything but where to"),

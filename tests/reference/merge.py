@@ -27,6 +27,17 @@ def linear(models: Sequence[Array], weights: Sequence[float] = (), *, normalize:
     return total / sum(shares) if normalize else total
 
 
+def uniform_soup(_base: Array | None, models: Sequence[Array]) -> Array:
+    return sum(wide(models), np.zeros(models[0].shape)) / len(models)
+
+
+def greedy_soup(_base: Array | None, models: Sequence[Array], *, ingredients: Sequence[int]) -> Array:
+    return uniform_soup(None, [models[place] for place in ingredients])
+
+
+SOUPS = {"uniform_soup": uniform_soup, "greedy_soup": greedy_soup}
+
+
 def slerp(first: Array, second: Array, t: float, nearly_parallel: float = 0.9995) -> Array:
     """Shoemake 1985, on tensors as vectors; a straight line where the arc is nearly one."""
     a, b = wide([first, second])

@@ -19,6 +19,8 @@ Examples:
 
   lineal merge code --method adapter --out ./code-full
 
+  lineal merge ./a ./b ./c --method greedy_soup --data val.txt --out ./soup
+
   lineal merge recipe.yml ./blend
 """
 
@@ -28,6 +30,7 @@ def merge(
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="How to merge.")] = None,
     base: Annotated[str | None, typer.Option("--base", help="The model that task vectors start from.")] = None,
+    data: Annotated[list[Path] | None, typer.Option("--data", help="A text that a greedy soup is picked by.")] = None,
     allow_nonfinite: NonfiniteOption = False,
     dry_run: DryRunOption = False,
     threads: ThreadsOption = None,
@@ -39,7 +42,7 @@ def merge(
     from lineal.family.one_off import family_of_one, family_of_recipe, method_from_words
     from lineal.family.recipe import Reference
 
-    recipe = _recipe(words, out, method, base)
+    recipe = _recipe(words, out, method, base, data)
     if recipe is not None:
         with open_workshop(registry, threads) as workshop:
             file, out = recipe
@@ -52,15 +55,17 @@ def merge(
     chosen = method_from_words("merge", method, options)
     inputs = [*([Reference("base", base)] if base else []), *(Reference("parent", model) for model in models)]
     with open_workshop(registry, threads) as workshop:
-        family = family_of_one("merge", chosen, inputs, out, allow_nonfinite=allow_nonfinite)
+        family = family_of_one("merge", chosen, inputs, out, data=data or (), allow_nonfinite=allow_nonfinite)
         make_or_plan(workshop, family, out, dry_run=dry_run)
 
 
-def _recipe(words: list[str], out: Path | None, method: str | None, base: str | None) -> tuple[Path, Path] | None:
+def _recipe(
+    words: list[str], out: Path | None, method: str | None, base: str | None, data: list[Path] | None
+) -> tuple[Path, Path] | None:
     """The recipe and the folder to write, if the first word is a recipe."""
     if not words[0].endswith((".yml", ".yaml")):
         return None
     rest = words[1:]
-    if method is not None or base is not None or len(rest) + (out is not None) != 1:
+    if method is not None or base is not None or data or len(rest) + (out is not None) != 1:
         raise UsageError("a recipe says everything but where to: lineal merge RECIPE.yml OUT")
     return Path(words[0]), out or Path(rest[0])

@@ -22,8 +22,9 @@ from lineal.checkpoint.reader import GGUF_SUFFIX, is_lone_file, open_checkpoint
 from lineal.derivation.canonical import Json, canonical_json
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import DataFile, Input, Role, Step
-from lineal.errors import CheckpointError, LinealError, UsageError
-from lineal.family.making import Inputs, Made, Place, make
+from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
+from lineal.family.making import Inputs, Made, make
+from lineal.family.place import Place
 from lineal.family.recipe import ModelRecipe, Origin
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.card import CARD, model_card
@@ -32,6 +33,7 @@ from lineal.lineage.evidence import Evidence
 from lineal.lineage.lineal_json import Provenance, read_provenance, record_path, write_provenance
 from lineal.lineage.records import ModelRecord, Name, Outcome, StepRecord
 from lineal.methods.finetune import Training
+from lineal.methods.merge import GreedySoup
 from lineal.methods.method import Method, Reproducibility
 from lineal.methods.quantize import GgufQuantization
 
@@ -106,11 +108,20 @@ def _existing(workshop: Workshop, order: Order) -> Placed | None:
 
 
 def _settled(order: Order, provenance: Provenance | None) -> Order:
-    """With the epochs that a budget in tokens came to: they follow from data and tokenizer, which the step names."""
-    if provenance is None or not isinstance(order.method, Training) or order.method.tokens is None:
+    """With what making it found out: it follows from the inputs and data that the step names."""
+    match order.method:
+        case Training(tokens=int()):
+            found = "epochs"
+        case GreedySoup():
+            found = "ingredients"
+        case _:
+            return order
+    recorded = provenance.step.options.get(found) if provenance else None
+    try:
+        method = order.method.from_options({**order.method.options(), found: recorded})
+    except MethodError:  # another method's record
         return order
-    epochs = provenance.step.options.get("epochs")
-    return replace(order, method=replace(order.method, epochs=epochs)) if isinstance(epochs, int) else order
+    return replace(order, method=method)
 
 
 def _altered(provenance: Provenance, placed: Placed) -> bool:
@@ -205,7 +216,8 @@ def _key(workshop: Workshop, order: Order) -> bytes:
         for path in _weight_paths(placed)
         for stat in (os.stat(path),)
     ]
-    return blake3(canonical_json([order.method.name, order.method.options(), states])).digest()
+    texts: list[Json] = [format_hash(hash_file(path, workshop.memory)) for path in order.recipe.data]
+    return blake3(canonical_json([order.method.name, order.method.options(), states, texts])).digest()
 
 
 def _weight_paths(placed: Placed) -> list[Path]:

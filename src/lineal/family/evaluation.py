@@ -31,7 +31,7 @@ def evaluate_model(
     """Perplexity and bits per byte on each text; KL to the model's base, else to each parent or teacher."""
     placed = workshop.identify(placed)
     references: list[Placed | None] = [*references_of(workshop, placed)]
-    length = context or _context(placed)
+    length = context or context_of(placed)
     found: list[Evaluation] = []
     for reference in references or [None]:
         found += _against(workshop, placed, texts, reference, length)
@@ -99,7 +99,7 @@ def _scores(
         )
 
 
-def _context(placed: Placed) -> int:
+def context_of(placed: Placed) -> int:
     """The model's positions, at most 1,024."""
     if placed.form == "gguf":
         return min(llama_of_gguf(placed.checkpoint).context, LARGEST_CONTEXT)

@@ -8,18 +8,19 @@ from typing import final
 
 from lineal.checkpoint.identity import Leaf
 from lineal.checkpoint.package import copy_package
-from lineal.checkpoint.writer import CheckpointWriter
 from lineal.derivation.step import Kind, Role
 from lineal.engines.base_name import BaseName
 from lineal.engines.extra import require_training
-from lineal.engines.stream import DataHashes, stream
+from lineal.engines.stream import DataHashes
 from lineal.errors import MethodError
+from lineal.family.place import Place
 from lineal.family.progress import StepProgress
 from lineal.family.recipe import ModelRecipe, Origin
-from lineal.family.streams import Streamed, plan_stream
+from lineal.family.soup import pick_ingredients
+from lineal.family.streams import Streamed, plan_stream, write_stream
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.finetune import FullFineTune, Training
-from lineal.methods.merge import MergeRecipe
+from lineal.methods.merge import GreedySoup, MergeRecipe
 from lineal.methods.method import Method
 from lineal.methods.streaming import StreamingMethod
 
@@ -40,7 +41,7 @@ Inputs = Sequence[tuple[Role, Placed]]
 class Made:
     """What a maker learnt on the way: data hashes of the child's tensors and of the inputs it read whole.
 
-    method: as it is to be recorded; a budget in tokens has become epochs, too.
+    method: as it is to be recorded; a budget in tokens has become epochs, too, and a greedy soup has its ingredients.
     """
 
     method: Method
@@ -48,21 +49,14 @@ class Made:
     inputs: DataHashes = field(default_factory=dict[str, dict[str, bytes]])
 
 
-@final
-@dataclass(frozen=True)
-class Place:
-    """Where a model is made: `child` becomes its folder, `work` outlives a kill; the same key continues."""
-
-    child: Path
-    work: Path
-    key: str
-
-
 def make(
     workshop: Workshop, recipe: ModelRecipe, inputs: Inputs, place: Place, hub_origins: Mapping[str, Origin]
 ) -> Made:
     """Fill the place with the model's weights and package; hub_origins: of inputs, by label."""
     match recipe.method:
+        case GreedySoup() as method:
+            picked = pick_ingredients(workshop, recipe, method, inputs, place)
+            return _make_streamed(workshop, recipe, picked, inputs, place)
         case StreamingMethod() | MergeRecipe() as method:
             return _make_streamed(workshop, recipe, method, inputs, place)
         case Training() as method:
@@ -75,17 +69,9 @@ def _make_streamed(workshop: Workshop, recipe: ModelRecipe, method: Streamed, in
     plan = plan_stream(method, inputs)
     for remark in plan.remarks:
         workshop.progress.say(f"{recipe.name}: {remark}")
-    layout = plan.child.lay_out(plan.planned)
-    with (
-        CheckpointWriter(place.child, layout, place.key) as writer,
-        workshop.progress.task(f"{DOING[method.kind]} {recipe.name}", plan.bytes_read, "bytes") as advance,
-    ):
-        read = stream(
-            plan.jobs, writer, threads=workshop.threads, allow_nonfinite=recipe.allow_nonfinite, bytes_done=advance
-        )
-        writer.seal()
-        plan.child.write_package(place.child)
-        return Made(method, dict(writer.leaves), read)
+    title = f"{DOING[method.kind]} {recipe.name}"
+    leaves, read = write_stream(workshop, plan, place.child, place.key, title, allow_nonfinite=recipe.allow_nonfinite)
+    return Made(method, leaves, read)
 
 
 def _make_training(

@@ -47,6 +47,7 @@ def family_of_one(
     for path in data:
         if not path.is_file():
             raise UsageError(f"no data file {path}")
+    method.check_recipe(len(data))
     recipe = ModelRecipe(
         name=name.name,
         kind=kind,

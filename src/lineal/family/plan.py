@@ -25,7 +25,7 @@ from lineal.family.streams import Streamed
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.distill import Distill
 from lineal.methods.finetune import FullFineTune, Lora, Scratch
-from lineal.methods.merge import AdapterMerge, MergeRecipe
+from lineal.methods.merge import AdapterMerge, GreedySoup, MergeRecipe
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
 from lineal.planning.disk import without_room
@@ -99,6 +99,7 @@ def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[Planne
         forecast = _of_placed(placed) if placed else _of_recipe(bench, recipe, forecasts)
         forecasts[recipe.name] = forecast
         stream = None if placed else foresee(recipe, {**bench.placed, **elsewhere})
+        costs = None if isinstance(recipe.method, GreedySoup) else stream  # evaluations are more than the last pass
         planned.append(
             PlannedModel(
                 name=recipe.name,
@@ -107,8 +108,8 @@ def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[Planne
                 status=status,
                 parameters=sum(tensor.elements for tensor in forecast.tensors),
                 tensor_bytes=sum(tensor.byte_length for tensor in forecast.tensors),
-                bytes_read=stream.bytes_read if stream else None,
-                memory_bytes=_PROGRAM_BYTES + stream.working_bytes(threads) if stream else None,
+                bytes_read=costs.bytes_read if costs else None,
+                memory_bytes=_PROGRAM_BYTES + costs.working_bytes(threads) if costs else None,
                 note="; ".join([*filter(None, [_note(recipe, status)]), *(stream.remarks if stream else ())]),
             )
         )
@@ -132,6 +133,9 @@ def _note(recipe: ModelRecipe, status: Status) -> str:
         return "whether it is up to date is unknown until its original is downloaded"
     if status == "to download":
         return "seen by its headers; its model hash is unknown until downloaded"
+    if isinstance(recipe.method, GreedySoup):
+        parents = sum(reference.role != "base" for reference in recipe.inputs)
+        return f"its ingredients are picked by at most {2 * parents - 1} evaluations"
     return _PRUNED if recipe.kind == "prune" else ""
 
 

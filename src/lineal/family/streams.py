@@ -1,18 +1,23 @@
 """A streamed derivation in terms of models: which inputs its step records, and what the engine is given for them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TypeAlias, cast
 
+from lineal.checkpoint.identity import Leaf
+from lineal.checkpoint.writer import CheckpointWriter
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role
 from lineal.engines.merging import plan_merge, plan_recipe
 from lineal.engines.pruning import plan_pruning
 from lineal.engines.quantizing import plan_gguf
 from lineal.engines.sources import Model, full_model
+from lineal.engines.stream import DataHashes, stream
 from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import CheckpointError, MethodError
-from lineal.family.workshop import Placed
-from lineal.methods.merge import AdapterMerge, MergeRecipe
+from lineal.family.workshop import Placed, Workshop
+from lineal.methods.merge import AdapterMerge, GreedySoup, Linear, MergeRecipe
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
 
@@ -74,8 +79,35 @@ def plan_stream(method: Streamed, inputs: Sequence[tuple[Role, Placed]]) -> Stre
         case StreamingMethod(kind="prune"):
             method.check_models(len(models))
             return plan_pruning(method, models[0])
+        case GreedySoup():
+            return _read_ingredients(plan_merge(method, models), method)
         case _:
             return plan_merge(method, models, base if method.uses_base else None)
+
+
+def _read_ingredients(plan: StreamPlan, soup: GreedySoup) -> StreamPlan:
+    """The same means, with what does not go in checked like the rest, but not read."""
+    jobs = (
+        replace(job, models=tuple(job.models[place] for place in soup.ingredients), method=Linear())
+        if job.method
+        else job
+        for job in plan.jobs
+    )
+    return replace(plan, jobs=tuple(jobs))
+
+
+def write_stream(
+    workshop: Workshop, plan: StreamPlan, folder: Path, key: str, title: str, *, allow_nonfinite: bool
+) -> tuple[Mapping[str, Leaf], DataHashes]:
+    """Write the planned child; what a killed run with the same key finished stays. Also: what was read, hashed."""
+    with (
+        CheckpointWriter(folder, plan.child.lay_out(plan.planned), key) as writer,
+        workshop.progress.task(title, plan.bytes_read, "bytes") as advance,
+    ):
+        read = stream(plan.jobs, writer, threads=workshop.threads, allow_nonfinite=allow_nonfinite, bytes_done=advance)
+        writer.seal()
+        plan.child.write_package(folder)
+        return dict(writer.leaves), read
 
 
 def _role(method: StreamingMethod, parent: Placed) -> Role:

@@ -88,13 +88,17 @@ class VerbReader:
     def _merge(self, name: str, place: Place, body: Body) -> ModelRecipe | None:
         if "merge_method" in body:
             return self._mergekit(name, place, body)
-        known = ("parents", "base", "method", "allow_nonfinite")
+        known = ("parents", "base", "method", "data", "allow_nonfinite")
         method = self._method("merge", body.get("method"), place, body, known)
         base = self._one("base", body, "base", place) if "base" in body else ()
         parents = self._many("parent", body, "parents", place)
         self._check_models(method, parents, (*place, "parents"), name)
+        data = self._data(body, place) if "data" in body else ()
+        if data or "data" not in body:
+            self._check_data(method, data, place, name)
         allow = self._allow_nonfinite(name, place, body)
-        return self._recipe(name, "merge", place, inputs=(*base, *parents), method=method, allow_nonfinite=allow)
+        inputs = (*base, *parents)
+        return self._recipe(name, "merge", place, inputs=inputs, method=method, data=data, allow_nonfinite=allow)
 
     def _mergekit(self, name: str, place: Place, body: Body) -> ModelRecipe | None:
         """A merge as mergekit writes it; its models are those of the family, or known from elsewhere."""
@@ -145,6 +149,13 @@ class VerbReader:
                 method.check_models(len(models))
         except MethodError as error:
             self._faults.add(place, f"{name}: {error}")
+
+    def _check_data(self, method: Method | None, data: tuple[Path, ...], place: Place, name: str) -> None:
+        try:
+            if method is not None:
+                method.check_recipe(len(data))
+        except MethodError as error:
+            self._faults.add((*place, "data"), f"{name}: {error}")
 
     def _allow_nonfinite(self, name: str, place: Place, body: Body) -> bool:
         allow = body.get("allow_nonfinite", False)

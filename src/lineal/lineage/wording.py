@@ -46,6 +46,9 @@ def summary(step: Step) -> str:
     epochs = step.options.get("epochs")
     if isinstance(epochs, int) and epochs > 1:
         told.append(f"{epochs} epochs")
+    ingredients = step.options.get("ingredients")
+    if isinstance(ingredients, list):
+        told.append(f"{len(ingredients)} of {sum(i.role != 'base' for i in step.inputs)} models")
     method = str(step.options.get("scheme", step.method))
     if step.method == "recipe":
         told.append(_parts(step.options.get("parts")))

@@ -35,10 +35,19 @@ class Method(ABC):
     paper: ClassVar[str]
     version: ClassVar[int] = 1
     reproducibility: ClassVar[Reproducibility]
+    uses_data: ClassVar[bool] = False
+    """Whether it takes texts beside models."""
 
     def options(self) -> dict[str, Json]:
         """Every field, as it stands in a recipe and in a step; seeds are strings, so that no reader rounds them."""
         return {_written(f.name): _option(f.name, getattr(self, f.name)) for f in fields(cast(Any, self))}
+
+    def check_recipe(self, data_files: int) -> None:
+        """Refuse what a recipe may not ask for although a step may hold it, with a MethodError."""
+        if self.uses_data and not data_files:
+            raise MethodError(f"{self.name}: data is needed, a text or several")
+        if data_files and not self.uses_data:
+            raise MethodError(f"{self.name}: has no use for data")
 
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> Self:

@@ -53,6 +53,8 @@ def _method(written: Any) -> type[StreamingMethod]:
     found = find_method("merge", written)
     if not issubclass(found, StreamingMethod):
         raise MethodError(f"{written!r} is no method of a recipe")
+    if found.uses_data:
+        raise MethodError(f"{written!r} needs data, which mergekit's YAML has no key for")
     return found
 
 

@@ -46,6 +46,7 @@ class Training(Method):
     """
 
     reproducibility: ClassVar = Reproducibility.STATISTICAL
+    uses_data: ClassVar = True
 
     epochs: int = 1
     tokens: TokenCount | None = None

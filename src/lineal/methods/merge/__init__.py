@@ -16,6 +16,7 @@ from lineal.methods.merge.ram import Ram, RamPlus
 from lineal.methods.merge.recipe import MergeRecipe
 from lineal.methods.merge.sce import Sce
 from lineal.methods.merge.slerp import Slerp
+from lineal.methods.merge.soup import GreedySoup, UniformSoup
 from lineal.methods.merge.task_arithmetic import TaskArithmetic
 from lineal.methods.merge.ties import Ties
 
@@ -28,6 +29,7 @@ METHODS = (
     DareTies,
     Della,
     DellaLinear,
+    GreedySoup,
     Karcher,
     Linear,
     ModelStock,
@@ -41,6 +43,7 @@ METHODS = (
     Slerp,
     TaskArithmetic,
     Ties,
+    UniformSoup,
 )
 
 RECIPES = (MergeRecipe,)
