@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from lineal.cli.family_report import print_plan_of
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
 from lineal.family.names import name_of_folder
@@ -30,6 +29,8 @@ def one_model_and_options(words: list[str], done: str) -> tuple[str, list[str]]:
 def make_or_plan(workshop: Workshop, family: Family, out: Path, *, dry_run: bool) -> None:
     """Derive the family's last model, which is `out`, or say what that would take."""
     if dry_run:
+        from lineal.cli.family_report import print_plan_of
+
         print_plan_of(workshop, family, out.resolve().parent, [], as_json=False)
         return
     print_made(run_family(workshop, family, out.resolve().parent)[name_of_folder(out).name])
