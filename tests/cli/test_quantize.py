@@ -122,7 +122,9 @@ def test_nothing_is_derived_from_a_gguf(lineal: Command, both: Path, words: tupl
     Path("text.txt").write_text("the text")
     lineal("quantize", "./both", "--scheme", "q8_0", "--out", "both.gguf")
     answer = lineal(*words, "--out", "m")
-    assert "both.gguf is a GGUF, from which nothing is derived; name the model it was made from" in error_of(answer)
+    assert "both.gguf is a GGUF, which merges take and nothing else; name the model it was made from" in error_of(
+        answer
+    )
     assert (answer.code, Path("m").exists()) == (3, False)
 
 

@@ -78,7 +78,7 @@ def test_a_plan_refuses_what_the_run_would(workshop: Workshop, parent: Path, tmp
     text = FAMILY + "  mean: {merge: {parents: [m, q8], method: linear}}\n"
     family = read_family(write_family(tmp_path, text))
     for _ in range(2):  # when the GGUF is still to be made, and when it is there
-        with pytest.raises(CheckpointError, match=r"mean: .*q8 is a GGUF, from which nothing is derived"):
+        with pytest.raises(CheckpointError, match=r"mean: .*q8 is a GGUF, which merges take and nothing else"):
             plan_family(workshop, family, tmp_path / "models")
         run_family(workshop, family, tmp_path / "models", ["q8"])
 
