@@ -113,12 +113,10 @@ def test_a_mistake_is_one_line_with_its_exit_code(
     "words",
     [
         ("quantize", "./both.gguf", "--scheme", "f16"),
-        ("merge", "./both", "./both.gguf", "--method", "linear"),
-        ("merge", "./both", "--base", "./both.gguf", "--method", "ties"),
         ("finetune", "./both.gguf", "--data", "text.txt"),
     ],
 )
-def test_nothing_is_derived_from_a_gguf(lineal: Command, both: Path, words: tuple[str, ...]) -> None:
+def test_nothing_but_merges_is_derived_from_a_gguf(lineal: Command, both: Path, words: tuple[str, ...]) -> None:
     Path("text.txt").write_text("the text")
     lineal("quantize", "./both", "--scheme", "q8_0", "--out", "both.gguf")
     answer = lineal(*words, "--out", "m")
@@ -126,6 +124,15 @@ def test_nothing_is_derived_from_a_gguf(lineal: Command, both: Path, words: tupl
         answer
     )
     assert (answer.code, Path("m").exists()) == (3, False)
+
+
+@pytest.mark.parametrize(
+    "words", [("./both", "./both.gguf", "--method", "linear"), ("./both", "--base", "./both.gguf", "--method", "ties")]
+)
+def test_merges_take_a_gguf(lineal: Command, both: Path, words: tuple[str, ...]) -> None:
+    lineal("quantize", "./both", "--scheme", "q8_0", "--out", "both.gguf")
+    assert lineal("merge", *words, "--out", "m").code == 0
+    assert lineal("verify", "./m").code == 0
 
 
 def test_a_value_that_is_no_number_is_refused_unless_it_is_let_through(lineal: Command, both: Path) -> None:

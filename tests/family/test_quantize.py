@@ -75,12 +75,23 @@ def test_of_an_adapter_it_is_the_whole_that_is_stored_and_compared_with(
 
 
 def test_a_plan_refuses_what_the_run_would(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
-    text = FAMILY + "  mean: {merge: {parents: [m, q8], method: linear}}\n"
+    text = FAMILY + "  lean: {prune: {parent: q8, sparsity: 0.5}}\n"
     family = read_family(write_family(tmp_path, text))
     for _ in range(2):  # when the GGUF is still to be made, and when it is there
-        with pytest.raises(CheckpointError, match=r"mean: .*q8 is a GGUF, which merges take and nothing else"):
+        with pytest.raises(CheckpointError, match=r"lean: .*q8 is a GGUF, which merges take and nothing else"):
             plan_family(workshop, family, tmp_path / "models")
         run_family(workshop, family, tmp_path / "models", ["q8"])
+
+
+def test_a_plan_knows_what_a_merge_makes_of_a_gguf(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+    text = FAMILY + "  mean: {merge: {parents: [q8, q8], method: linear}}\n"
+    family = read_family(write_family(tmp_path, text))
+    planned = [plan_family(workshop, family, tmp_path / "models")[-1]]  # when the GGUF is still to be made
+    run_family(workshop, family, tmp_path / "models", ["q8"])
+    planned.append(plan_family(workshop, family, tmp_path / "models")[-1])  # and when it is there
+    made = run_family(workshop, family, tmp_path / "models")["mean"].checkpoint
+    for plan in planned:
+        assert (plan.parameters, plan.tensor_bytes) == (made.parameters, made.tensor_bytes)
 
 
 def test_a_plan_refuses_rows_that_are_no_whole_blocks(workshop: Workshop, tmp_path: Path) -> None:

@@ -67,6 +67,15 @@ def gguf_tensors(
     return (*planned.values(), *([_divisors(llama)] if llama.rotary.divisors else []))
 
 
+def gguf_weights(method: GgufQuantization, config: Mapping[str, Any], stored: Collection[str]) -> tuple[Planned, ...]:
+    """The same as a merge would see it: transformers' names, blocks as float16."""
+    tied = bool(config.get("tie_word_embeddings", HEAD not in stored))
+    return tuple(
+        Planned(name, "F16" if tensor.dtype in BLOCKS else tensor.dtype, tensor.shape)
+        for name, tensor in _planned(method, llama_of_config(config), tied=tied).items()
+    )
+
+
 def _planned(method: GgufQuantization, llama: Llama, *, tied: bool) -> dict[str, Planned]:
     """transformers' name of each tensor -> the tensor of the GGUF."""
     names, logits = gguf_names(llama, tied=tied), EMBEDDING if tied else HEAD

@@ -14,7 +14,7 @@ from lineal.engines.composition import composed
 from lineal.engines.depth import block_count, shallower_config, shallower_names
 from lineal.engines.extra import require_training
 from lineal.engines.merging import recipe_config, stored_as
-from lineal.engines.quantizing import gguf_tensors
+from lineal.engines.quantizing import gguf_tensors, gguf_weights
 from lineal.engines.sources import GGUF_IS_NO_PARENT, full_model
 from lineal.errors import AnswerIsNo, CheckpointError, MethodError
 from lineal.family.hub import hub_cache
@@ -61,7 +61,7 @@ class PlannedModel:
 @final
 @dataclass(frozen=True)
 class _Forecast:
-    """What a model will consist of, whether it exists or not."""
+    """What a model will consist of, whether it exists or not; base: in full, where it is an adapter or a GGUF."""
 
     tensors: Sequence[Planned]
     config: Mapping[str, Any]
@@ -141,18 +141,21 @@ def _note(recipe: ModelRecipe, status: Status) -> str:
 
 def _of_placed(placed: Placed) -> _Forecast:
     tensors = [Planned(spec.name, spec.dtype, spec.shape) for spec in placed.checkpoint.values()]
-    base = _of_placed(placed.base) if placed.base else None
     config = {} if placed.form == "gguf" else placed.checkpoint.config
-    return _Forecast(tensors, config, base, placed.form)
+    return _Forecast(tensors, config, _full_weights(placed), placed.form)
 
 
-def _as_parent(placed: Placed) -> _Forecast:
-    """The same as a merge sees it: a GGUF under transformers' names."""
+def _full_weights(placed: Placed) -> _Forecast | None:
+    """The base of an adapter, or a GGUF as a merge sees it; nothing of a GGUF that no merge could take."""
+    if placed.base:
+        return _of_placed(placed.base)
     if placed.form != "gguf":
-        return _of_placed(placed)
-    model = full_model(placed.label, placed.checkpoint)
-    tensors = [Planned(name, source.dtype, source.shape) for name, source in model.items()]
-    return _Forecast(tensors, model.config, form="gguf")
+        return None
+    try:
+        model = full_model(placed.label, placed.checkpoint)
+    except CheckpointError:
+        return None
+    return _Forecast([Planned(name, source.dtype, source.shape) for name, source in model.items()], model.config)
 
 
 def _of_recipe(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forecast]) -> _Forecast:
@@ -179,9 +182,9 @@ def _of_recipe(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forec
 
 
 def _parents(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forecast]) -> list[_Forecast]:
-    found = [known[r.model] if r.model in known else _as_parent(bench.workshop.find(r.model)) for r in recipe.inputs]
+    found = [known[r.model] if r.model in known else _of_placed(bench.workshop.find(r.model)) for r in recipe.inputs]
     for reference, parent in zip(recipe.inputs, found, strict=True):
-        if parent.form == "gguf" and recipe.kind != "merge":
+        if parent.form == "gguf" and (recipe.kind != "merge" or parent.base is None):
             raise CheckpointError(f"{recipe.name}: {reference.model} {GGUF_IS_NO_PARENT}")
     return found
 
@@ -195,7 +198,8 @@ def _streamed(method: Streamed, parents: Sequence[_Forecast], labels: Sequence[s
     parent, label = parents[0].base or parents[0], labels[-1]
     if isinstance(method, GgufQuantization):
         stored = [tensor.name for tensor in parent.tensors]
-        return _Forecast(gguf_tensors(method, parent.config, stored, label), {}, form="gguf")
+        full = _Forecast(gguf_weights(method, parent.config, stored), parent.config)
+        return _Forecast(gguf_tensors(method, parent.config, stored, label), {}, full, form="gguf")
     if method.kind == "prune":
         shapes = {tensor.name: tensor.shape for tensor in parent.tensors}
         _ = linear_layers(shapes, parent.config.get("model_type"), label)
