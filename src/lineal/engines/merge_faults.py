@@ -27,9 +27,9 @@ def merge_faults(parts: Sequence[Part], tensors: Sequence[ComposedTensor], input
 
 
 def merge_remarks(inputs: Sequence[Model]) -> tuple[str, ...]:
-    """Where the parents differ in what the child takes from its donor alone."""
+    """Who takes part twice, and where the parents differ in what the child takes from its donor alone."""
     donor = inputs[0]
-    remarks: list[str] = []
+    remarks = [f"{name} takes part more than once" for name in _repeated(inputs)]
     for model in others(inputs):
         if _licence(model) not in (None, _licence(donor)):
             remarks.append(f"the licence of {model.name} differs from that of {donor.name}, which the child gets")
@@ -46,6 +46,12 @@ def others(inputs: Sequence[Model]) -> list[Model]:
     donor = inputs[0]
     distinct = {model.checkpoint.place: model for model in inputs if model.checkpoint is not donor.checkpoint}
     return list(distinct.values())
+
+
+def _repeated(inputs: Sequence[Model]) -> list[str]:
+    """The names of models that stand more than once among the inputs."""
+    places = [(model.checkpoint.place, model.adapter and model.adapter.place) for model in inputs]
+    return list(dict.fromkeys(m.name for m, place in zip(inputs, places, strict=True) if places.count(place) > 1))
 
 
 def _ties(model: Model) -> str:
