@@ -34,9 +34,12 @@ def print_plan(plan: Sequence[PlannedModel], as_json: bool) -> None:
         size = f"{model.tensor_bytes / 1e6:,.1f} MB"
         table.add_row(model.name, model.how, ", ".join(model.parents), model.status, f"{model.parameters:,}", size)
     for model in plan:
-        if model.bytes_read is not None and model.memory_bytes is not None:
+        if model.bytes_read is not None and model.memory_bytes is not None and model.seconds is not None:
             read, memory = f"{model.bytes_read / 1e6:,.1f} MB", f"{model.memory_bytes / 1e6:,.0f} MB"
-            notes.append(f"{model.name}: reads {read} in all, holds about {memory} in memory")
+            least, most = (f"{seconds:,.0f}" for seconds in model.seconds)
+            notes.append(
+                f"{model.name}: reads {read} in all, holds about {memory}, takes an estimated {least} to {most} s"
+            )
     missing = [model for model in plan if model.status == "to build"]
     table.caption = f"{len(missing)} to build, {sum(m.tensor_bytes for m in missing) / 1e6:,.1f} MB to write"
     console = Console()

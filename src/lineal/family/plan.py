@@ -16,6 +16,7 @@ from lineal.engines.extra import require_training
 from lineal.engines.merging import recipe_config, stored_as
 from lineal.engines.quantizing import gguf_tensors, gguf_weights
 from lineal.engines.sources import GGUF_IS_NO_PARENT, full_model
+from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import AnswerIsNo, CheckpointError, MethodError
 from lineal.family.hub import hub_cache
 from lineal.family.preflight import foresee, refuse_impossible
@@ -29,6 +30,7 @@ from lineal.methods.merge import AdapterMerge, GreedySoup, MergeRecipe
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
 from lineal.planning.disk import without_room
+from lineal.planning.time import stream_seconds
 
 Status = Literal["present", "to download", "to build", "unknown"]
 
@@ -44,7 +46,7 @@ class PlannedModel:
     """One line of a plan. parameters and tensor_bytes: of the model's own tensors; note: what they do not tell.
 
     bytes_read: by a streamed derivation, all its passes together; memory_bytes: at its peak, the program included;
-    None where that is not known.
+    seconds: the least and the most that is likely. None where that is not known.
     """
 
     name: str
@@ -55,6 +57,7 @@ class PlannedModel:
     tensor_bytes: int
     bytes_read: int | None
     memory_bytes: int | None
+    seconds: tuple[float, float] | None
     note: str
 
 
@@ -110,10 +113,16 @@ def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[Planne
                 tensor_bytes=sum(tensor.byte_length for tensor in forecast.tensors),
                 bytes_read=costs.bytes_read if costs else None,
                 memory_bytes=_PROGRAM_BYTES + costs.working_bytes(threads) if costs else None,
+                seconds=_seconds(costs, threads) if costs else None,
                 note="; ".join([*filter(None, [_note(recipe, status)]), *(stream.remarks if stream else ())]),
             )
         )
     return planned
+
+
+def _seconds(stream: StreamPlan, threads: int) -> tuple[float, float]:
+    written = sum(planned.byte_length for planned in stream.planned)
+    return stream_seconds(stream.bytes_read, written, threads)
 
 
 def _status(bench: Workbench, recipe: ModelRecipe, originals: Mapping[str, Placed]) -> tuple[Status, Placed | None]:
