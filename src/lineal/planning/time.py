@@ -11,7 +11,7 @@ _SAMPLE_SECONDS = 0.05
 _START_SECONDS = (1.0, 2.5)
 """Of a process before it streams, on a quick and on a busy machine: imports, and loading compiled kernels."""
 _SLOWEST = 4.0
-"""How much longer than copying and hashing in memory it may take: arithmetic, a disk, cores that are two threads of one.
+"""How much longer than copying and hashing in memory it may take: arithmetic, a disk, two threads on one core.
 Measured on 660 M parameters, two threads, busy: linear 3.8 times, TIES 2.8 times as long."""
 
 
