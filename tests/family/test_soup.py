@@ -249,8 +249,16 @@ def test_an_adapter_goes_in_as_part_of_its_base(workshop: Workshop, kitchen: Pat
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_half_a_search_on_one_text_is_not_continued_on_another(
-    workshop: Workshop, kitchen: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda kitchen: (kitchen / "val.txt").write_text("another text", encoding="utf-8"),
+        lambda kitchen: (kitchen / "b" / "generation_config.json").write_text('{"temperature": 0.5}'),
+    ],
+    ids=["text", "config"],
+)
+def test_half_a_search_is_not_continued_on_another_text_or_beside_another_config(
+    workshop: Workshop, kitchen: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], int]
 ) -> None:
     """The models are given by their paths, so that their hashes are not known beforehand."""
     family = "models: {soup: {merge: {parents: [./a, ./b], method: greedy_soup, data: val.txt}}}"
@@ -266,7 +274,7 @@ def test_half_a_search_on_one_text_is_not_continued_on_another(
     monkeypatch.setattr(evaluation, "evaluate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         cook(workshop, kitchen, family)
-    (kitchen / "val.txt").write_text("another text", encoding="utf-8")
+    change(kitchen)
     cook(workshop, kitchen, family)
     assert len(tried) == 2 + 3
 

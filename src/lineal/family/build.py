@@ -11,6 +11,7 @@ from typing import final
 from blake3 import blake3
 
 from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, hash_file
+from lineal.checkpoint.package import content_hash, package_paths
 from lineal.checkpoint.publish import (
     output_lock,
     partial_folder,
@@ -216,8 +217,14 @@ def _key(workshop: Workshop, order: Order) -> bytes:
         for path in _weight_paths(placed)
         for stat in (os.stat(path),)
     ]
+    packages: list[Json] = [
+        [role, path, format_hash(content_hash(placed.folder, path))]
+        for role, placed in order.inputs
+        if not placed.checkpoint.lone
+        for path in package_paths(placed.folder)
+    ]
     texts: list[Json] = [format_hash(hash_file(path, workshop.memory)) for path in order.recipe.data]
-    return blake3(canonical_json([order.method.name, order.method.options(), states, texts])).digest()
+    return blake3(canonical_json([order.method.name, order.method.options(), states, packages, texts])).digest()
 
 
 def _weight_paths(placed: Placed) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -86,7 +87,10 @@ def _read(journal: Path) -> dict[tuple[int, ...], float]:
 
 
 def _write(journal: Path, known: dict[tuple[int, ...], float]) -> None:
-    """A kill leaves the old journal or the new one."""
+    """A kill leaves the old journal or the new one, and so does a power cut."""
     draft = journal.with_suffix(".draft")
-    draft.write_text(json.dumps(list(known.items())), encoding="utf-8")
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump(list(known.items()), file)
+        file.flush()
+        os.fsync(file.fileno())
     _ = draft.replace(journal)
