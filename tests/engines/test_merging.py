@@ -74,8 +74,7 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
         "ties: these models cannot be merged: other has no 'b.weight'; base has no 'd.weight', other has; "
         "'a.weight' is [3, 4] in base, [4, 3] in other; 'c.bias' is F32 in base, I32 in other; "
         "other ties its output head to the embedding, base does not tie; "
-        "the vocabularies differ (3 and 4 tokens): 'b' is id 1 in base, 2 in other; "
-        "a recipe says with tokenizer which counts"
+        "the vocabularies differ (3 and 4 tokens): 'b' is id 1 in base, 2 in other"
     )
 
 

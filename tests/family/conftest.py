@@ -1,13 +1,18 @@
 """A workshop of its own for every test, and small models to work with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from lineal.family.workshop import Workshop
+from lineal.derivation.step import Kind
+from lineal.family.one_off import derive, family_of_one
+from lineal.family.recipe import Reference
+from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.registry import Registry
+from lineal.methods.method import Method
 from tests.builders import make_checkpoint, make_tokenizer, random_tensors
 
 SHAPES = {"model.embed_tokens.weight": (12, 8), "model.layers.0.mlp.up_proj.weight": (16, 8), "model.norm.weight": (8,)}
@@ -26,6 +31,13 @@ def parents(tmp_path: Path) -> Path:
         folder = make_checkpoint(tmp_path / name, random_tensors(seed, SHAPES, np.float32))
         make_tokenizer(folder, {"x": 0, "y": 1})
     return tmp_path
+
+
+def derive_one(
+    workshop: Workshop, kind: Kind, method: Method, inputs: Sequence[Reference], out: Path, **options: Any
+) -> Placed:
+    """One model as a verb of the command line makes it."""
+    return derive(workshop, family_of_one(kind, method, inputs, out, **options), out)
 
 
 def write_family(folder: Path, text: str) -> Path:

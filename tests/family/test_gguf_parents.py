@@ -142,6 +142,19 @@ def test_a_recipe_takes_blocks_of_a_gguf(workshop: Workshop, model: Path, tmp_pa
     assert child[name.format(0)].tobytes() == whole[name.format(1)].tobytes()
 
 
+def test_a_licence_beside_a_gguf_in_a_folder_travels_and_one_beside_a_lone_file_does_not(
+    workshop: Workshop, model: Path, tmp_path: Path
+) -> None:
+    text = FAMILY.replace("  same", "  whole: {quantize: {parent: m, scheme: f32}}\n  same") % "f32"
+    text += "  from_folder: {merge: {parents: [whole, whole], method: linear}}\n"
+    shutil.copytree(model, tmp_path / "m")
+    (tmp_path / "m" / "LICENSE").write_text("MIT")
+    placed = run_family(workshop, read_family(write_family(tmp_path, text)), tmp_path / "models")
+    (tmp_path / "models" / "NOTICE").write_text("of whoever")
+    assert (placed["from_folder"].folder / "LICENSE").read_text() == "MIT"
+    assert not (placed["same"].folder / "LICENSE").exists()
+
+
 def test_nothing_else_is_derived_from_a_gguf(workshop: Workshop, model: Path, tmp_path: Path) -> None:
     built(workshop, model, tmp_path, "q8_0")
     text = FAMILY % "q8_0" + "  lean: {prune: {parent: q.gguf, sparsity: 0.5}}\n"

@@ -14,7 +14,7 @@ from lineal.checkpoint.reader import open_checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, UsageError
 from lineal.family.add import add_folder
-from lineal.family.one_off import derive_one, method_from_words
+from lineal.family.one_off import method_from_words
 from lineal.family.read import read_family
 from lineal.family.recipe import Reference
 from lineal.family.run import run_family
@@ -25,7 +25,7 @@ from lineal.lineage.lineal_json import read_provenance, record_path
 from lineal.lineage.registry import Registry
 from lineal.methods.quantize import GgufQuantization
 from tests.engines.tiny_models import make_model
-from tests.family.conftest import write_family
+from tests.family.conftest import derive_one, write_family
 from tests.family.test_verify import flip
 from tests.ggufs import random_gguf
 

@@ -8,7 +8,6 @@ import pytest
 
 from lineal.derivation import Prune, Step, derivation_from_json
 from lineal.errors import CheckpointError, MethodError, RecipeError
-from lineal.family.one_off import derive_one
 from lineal.family.plan import plan_family
 from lineal.family.read import read_family
 from lineal.family.recipe import Reference
@@ -19,7 +18,7 @@ from lineal.lineage.evidence import Evidence
 from lineal.lineage.lineal_json import read_provenance
 from lineal.methods.prune import MagnitudePruning
 from tests.builders import make_adapter, make_checkpoint, read_folder, same_bits
-from tests.family.conftest import SHAPES, write_family
+from tests.family.conftest import SHAPES, derive_one, write_family
 
 FAMILY = """
 family: small

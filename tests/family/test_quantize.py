@@ -9,7 +9,6 @@ from lineal.derivation import Quantize
 from lineal.derivation.quantization import QuantizationType
 from lineal.errors import CheckpointError, RecipeError
 from lineal.family.evaluation import evaluate_model, references_of
-from lineal.family.one_off import derive_one
 from lineal.family.plan import plan_family
 from lineal.family.read import read_family
 from lineal.family.recipe import Reference
@@ -19,7 +18,7 @@ from lineal.methods.merge import AdapterMerge
 from lineal.methods.quantize import GgufQuantization
 from tests.builders import make_adapter, random_tensors
 from tests.engines.tiny_models import make_model, write_data
-from tests.family.conftest import write_family
+from tests.family.conftest import derive_one, write_family
 
 FAMILY = """
 family: small

@@ -4,6 +4,7 @@ from typing import Any, TypeAlias
 
 import ml_dtypes
 import numpy as np
+from gguf import GGMLQuantizationType, dequantize
 from numpy.typing import NDArray
 
 from lineal.checkpoint.ggml_blocks import BLOCK_CODECS, decode_blocks, encode_blocks
@@ -88,8 +89,6 @@ def first_nonfinite(values: Float32, dtype: str) -> int:
 
 def _dequantize(raw: Raw, dtype: str, out: Float32) -> None:
     """By gguf's own decoders, which know every other block type."""
-    from gguf import GGMLQuantizationType, dequantize  # noqa: PLC0415 - only where a parent is stored so
-
     with np.errstate(over="ignore", invalid="ignore"):
         np.copyto(out, dequantize(raw, GGMLQuantizationType[dtype]))
 

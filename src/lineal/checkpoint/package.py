@@ -102,6 +102,12 @@ def copy_package(donor: Path, folder: Path, *, without: Iterable[str] = ()) -> N
             shutil.copyfile(donor / path, folder / path)
 
 
+def copy_licence(donor: Path, folder: Path) -> None:
+    """Copy the licence files alone."""
+    for path in licence_paths(donor):
+        shutil.copyfile(donor / path, folder / path)
+
+
 def _meaning(value: Any) -> Any:
     """A config without stamps; what JSON numbers cannot hold (Infinity in some configs) as strings."""
     if isinstance(value, dict):

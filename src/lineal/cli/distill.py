@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import OutOption, RegistryOption
+from lineal.cli.options import DryRunOption, OutOption, RegistryOption
 
 EXAMPLES = """
 Every option of the method is an option here; lineal methods distill lists them. Structured ones are written as YAML.
@@ -26,12 +26,13 @@ def distill(
     out: OutOption,
     student: Annotated[str, typer.Option("--student", help="The model whose weights the student begins with.")],
     data: Annotated[list[Path], typer.Option("--data", help="A .jsonl file with a text a line, or a text file.")],
+    dry_run: DryRunOption = False,
     registry: RegistryOption = None,
 ) -> None:
     """Distill teachers (names, paths or b3: hashes) into a student; the same call after a kill continues."""
-    from lineal.cli.words import models_and_options, print_made
+    from lineal.cli.words import make_or_plan, models_and_options
     from lineal.cli.workshop import open_workshop
-    from lineal.family.one_off import derive_one, method_from_words
+    from lineal.family.one_off import family_of_one, method_from_words
     from lineal.family.recipe import Reference
     from lineal.methods.distill import Distill
 
@@ -39,4 +40,5 @@ def distill(
     chosen = method_from_words("distillation", Distill.name, options)
     inputs = [*(Reference("teacher", teacher) for teacher in teachers), Reference("student", student)]
     with open_workshop(registry) as workshop:
-        print_made(derive_one(workshop, "distillation", chosen, inputs, out, data=data))
+        family = family_of_one("distillation", chosen, inputs, out, data=data)
+        make_or_plan(workshop, family, out, dry_run=dry_run)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import OutOption, RegistryOption
+from lineal.cli.options import DryRunOption, OutOption, RegistryOption
 
 EXAMPLES = """
 Every option of the method is an option here; lineal methods NAME lists them.
@@ -23,15 +23,17 @@ def finetune(
     out: OutOption,
     data: Annotated[list[Path], typer.Option("--data", help="A .jsonl file with a text a line, or a text file.")],
     method: Annotated[str, typer.Option("--method", help="How to fine-tune.")] = "lora",
+    dry_run: DryRunOption = False,
     registry: RegistryOption = None,
 ) -> None:
     """Fine-tune a model (a name, path or b3: hash) on text; the same call after a kill continues."""
-    from lineal.cli.words import one_model_and_options, print_made
+    from lineal.cli.words import make_or_plan, one_model_and_options
     from lineal.cli.workshop import open_workshop
-    from lineal.family.one_off import derive_one, method_from_words
+    from lineal.family.one_off import family_of_one, method_from_words
     from lineal.family.recipe import Reference
 
     model, options = one_model_and_options(words, "fine-tuned")
     chosen = method_from_words("fine-tune", method, options)
     with open_workshop(registry) as workshop:
-        print_made(derive_one(workshop, "fine-tune", chosen, [Reference("parent", model)], out, data=data))
+        family = family_of_one("fine-tune", chosen, [Reference("parent", model)], out, data=data)
+        make_or_plan(workshop, family, out, dry_run=dry_run)

@@ -4,10 +4,9 @@ from pathlib import Path
 
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
-from lineal.family.names import name_of_folder
+from lineal.family.one_off import derive
 from lineal.family.recipe import Family
-from lineal.family.run import run_family
-from lineal.family.workshop import Placed, Workshop
+from lineal.family.workshop import Workshop
 
 
 def models_and_options(words: list[str]) -> tuple[list[str], list[str]]:
@@ -27,15 +26,11 @@ def one_model_and_options(words: list[str], done: str) -> tuple[str, list[str]]:
 
 
 def make_or_plan(workshop: Workshop, family: Family, out: Path, *, dry_run: bool) -> None:
-    """Derive the family's last model, which is `out`, or say what that would take."""
+    """Derive the family's last model, which is `out`, and print where it lies and its hash; or what that would take."""
     if dry_run:
         from lineal.cli.family_report import print_plan_of
 
         print_plan_of(workshop, family, out.resolve().parent, [], as_json=False)
         return
-    print_made(run_family(workshop, family, out.resolve().parent)[name_of_folder(out).name])
-
-
-def print_made(placed: Placed) -> None:
-    """What was derived: where it lies, and its hash."""
+    placed = derive(workshop, family, out)
     print(f"{placed.place}  {format_hash(placed.model_hash)}")

@@ -1,6 +1,5 @@
 """A child that is one GGUF file."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import final
 from lineal.checkpoint.gguf_layout import lay_out_gguf
 from lineal.checkpoint.gguf_metadata import Metadata, gguf_package
 from lineal.checkpoint.layout import Layout, Planned
-from lineal.checkpoint.package import licence_paths
+from lineal.checkpoint.package import copy_licence
 from lineal.checkpoint.reader import GGUF_SUFFIX
 
 _FILE = f"model{GGUF_SUFFIX}"
@@ -28,8 +27,7 @@ class GgufChild:
         return lay_out_gguf(tensors, self.metadata, _FILE)
 
     def write_package(self, folder: Path) -> None:
-        for path in licence_paths(self.donor):
-            shutil.copyfile(self.donor / path, folder / path)
+        copy_licence(self.donor, folder)
 
     def package(self) -> Mapping[str, bytes]:
         return gguf_package(self.metadata)

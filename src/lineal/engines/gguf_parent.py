@@ -46,10 +46,6 @@ def gguf_vocabulary(checkpoint: Checkpoint) -> dict[str, int] | None:
     return {str(token): index for index, token in enumerate(tokens) if index not in unused}
 
 
-def gguf_chat_template(checkpoint: Checkpoint) -> str | None:
-    return chat_template(checkpoint)
-
-
 def gguf_package_files(checkpoint: Checkpoint, config: Mapping[str, Any]) -> dict[str, bytes]:
     """Config and tokenizer as files; the tokenizer gives texts the ids that llama.cpp gives them."""
     roles = {f"{role}_token": token for role, (token, _) in special_tokens(checkpoint).items()}

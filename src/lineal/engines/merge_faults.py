@@ -8,6 +8,7 @@ from lineal.checkpoint.reader import read_json
 from lineal.engines.chat_templates import DEFAULT, chat_templates
 from lineal.engines.composition import ComposedTensor
 from lineal.engines.sources import Model
+from lineal.engines.tokenizer_of_gguf import chat_template
 from lineal.methods.merge.recipe import Part
 
 _SETTINGS = "tokenizer_config.json"
@@ -26,10 +27,10 @@ def merge_faults(parts: Sequence[Part], tensors: Sequence[ComposedTensor], input
         yield from _vocabulary_faults(donor, model)
 
 
-def merge_remarks(inputs: Sequence[Model]) -> tuple[str, ...]:
+def merge_remarks(parts: Sequence[Part], inputs: Sequence[Model]) -> tuple[str, ...]:
     """Who takes part twice, and where the parents differ in what the child takes from its donor alone."""
     donor = inputs[0]
-    remarks = [f"{name} takes part more than once" for name in _repeated(inputs)]
+    remarks = [f"{name} takes part more than once" for name in _repeated(parts, inputs)]
     for model in others(inputs):
         if _licence(model) not in (None, _licence(donor)):
             remarks.append(f"the licence of {model.name} differs from that of {donor.name}, which the child gets")
@@ -48,10 +49,14 @@ def others(inputs: Sequence[Model]) -> list[Model]:
     return list(distinct.values())
 
 
-def _repeated(inputs: Sequence[Model]) -> list[str]:
-    """The names of models that stand more than once among the inputs."""
-    places = [(model.checkpoint.place, model.adapter and model.adapter.place) for model in inputs]
-    return list(dict.fromkeys(m.name for m, place in zip(inputs, places, strict=True) if places.count(place) > 1))
+def _repeated(parts: Sequence[Part], inputs: Sequence[Model]) -> list[str]:
+    """The names of models that stand more than once in a part."""
+    found: list[str] = []
+    for part in parts:
+        models = [inputs[stretch.model] for stretch in part.stretches]
+        places = [(m.checkpoint.place, m.adapter.place if m.adapter is not None else None) for m in models]
+        found += [m.name for m, place in zip(models, places, strict=True) if places.count(place) > 1]
+    return list(dict.fromkeys(found))
 
 
 def _ties(model: Model) -> str:
@@ -92,12 +97,12 @@ def _prefix(missing: Sequence[str], extra: Sequence[str]) -> str | None:
 
 
 def _tensor_faults(tensor: ComposedTensor, inputs: Sequence[Model]) -> Iterator[str]:
-    sources = [(inputs[s.model], name) for s, name in tensor.taken if name in inputs[s.model]]
-    if not sources or tensor.names[0] not in inputs[tensor.part.stretches[0].model]:
-        return
-    (donor, donor_name), *rest = sources
+    (stretch, donor_name), *rest = tensor.taken
+    donor = inputs[stretch.model]
     ours = donor[donor_name]
-    for model, name in rest:
+    for model, name in ((inputs[other.model], name) for other, name in rest):
+        if name not in model:
+            continue
         theirs = model[name]
         if ours.shape != theirs.shape:
             yield f"{name!r} is {list(ours.shape)} in {donor.name}, {list(theirs.shape)} in {model.name}"
@@ -112,8 +117,7 @@ def _vocabulary_faults(donor: Model, model: Model) -> Iterator[str]:
         return
     token = min(t for t in ours.keys() | theirs.keys() if ours.get(t) != theirs.get(t))
     place = f"{token!r} is id {_id(ours, token)} in {donor.name}, {_id(theirs, token)} in {model.name}"
-    hint = "a recipe says with tokenizer which counts"
-    yield f"the vocabularies differ ({len(ours)} and {len(theirs)} tokens): {place}; {hint}"
+    yield f"the vocabularies differ ({len(ours)} and {len(theirs)} tokens): {place}"
 
 
 def _id(table: Mapping[str, int], token: str) -> str:
@@ -126,9 +130,7 @@ def _licence(model: Model) -> bytes | None:
 
 def _templates(model: Model) -> Mapping[str, str]:
     if model.checkpoint.form == "gguf":
-        from lineal.engines.gguf_parent import gguf_chat_template  # noqa: PLC0415 - gguf, only where there is one
-
-        template = gguf_chat_template(model.checkpoint)
+        template = chat_template(model.checkpoint)
         return {} if template is None else {DEFAULT: template}
     settings = model.folder / _SETTINGS
     return chat_templates(model.folder, read_json(settings) if settings.is_file() else {})

@@ -8,6 +8,7 @@ from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.package import config_content
 from lineal.engines.composition import ComposedTensor, composed, whole
 from lineal.engines.depth import stacked_config
+from lineal.engines.gguf_parent import gguf_package_files
 from lineal.engines.jobs import Job
 from lineal.engines.merge_faults import merge_faults, merge_remarks
 from lineal.engines.sources import Model
@@ -30,7 +31,7 @@ def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | N
     tensors = list(whole(part, inputs))
     _refuse(method.name, [part], tensors, inputs)
     jobs = _jobs(tensors, inputs, lambda _: method, None)
-    return StreamPlan(jobs, _child(inputs[0], inputs[0].config), merge_remarks(inputs))
+    return StreamPlan(jobs, _child(inputs[0], inputs[0].config), merge_remarks([part], inputs))
 
 
 def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
@@ -43,7 +44,7 @@ def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
 
     jobs = _jobs(tensors, inputs, method_for, recipe.dtype)
     config = recipe_config(recipe, [model.config for model in inputs], inputs[0].name)
-    return StreamPlan(jobs, _child(inputs[0], config), merge_remarks(inputs))
+    return StreamPlan(jobs, _child(inputs[0], config), merge_remarks(recipe.parts, inputs))
 
 
 def _refuse(method: str, parts: Sequence[Part], tensors: Sequence[ComposedTensor], inputs: Sequence[Model]) -> None:
@@ -81,9 +82,8 @@ def stored_as(asked: str | None, dtype: str) -> str:
 def _child(donor: Model, config: Mapping[str, Any]) -> Child:
     """The donor's package, with this configuration."""
     if donor.checkpoint.form == "gguf":
-        from lineal.engines.gguf_parent import gguf_package_files  # noqa: PLC0415 - gguf, only where there is one
-
-        return WrittenFolder(gguf_package_files(donor.checkpoint, config))
+        licence = None if donor.checkpoint.lone else donor.folder
+        return WrittenFolder(gguf_package_files(donor.checkpoint, config), licence)
     if config == donor.checkpoint.config:
         return OrdinaryFolder(donor.folder)
     return EditedFolder(donor.folder, {"config.json": config_content(config)})

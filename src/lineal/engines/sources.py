@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
@@ -12,6 +13,8 @@ from lineal.checkpoint.reader import Checkpoint
 from lineal.checkpoint.safetensors_header import TensorSpec
 from lineal.checkpoint.scaled import Scales, scales_of
 from lineal.checkpoint.storage import BLOCKS
+from lineal.engines.gguf_parent import gguf_config, gguf_tensors, gguf_vocabulary
+from lineal.engines.llama_of_gguf import is_tied
 from lineal.errors import CheckpointError
 
 GGUF_IS_NO_PARENT = "is a GGUF, which merges take and nothing else; name the model it was made from"
@@ -71,10 +74,12 @@ class Model(Mapping[str, Source]):
         """Where the config and tokenizer of the full model lie."""
         return self.checkpoint.folder
 
-    @property
+    @cached_property
     def config(self) -> Mapping[str, Any]:
         """Its config.json in full weights: of a GGUF it follows from the metadata, of codes it says so no longer."""
-        return _config(self.checkpoint)
+        if self.checkpoint.form == "gguf":
+            return gguf_config(self.checkpoint)
+        return {key: value for key, value in self.checkpoint.config.items() if key != "quantization_config"}
 
     @property
     def is_codes(self) -> bool:
@@ -84,14 +89,12 @@ class Model(Mapping[str, Source]):
     @property
     def tied(self) -> bool:
         """Whether the output head is the input embedding."""
-        return _tied(self.checkpoint)
+        return is_tied(self.checkpoint) if self.checkpoint.form == "gguf" else _tied(self.checkpoint)
 
-    @property
+    @cached_property
     def vocabulary(self) -> Mapping[str, int] | None:
         """Token -> id; None where nothing says."""
         if self.checkpoint.form == "gguf":
-            from lineal.engines.gguf_parent import gguf_vocabulary  # noqa: PLC0415 - gguf, only where there is one
-
             return gguf_vocabulary(self.checkpoint)
         return vocabulary(self.folder)
 
@@ -123,24 +126,12 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
 
 
 def _of_gguf(name: str, checkpoint: Checkpoint) -> Model:
-    from lineal.engines.gguf_parent import gguf_tensors  # noqa: PLC0415
-
     found = gguf_tensors(checkpoint).items()
     sources = {key: Source(name, spec, head_rows=head_rows) for key, (spec, head_rows) in found}
     return Model(name, checkpoint, None, sources)
 
 
-def _config(checkpoint: Checkpoint) -> Mapping[str, Any]:
-    if checkpoint.form == "gguf":
-        from lineal.engines.gguf_parent import gguf_config  # noqa: PLC0415
-
-        return gguf_config(checkpoint)
-    return {key: value for key, value in checkpoint.config.items() if key != "quantization_config"}
-
-
 def _tied(checkpoint: Checkpoint) -> bool:
     """What the config says; old ones leave out their architecture's default, and a stored head then tells it."""
-    if checkpoint.form == "gguf":
-        return bool(_config(checkpoint)["tie_word_embeddings"])
     stored = any(head in checkpoint for head in _HEADS)
     return bool(checkpoint.config.get("tie_word_embeddings", not stored))

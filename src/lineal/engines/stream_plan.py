@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol, final
 
 from lineal.checkpoint.layout import Layout, Planned, lay_out
-from lineal.checkpoint.package import content_hash, copy_package, edited_hash, package_paths
+from lineal.checkpoint.package import content_hash, copy_licence, copy_package, edited_hash, package_paths
 from lineal.engines.jobs import Job
 from lineal.engines.tensor_pass import working_bytes
 
@@ -68,14 +68,17 @@ class EditedFolder:
 @final
 @dataclass(frozen=True)
 class WrittenFolder:
-    """A child in safetensors whose donor had no such files: all of them are written."""
+    """A child in safetensors whose donor had no such files: all are written, but for a licence in a folder."""
 
     files: Mapping[str, bytes]
+    licence: Path | None
 
     def lay_out(self, tensors: Sequence[Planned]) -> Layout:
         return lay_out(tensors)
 
     def write_package(self, folder: Path) -> None:
+        if self.licence is not None:
+            copy_licence(self.licence, folder)
         for path, content in self.files.items():
             (folder / path).write_bytes(content)
 

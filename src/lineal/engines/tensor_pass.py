@@ -185,15 +185,16 @@ class TensorPass:
 
 
 def working_bytes(job: Job) -> int:
-    """What a pass holds at once: windows of stored and of decoded values, and an adapter's matrices."""
+    """What a pass holds at once: windows of stored and of decoded values, scales, an adapter's matrices."""
     count = min(_window(job), job.planned.elements)
     raw = sum(byte_length(spec.dtype, count) for spec in job.specs)
     if job.method is None:
         return raw
     sources = (*job.models, *([job.base] if job.base else ()))
     decoded = 4 * count * (len(sources) + 1)
-    adapters = sum(4 * (s.update.a.elements + s.update.b.elements) for s in sources if s.update)
-    return raw + decoded + byte_length(job.planned.dtype, count) + adapters
+    beside = sum(4 * (s.update.a.elements + s.update.b.elements) for s in sources if s.update)
+    beside += sum(4 * s.scales.spec.elements for s in sources if s.scales)
+    return raw + decoded + byte_length(job.planned.dtype, count) + beside
 
 
 def _window(job: Job) -> int:

@@ -18,18 +18,8 @@ from lineal.methods.catalogue import find_method
 from lineal.methods.method import Method
 
 
-def derive_one(
-    workshop: Workshop,
-    kind: Kind,
-    method: Method,
-    inputs: Sequence[Reference],
-    out: Path,
-    *,
-    data: Sequence[Path] = (),
-    allow_nonfinite: bool = False,
-) -> Placed:
-    """Derive one model into the folder or file `out`, unless this very derivation lies there already."""
-    family = family_of_one(kind, method, inputs, out, data=data, allow_nonfinite=allow_nonfinite)
+def derive(workshop: Workshop, family: Family, out: Path) -> Placed:
+    """The family's last model in the folder or file `out`, unless this very derivation lies there already."""
     return run_family(workshop, family, out.resolve().parent)[name_of_folder(out).name]
 
 

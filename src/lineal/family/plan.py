@@ -218,13 +218,11 @@ def _streamed(method: Streamed, parents: Sequence[_Forecast], labels: Sequence[s
 def _recipe(method: MergeRecipe, parents: Sequence[_Forecast], labels: Sequence[str]) -> _Forecast:
     """The tensors that a recipe composes, in full even where a parent is an adapter."""
     full = [parent.base or parent for parent in parents]
-    tensors = {index: {tensor.name: tensor for tensor in one.tensors} for index, one in enumerate(full)}
+    tensors = [{tensor.name: tensor for tensor in one.tensors} for one in full]
     planned: list[Planned] = []
-    for tensor in composed(method, [tensors[index] for index in range(len(full))], labels):
+    for tensor in composed(method, tensors, labels):
         stretch, name = tensor.taken[0]
-        source = tensors[stretch.model].get(name)
-        if source is None:
-            raise CheckpointError(f"{labels[stretch.model]}: has no {name!r}")
+        source = tensors[stretch.model][name]
         planned.append(Planned(tensor.name, stored_as(method.dtype, source.dtype), source.shape))
     return _Forecast(planned, recipe_config(method, [one.config for one in full], labels[0]))
 

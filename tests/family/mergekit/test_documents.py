@@ -279,6 +279,10 @@ evolve: true
         ),
         ("{merge_method: linear, models: [{model: a@main}]}", "1: a@main: a family file can name it"),
         ("{merge_method: linear, models: [{model: a+b}, {model: c+a}]}", "1: the adapters of a recipe must be of one"),
+        (
+            f"{{merge_method: linear, models: [{{model: a}}], parameters: {{weight: 1{'0' * 400}}}}}",
+            "1: a value is a number that a float can hold",
+        ),
         ("[1]", "1: a recipe must be a mapping, got [1]"),
         ("", "1: a recipe must be a mapping, got None"),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from lineal.checkpoint.hashing import hash_folder
 from lineal.errors import CheckpointError
-from lineal.family.one_off import family_of_recipe
+from lineal.family.one_off import derive, family_of_recipe
 from lineal.family.read import read_family
 from lineal.family.run import run_family
 from lineal.family.verify import verify_references
@@ -53,9 +53,8 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(workshop: Workshop, at: Path, text: str, out: str = "out") -> dict[str, Array]:
     (at / "recipe.yml").write_text(text)
-    target = at / out
-    family = family_of_recipe(workshop, at / "recipe.yml", target, allow_nonfinite=False)
-    return read_folder(run_family(workshop, family, target.parent)[target.name].folder)
+    family = family_of_recipe(workshop, at / "recipe.yml", at / out, allow_nonfinite=False)
+    return read_folder(derive(workshop, family, at / out).folder)
 
 
 def numbers(tensors: Mapping[str, Array]) -> list[float]:

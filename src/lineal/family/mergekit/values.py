@@ -42,11 +42,11 @@ def _value(written: Any) -> Value | tuple[Value, ...]:
 def _scalar(written: Any) -> Value:
     if isinstance(written, bool):
         return written
-    if isinstance(written, int | float):
-        return float(written)
-    if isinstance(written, str):
+    if isinstance(written, int | float | str):
         try:
-            return float(written)  # YAML reads 1e-5 as a word
+            return float(written)  # also of a word: YAML reads 1e-5 as one
         except ValueError:
-            return written
+            return str(written)
+        except OverflowError:
+            raise UsageError("a value is a number that a float can hold") from None
     raise UsageError(f"a value is a number, true or false, got {written!r}")
