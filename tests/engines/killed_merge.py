@@ -19,7 +19,7 @@ from lineal.checkpoint.reader import open_checkpoint
 from lineal.checkpoint.writer import CheckpointWriter
 from lineal.engines import tensor_pass
 from lineal.engines.merging import plan_merge
-from lineal.engines.sources import full_model
+from lineal.engines.parents import full_model
 from lineal.engines.stream import stream
 from lineal.methods.merge import Ties
 

@@ -10,7 +10,7 @@ from lineal.checkpoint.layout import SHARD_BYTES, lay_out
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.checkpoint.writer import CheckpointWriter
 from lineal.engines.merging import plan_merge
-from lineal.engines.sources import Model, full_model
+from lineal.engines.parents import Model, full_model
 from lineal.engines.stream import DataHashes, stream
 from lineal.engines.stream_plan import StreamPlan
 from lineal.methods.streaming import StreamingMethod

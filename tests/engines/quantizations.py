@@ -5,8 +5,8 @@ from typing import Any
 
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.checkpoint.writer import CheckpointWriter
+from lineal.engines.parents import full_model
 from lineal.engines.quantizing import plan_gguf
-from lineal.engines.sources import full_model
 from lineal.engines.stream import DataHashes, stream
 from lineal.engines.stream_plan import StreamPlan
 from lineal.methods.quantize import GgufQuantization

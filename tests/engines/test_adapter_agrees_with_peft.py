@@ -13,7 +13,7 @@ from lineal.checkpoint.layout import lay_out
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.checkpoint.writer import CheckpointWriter
 from lineal.engines.merging import plan_merge
-from lineal.engines.sources import full_model
+from lineal.engines.parents import full_model
 from lineal.engines.stream import stream
 from lineal.methods.merge import AdapterMerge
 from tests.builders import read_folder

@@ -10,7 +10,7 @@ from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines import tensor_pass
 from lineal.engines.jobs import Recomputation
 from lineal.engines.merging import plan_merge
-from lineal.engines.sources import full_model
+from lineal.engines.parents import full_model
 from lineal.engines.stream import stream
 from lineal.errors import CheckpointError
 from lineal.methods.merge import AdapterMerge, Linear, Ties

@@ -7,7 +7,7 @@ import numpy as np
 
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines.merge_faults import merge_remarks
-from lineal.engines.sources import Model, full_model
+from lineal.engines.parents import Model, full_model
 from lineal.methods.merge.recipe import Part, Stretch
 from tests.builders import make_adapter, make_checkpoint, random_tensors, write_json
 
@@ -20,7 +20,7 @@ def model(folder: Path, dtype: object = np.float32) -> Model:
 
 def remarks(*inputs: Model) -> tuple[str, ...]:
     """Of a merge of all of them."""
-    return merge_remarks([Part(models=tuple(Stretch(model=place) for place in range(len(inputs))))], inputs)
+    return merge_remarks([Part(models=tuple(Stretch(model=place) for place in range(len(inputs))))], inputs, inputs[0])
 
 
 def test_of_parents_that_agree_nothing_is_said(tmp_path: Path) -> None:
@@ -65,8 +65,8 @@ def test_two_adapters_of_one_base_are_two_parents(tmp_path: Path) -> None:
 def test_in_a_recipe_a_model_may_give_blocks_to_several_parts_but_twice_to_one_is_said(tmp_path: Path) -> None:
     inputs = [model(tmp_path / "a"), model(tmp_path / "b")]
     first, second = Stretch(model=0, blocks=(0, 1)), Stretch(model=1, blocks=(0, 1))
-    assert merge_remarks([Part(models=(first,)), Part(models=(first,))], inputs) == ()
-    assert merge_remarks([Part(models=(first, second, first))], inputs) == ("a takes part more than once",)
+    assert merge_remarks([Part(models=(first,)), Part(models=(first,))], inputs, None) == ()
+    assert merge_remarks([Part(models=(first, second, first))], inputs, None) == ("a takes part more than once",)
 
 
 def test_the_ground_of_an_adapter_is_no_part_of_the_merge(tmp_path: Path) -> None:
@@ -75,4 +75,4 @@ def test_the_ground_of_an_adapter_is_no_part_of_the_merge(tmp_path: Path) -> Non
     adapter = open_checkpoint(
         make_adapter(tmp_path / "x", {"a": (np.ones((1, 4), np.float32), np.ones((3, 1), np.float32))})
     )
-    assert merge_remarks([part], [base, full_model("x", base.checkpoint, adapter), base]) == ()
+    assert merge_remarks([part], [base, full_model("x", base.checkpoint, adapter), base], None) == ()

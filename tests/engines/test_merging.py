@@ -9,7 +9,7 @@ import pytest
 
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines.merging import plan_merge
-from lineal.engines.sources import Model, full_model
+from lineal.engines.parents import Model, full_model
 from lineal.engines.stream_plan import OrdinaryFolder
 from lineal.errors import CheckpointError, MethodError
 from lineal.methods.merge import Linear, NuSlerp, Slerp, TaskArithmetic, Ties

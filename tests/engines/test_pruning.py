@@ -9,8 +9,8 @@ import pytest
 
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines.jobs import Recomputation
+from lineal.engines.parents import Model, full_model
 from lineal.engines.pruning import plan_pruning
-from lineal.engines.sources import Model, full_model
 from lineal.engines.stream import stream
 from lineal.errors import CheckpointError
 from lineal.methods.merge import AdapterMerge

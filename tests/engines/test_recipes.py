@@ -10,7 +10,7 @@ import pytest
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines import tensor_pass
 from lineal.engines.merging import plan_recipe
-from lineal.engines.sources import Model, full_model
+from lineal.engines.parents import Model, full_model
 from lineal.engines.stream_plan import OrdinaryFolder
 from lineal.methods.merge import MergeRecipe
 from lineal.methods.merge.recipe import Part, Stretch

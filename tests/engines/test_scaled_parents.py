@@ -11,7 +11,7 @@ import pytest
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines import tensor_pass
 from lineal.engines.merging import plan_merge
-from lineal.engines.sources import Model, full_model
+from lineal.engines.parents import Model, full_model
 from lineal.errors import CheckpointError
 from lineal.family.read import read_family
 from lineal.family.run import run_family

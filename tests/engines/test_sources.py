@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines.sources import full_model
+from lineal.engines.parents import full_model
 from lineal.errors import CheckpointError
 from tests.builders import CONFIG, Array, make_adapter, make_checkpoint
 

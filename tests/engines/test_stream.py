@@ -127,7 +127,7 @@ def test_the_hashes_of_an_adapter_are_returned_too(tmp_path: Path) -> None:
 
 
 def adapted_plan(folder: Path) -> Any:
-    from lineal.engines.sources import full_model
+    from lineal.engines.parents import full_model
 
     base = open_checkpoint(folder / "base")
     model = full_model("adapter", base, open_checkpoint(folder / "adapter"))

@@ -93,6 +93,7 @@ def test_what_cannot_mean_anything_is_refused(tmp_path: Path, text: str, message
         ("models: !!python/object:os.system {}", "means nothing here"),
         ("models: !!python/name:os.system x", "could not determine a constructor"),
         ("models: {? [a] : 1}", "a key must be a plain word"),
+        ("models: &a [*a]", "nested more than 50 deep"),
     ],
 )
 def test_a_file_that_is_not_plain_yaml_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:

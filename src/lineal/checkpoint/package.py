@@ -20,8 +20,8 @@ CONFIGS = ("config.json", "generation_config.json", "adapter_config.json")
 
 STAMPS = frozenset({"transformers_version", "_name_or_path", "base_model_name_or_path", "revision"})
 
-_PACKAGE = (
-    *CONFIGS,
+_CHAT_TEMPLATES = ("chat_template.*", "additional_chat_templates/*")
+_TOKENIZER = (
     "tokenizer*",
     "special_tokens_map.json",
     "added_tokens.json",
@@ -30,8 +30,11 @@ _PACKAGE = (
     "vocab.txt",
     "spiece.model",
     "sentencepiece*.model",
-    "chat_template.*",
-    "additional_chat_templates/*",
+    *_CHAT_TEMPLATES,
+)
+_PACKAGE = (
+    *CONFIGS,
+    *_TOKENIZER,
     "preprocessor_config.json",
     "processor_config.json",
     "video_preprocessor_config.json",
@@ -51,6 +54,16 @@ def package_paths(folder: Path) -> tuple[str, ...]:
     """The files that belong to the model's identity, as sorted POSIX paths relative to the folder."""
     found = (path.relative_to(folder).as_posix() for path in folder_files(folder))
     return tuple(sorted((path for path in found if any(fnmatch(path, rule) for rule in _PACKAGE)), key=str.encode))
+
+
+def tokenizer_paths(folder: Path) -> tuple[str, ...]:
+    """Those of them that make up the tokenizer, its chat templates included."""
+    return tuple(path for path in package_paths(folder) if any(fnmatch(path, rule) for rule in _TOKENIZER))
+
+
+def is_chat_template(path: str) -> bool:
+    """Whether a package entry is a chat template in a file of its own."""
+    return any(fnmatch(path, rule) for rule in _CHAT_TEMPLATES)
 
 
 def licence_paths(folder: Path) -> tuple[str, ...]:

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT = "default"
-_FILE = "chat_template.jinja"
+FILE = "chat_template.jinja"
 _FOLDER = "additional_chat_templates"
 
 
 def chat_templates(folder: Path, settings: Mapping[str, Any]) -> dict[str, str]:
     """Name -> template; files come before `settings`, the tokenizer_config.json, as in transformers."""
     found = {path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / _FOLDER).glob("*.jinja"))}
-    if (folder / _FILE).is_file():
-        found[DEFAULT] = (folder / _FILE).read_text(encoding="utf-8")
+    if (folder / FILE).is_file():
+        found[DEFAULT] = (folder / FILE).read_text(encoding="utf-8")
     given = settings.get("chat_template")
     if not found and isinstance(given, str):
         found[DEFAULT] = given

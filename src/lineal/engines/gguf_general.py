@@ -8,7 +8,7 @@ import yaml
 from gguf import GGML_QUANT_VERSION, GGUFValueType, LlamaFileType
 
 from lineal.checkpoint.gguf_metadata import ARCHITECTURE, Value
-from lineal.engines.sources import Model
+from lineal.engines.parents import Model
 from lineal.lineage.card import CARD
 from lineal.methods.quantize import GgufQuantization
 

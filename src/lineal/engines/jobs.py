@@ -7,6 +7,7 @@ from lineal.checkpoint.identity import Leaf
 from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.safetensors_header import TensorSpec
 from lineal.derivation.canonical import Json
+from lineal.engines.gathered import Gathered, Input
 from lineal.engines.sources import Source
 from lineal.methods.streaming import Site, StreamingMethod
 
@@ -17,15 +18,29 @@ class Job:
     """One tensor of the child: what it comes from, and what makes it. Without a method it is copied."""
 
     planned: Planned
-    models: tuple[Source, ...]
-    base: Source | None = None
+    models: tuple[Input, ...]
+    base: Input | None = None
     method: StreamingMethod | None = None
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The base first, where there is one."""
+        return self.models if self.base is None else (self.base, *self.models)
 
     @property
     def specs(self) -> tuple[TensorSpec, ...]:
         """The distinct stored tensors that are streamed, in order."""
-        sources = self.models if self.base is None else (self.base, *self.models)
-        return tuple(dict.fromkeys(source.spec for source in sources))
+        return tuple(dict.fromkeys(source.spec for source in self.inputs if isinstance(source, Source)))
+
+    @property
+    def gathered(self) -> tuple[Gathered, ...]:
+        """The matrices that are put together row by row."""
+        return tuple(dict.fromkeys(source for source in self.inputs if isinstance(source, Gathered)))
+
+    @property
+    def gathered_specs(self) -> tuple[TensorSpec, ...]:
+        """The distinct stored tensors that rows are taken from; they are hashed in a reading of their own."""
+        return tuple(dict.fromkeys(spec for gathered in self.gathered for spec in gathered.specs))
 
     @property
     def site(self) -> Site:
@@ -34,7 +49,11 @@ class Job:
 
     @property
     def bytes_read(self) -> int:
-        return (self.method.passes if self.method else 1) * sum(spec.byte_length for spec in self.specs)
+        passes = self.method.passes if self.method else 1
+        whole = sum(spec.byte_length for spec in self.gathered_specs)
+        averaged = sum(one.bytes_a_sweep for one in self.gathered if one.rows.is_padded)
+        streamed = sum(spec.byte_length for spec in self.specs) + sum(one.bytes_a_sweep for one in self.gathered)
+        return passes * streamed + whole + averaged
 
 
 class Sink(Protocol):

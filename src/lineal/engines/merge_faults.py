@@ -4,18 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.package import licence_hash
-from lineal.checkpoint.reader import read_json
-from lineal.engines.chat_templates import DEFAULT, chat_templates
 from lineal.engines.composition import ComposedTensor
-from lineal.engines.sources import Model
-from lineal.engines.tokenizer_of_gguf import chat_template
+from lineal.engines.parents import Model
 from lineal.methods.merge.recipe import Part
 
-_SETTINGS = "tokenizer_config.json"
 
+def merge_faults(
+    parts: Sequence[Part], tensors: Sequence[ComposedTensor], inputs: Sequence[Model], *, one_vocabulary: bool = True
+) -> Iterator[str]:
+    """Every fault in words; the donor, with which all others are compared, is the first input.
 
-def merge_faults(parts: Sequence[Part], tensors: Sequence[ComposedTensor], inputs: Sequence[Model]) -> Iterator[str]:
-    """Every fault in words; the donor, with which all others are compared, is the first input."""
+    one_vocabulary: whether ids must mean the same in all of them.
+    """
     donor = inputs[0]
     for model in others(inputs):
         yield from _name_faults(parts, tensors, inputs, model)
@@ -24,22 +24,30 @@ def merge_faults(parts: Sequence[Part], tensors: Sequence[ComposedTensor], input
     for model in others(inputs):
         if model.tied != donor.tied:
             yield f"{model.name} {_ties(model)} its output head to the embedding, {donor.name} {_ties(donor)}"
-        yield from _vocabulary_faults(donor, model)
+        if one_vocabulary:
+            yield from _vocabulary_faults(donor, model)
 
 
-def merge_remarks(parts: Sequence[Part], inputs: Sequence[Model]) -> tuple[str, ...]:
-    """Who takes part twice, and where the parents differ in what the child takes from its donor alone."""
+def merge_remarks(parts: Sequence[Part], inputs: Sequence[Model], talker: Model | None) -> tuple[str, ...]:
+    """Who takes part twice, and where the parents differ in what the child takes from one of them alone.
+
+    The licence is that of the donor, the first input; talker: whose chat template the child has, None if nobody's.
+    """
     donor = inputs[0]
     remarks = [f"{name} takes part more than once" for name in _repeated(parts, inputs)]
     for model in others(inputs):
         if _licence(model) not in (None, _licence(donor)):
             remarks.append(f"the licence of {model.name} differs from that of {donor.name}, which the child gets")
-        theirs = _templates(model)
-        if theirs and theirs != _templates(donor):
-            remarks.append(f"the chat template of {model.name} differs from that of {donor.name}, which the child gets")
         if _dtypes(model) != _dtypes(donor):
             remarks.append(f"{model.name} is stored as {_dtypes(model)}, {donor.name} as {_dtypes(donor)}")
+    remarks += [] if talker is None else _template_remarks(talker, inputs)
     return tuple(remarks)
+
+
+def _template_remarks(talker: Model, inputs: Sequence[Model]) -> Iterator[str]:
+    for model in {model.checkpoint.place: model for model in inputs}.values():
+        if model.chat_templates and model.chat_templates != talker.chat_templates:
+            yield f"the chat template of {model.name} differs from that of {talker.name}, which the child gets"
 
 
 def others(inputs: Sequence[Model]) -> list[Model]:
@@ -126,11 +134,3 @@ def _id(table: Mapping[str, int], token: str) -> str:
 
 def _licence(model: Model) -> bytes | None:
     return None if model.checkpoint.lone else licence_hash(model.folder)
-
-
-def _templates(model: Model) -> Mapping[str, str]:
-    if model.checkpoint.form == "gguf":
-        template = chat_template(model.checkpoint)
-        return {} if template is None else {DEFAULT: template}
-    settings = model.folder / _SETTINGS
-    return chat_templates(model.folder, read_json(settings) if settings.is_file() else {})

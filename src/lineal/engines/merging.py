@@ -5,14 +5,15 @@ from typing import Any
 
 from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.layout import Planned
-from lineal.checkpoint.package import config_content
+from lineal.engines.child_package import ChildPackage, chosen_template
 from lineal.engines.composition import ComposedTensor, composed, whole
 from lineal.engines.depth import stacked_config
-from lineal.engines.gguf_parent import gguf_package_files
 from lineal.engines.jobs import Job
 from lineal.engines.merge_faults import merge_faults, merge_remarks
-from lineal.engines.sources import Model
-from lineal.engines.stream_plan import Child, EditedFolder, OrdinaryFolder, StreamPlan, WrittenFolder
+from lineal.engines.parents import Model
+from lineal.engines.stream_plan import StreamPlan
+from lineal.engines.token_rows import in_vocabulary
+from lineal.engines.vocabularies import child_vocabulary, row_maps
 from lineal.errors import CheckpointError
 from lineal.methods.merge.recipe import MergeRecipe, Part, Stretch
 from lineal.methods.streaming import StreamingMethod
@@ -31,24 +32,42 @@ def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | N
     tensors = list(whole(part, inputs))
     _refuse(method.name, [part], tensors, inputs)
     jobs = _jobs(tensors, inputs, lambda _: method, None)
-    return StreamPlan(jobs, _child(inputs[0], inputs[0].config), merge_remarks([part], inputs))
+    return StreamPlan(jobs, ChildPackage(inputs[0], inputs[0].config).child(), merge_remarks([part], inputs, inputs[0]))
 
 
 def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
     """The same for a recipe, whose parts name their models by their places; the donor is the first input."""
+    vocabulary = None
+    if recipe.vocabulary is not None:
+        vocabulary = child_vocabulary(recipe.vocabulary, inputs)
+        inputs = in_vocabulary(inputs, row_maps(recipe.vocabulary, vocabulary, inputs))
     tensors = composed(recipe, inputs, [model.name for model in inputs])
-    _refuse(recipe.method, recipe.parts, tensors, inputs)
+    _refuse(recipe.method, recipe.parts, tensors, inputs, one_vocabulary=vocabulary is None)
 
     def method_for(tensor: ComposedTensor) -> StreamingMethod:
         return recipe.method_at(tensor.part, tensor.names[0], tensor.place)
 
     jobs = _jobs(tensors, inputs, method_for, recipe.dtype)
     config = recipe_config(recipe, [model.config for model in inputs], inputs[0].name)
-    return StreamPlan(jobs, _child(inputs[0], config), merge_remarks(recipe.parts, inputs))
+    package, talker = ChildPackage(inputs[0], config), inputs[0]
+    if vocabulary is not None:
+        package.take_tokenizer(vocabulary)
+        talker = vocabulary.tokenizer
+    if recipe.chat_template is not None:
+        package.take_chat_template(chosen_template(recipe.chat_template, inputs))
+        talker = None
+    return StreamPlan(jobs, package.child(), merge_remarks(recipe.parts, inputs, talker))
 
 
-def _refuse(method: str, parts: Sequence[Part], tensors: Sequence[ComposedTensor], inputs: Sequence[Model]) -> None:
-    faults = list(merge_faults(parts, tensors, inputs))
+def _refuse(
+    method: str,
+    parts: Sequence[Part],
+    tensors: Sequence[ComposedTensor],
+    inputs: Sequence[Model],
+    *,
+    one_vocabulary: bool = True,
+) -> None:
+    faults = list(merge_faults(parts, tensors, inputs, one_vocabulary=one_vocabulary))
     if faults:
         shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
         raise CheckpointError(f"{method}: these models cannot be merged: " + "; ".join(shown))
@@ -77,16 +96,6 @@ def _jobs(
 def stored_as(asked: str | None, dtype: str) -> str:
     """The dtype of a tensor whose first model, or base, has `dtype`; integers stay what they are."""
     return asked if asked and dtype in FLOATS else dtype
-
-
-def _child(donor: Model, config: Mapping[str, Any]) -> Child:
-    """The donor's package, with this configuration."""
-    if donor.checkpoint.form == "gguf":
-        licence = None if donor.checkpoint.lone else donor.folder
-        return WrittenFolder(gguf_package_files(donor.checkpoint, config), licence)
-    if config == donor.checkpoint.config:
-        return OrdinaryFolder(donor.folder)
-    return EditedFolder(donor.folder, {"config.json": config_content(config)})
 
 
 def recipe_config(recipe: MergeRecipe, configs: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.roles import linear_layers
 from lineal.engines.jobs import Job
-from lineal.engines.sources import Model
+from lineal.engines.parents import Model
 from lineal.engines.stream_plan import OrdinaryFolder, StreamPlan
 from lineal.errors import CheckpointError
 from lineal.methods.merge import AdapterMerge
@@ -17,10 +17,10 @@ _PRUNABLE = FLOATS - {"F64"}
 def plan_pruning(method: StreamingMethod, model: Model) -> StreamPlan:
     """Every tensor keeps its dtype and shape; where an adapter's update lands, it is added before anything else."""
     method.check(1, has_base=False)
-    shapes = {name: source.spec.shape for name, source in model.items()}
+    shapes = {name: source.spec.shape for name, source in model.sources.items()}
     pruned = linear_layers(shapes, model.checkpoint.config.get("model_type"), model.name)
     for name in pruned:
-        dtype = model[name].spec.dtype
+        dtype = model.sources[name].spec.dtype
         if dtype not in _PRUNABLE:
             known = ", ".join(sorted(_PRUNABLE))
             raise CheckpointError(
@@ -31,7 +31,7 @@ def plan_pruning(method: StreamingMethod, model: Model) -> StreamPlan:
 
 
 def _job(method: StreamingMethod | None, model: Model, name: str) -> Job:
-    source = model[name]
+    source = model.sources[name]
     planned = Planned(name, source.spec.dtype, source.spec.shape)
     if method is None and source.update is not None:
         return Job(planned, (source,), method=AdapterMerge())

@@ -24,7 +24,7 @@ from lineal.engines.gguf_llama import (
 )
 from lineal.engines.gguf_tokenizer import tokenizer_faults, tokenizer_metadata
 from lineal.engines.jobs import Job
-from lineal.engines.sources import Model
+from lineal.engines.parents import Model
 from lineal.engines.stream_plan import StreamPlan
 from lineal.engines.tokenizer_files import TOKENIZER, TokenizerFiles, read_tokenizer
 from lineal.errors import CheckpointError
@@ -110,7 +110,7 @@ def _tensor_faults(model: Model, planned: Mapping[str, Planned]) -> Iterator[str
         if not name.endswith(_BUFFER):
             yield f"{name!r} is no tensor of a Llama with this config"
     for name, tensor in planned.items():
-        spec = model[name].spec if name in model else None
+        spec = model.sources[name].spec if name in model else None
         if spec is None:
             continue
         if spec.shape != tensor.shape:

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from lineal.derivation.canonical import Json
 from lineal.engines.jobs import Job, Sink
-from lineal.engines.tensor_pass import OpenFiles, TensorPass
+from lineal.engines.reading import OpenFiles, Rules
+from lineal.engines.tensor_pass import TensorPass
 
 BytesDone = Callable[[int], None]
 DataHashes = dict[str, dict[str, bytes]]
@@ -28,6 +29,7 @@ def stream(
     The first error stops all threads and is raised; what was finished stays finished.
     """
     stop, errors = threading.Event(), list[Exception]()
+    rules = Rules(stop, allow_nonfinite, bytes_done)
     waiting = sorted((job for job in jobs if job.planned.name not in sink.leaves), key=lambda job: -job.bytes_read)
     with OpenFiles() as files:
 
@@ -35,7 +37,7 @@ def stream(
             if stop.is_set():
                 return
             try:
-                TensorPass(job, files, sink, stop, allow_nonfinite, bytes_done).run()
+                TensorPass(job, files, sink, rules).run()
             except Exception as error:
                 errors.append(error)  # the first explains the others, Stopped among them
                 stop.set()

@@ -56,8 +56,7 @@ class EditedFolder:
 
     def write_package(self, folder: Path) -> None:
         copy_package(self.donor, folder, without={*self.replaced, *self.removed})
-        for path, content in self.replaced.items():
-            (folder / path).write_bytes(content)
+        _write(folder, self.replaced)
 
     def package(self) -> Mapping[str, bytes]:
         left = (path for path in package_paths(self.donor) if path not in {*self.replaced, *self.removed})
@@ -79,8 +78,7 @@ class WrittenFolder:
     def write_package(self, folder: Path) -> None:
         if self.licence is not None:
             copy_licence(self.licence, folder)
-        for path, content in self.files.items():
-            (folder / path).write_bytes(content)
+        _write(folder, self.files)
 
     def package(self) -> Mapping[str, bytes]:
         return {path: edited_hash(path, content) for path, content in self.files.items()}
@@ -107,3 +105,9 @@ class StreamPlan:
     @property
     def planned(self) -> tuple[Planned, ...]:
         return tuple(job.planned for job in self.jobs)
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for path, content in files.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_bytes(content)

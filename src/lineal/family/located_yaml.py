@@ -15,6 +15,7 @@ Place: TypeAlias = tuple[str | int, ...]
 
 _LARGEST_FILE = 1_000_000
 _MOST_NODES = 100_000
+_DEEPEST = 50
 _PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
@@ -45,6 +46,10 @@ class Located:
             roots = list(yaml.compose_all(path.read_text(encoding="utf-8"), yaml.SafeLoader))
         except FileNotFoundError:
             raise RecipeError(f"{path}: no such file") from None
+        except IsADirectoryError:
+            raise RecipeError(f"{path}: a folder, where a YAML file is expected") from None
+        except RecursionError:
+            raise RecipeError(f"{path}: nested more than {_DEEPEST} deep") from None
         except (UnicodeDecodeError, yaml.MarkedYAMLError) as error:
             raise RecipeError(_syntax(path, error)) from None
         return [cls(path, root) for root in roots or [None]]
@@ -59,6 +64,8 @@ class Located:
         self._lines[place] = node.start_mark.line + 1
         if len(self._lines) > _MOST_NODES:  # aliases can make a small file grow without bound
             raise RecipeError(f"{self.path}: more than {_MOST_NODES} values")
+        if len(place) > _DEEPEST:  # an alias can stand within what it names
+            raise RecipeError(f"{self.path}:{node.start_mark.line + 1}: nested more than {_DEEPEST} deep")
         if not isinstance(node, ScalarNode) and node.tag not in _PLAIN_TAGS:
             raise RecipeError(f"{self.path}:{node.start_mark.line + 1}: the tag {node.tag} means nothing here")
         if isinstance(node, SequenceNode):

@@ -14,8 +14,8 @@ from lineal.engines.composition import composed
 from lineal.engines.depth import block_count, shallower_config, shallower_names
 from lineal.engines.extra import require_training
 from lineal.engines.merging import recipe_config, stored_as
+from lineal.engines.parents import GGUF_IS_NO_PARENT, full_model
 from lineal.engines.quantizing import gguf_tensors, gguf_weights
-from lineal.engines.sources import GGUF_IS_NO_PARENT, full_model
 from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import AnswerIsNo, CheckpointError, MethodError
 from lineal.family.hub import hub_cache

@@ -9,7 +9,7 @@ from typing import cast, final
 
 from lineal.derivation.hashes import HASH_LENGTH
 from lineal.derivation.step import Role
-from lineal.engines.sources import GGUF_IS_NO_PARENT
+from lineal.engines.parents import GGUF_IS_NO_PARENT
 from lineal.errors import CheckpointError, UsageError
 from lineal.family.build import Order, build, existing, register
 from lineal.family.hub import snapshot

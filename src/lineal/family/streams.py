@@ -10,9 +10,9 @@ from lineal.checkpoint.writer import CheckpointWriter
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role
 from lineal.engines.merging import plan_merge, plan_recipe
+from lineal.engines.parents import Model, full_model
 from lineal.engines.pruning import plan_pruning
 from lineal.engines.quantizing import plan_gguf
-from lineal.engines.sources import Model, full_model
 from lineal.engines.stream import DataHashes, stream
 from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import CheckpointError, MethodError

@@ -227,8 +227,8 @@ evolve: true
         "10: a value is a number, true or false, got {'deep': 1}",
         "11: unknown dtype 'fp16' (known: float32, bfloat16, float16)",
         (
-            "12: unknown key 'evolve' (known: base_model, dtype, merge_method, models, modules, name, out_dtype, "
-            "out_path, parameters, slices)"
+            "12: unknown key 'evolve' (known: base_model, chat_template, dtype, merge_method, models, modules, name, "
+            "out_dtype, out_path, parameters, slices, tokenizer, tokenizer_source)"
         ),
     ]
 
@@ -289,6 +289,12 @@ evolve: true
 )
 def test_a_fault_says_what_is_wrong(tmp_path: Path, text: str, fault: str) -> None:
     assert any(found.startswith(fault) for found in faults(tmp_path, text)), faults(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["", "words", "- a"])
+def test_what_is_no_mapping_is_one_fault(tmp_path: Path, text: str) -> None:
+    (fault,) = faults(tmp_path, text)
+    assert fault.startswith("1: a recipe must be a mapping")
 
 
 def test_linear_needs_no_weights_here(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from lineal.family.mergekit.inputs import InputList
 from lineal.family.mergekit.parts import FORMS, PartReader
 from lineal.family.mergekit.references import References
 from lineal.family.mergekit.settings import ParameterReader
+from lineal.family.mergekit.vocabulary import KEYS as TOKEN_KEYS
+from lineal.family.mergekit.vocabulary import VocabularyReader
 from lineal.family.recipe import Reference
 from lineal.methods.catalogue import find_method
 from lineal.methods.merge.recipe import MergeRecipe
@@ -19,7 +21,7 @@ from lineal.methods.streaming import StreamingMethod
 Body: TypeAlias = Mapping[str, Any]
 Read: TypeAlias = tuple[Method, tuple[Reference, ...]]
 
-KEYS = ("merge_method", "base_model", *FORMS, "parameters", "dtype", "out_dtype")
+KEYS = ("merge_method", "base_model", *FORMS, "parameters", "dtype", "out_dtype", *TOKEN_KEYS)
 _DTYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 
 
@@ -35,12 +37,20 @@ def read_document(body: Body, place: Place, faults: Faults, references: Referenc
     parts = PartReader(faults, references, inputs, parameters).read(body, place, base)
     options = parameters.read(body.get("parameters"), (*place, "parameters"))
     dtype = faults.attempt((*place, "out_dtype" if body.get("out_dtype") else "dtype"), lambda: _dtype(body))
+    tokens = VocabularyReader(faults, references, inputs, base)
+    vocabulary, template = tokens.read(body, place), tokens.chat_template(body, place)
     models = faults.attempt(place, inputs.references)
     if not parts or models is None:
         return None
     try:
-        settings = parameters.with_defaults(options)
-        recipe = MergeRecipe(method=method.name, parts=tuple(parts), options_=settings, dtype=dtype)
+        recipe = MergeRecipe(
+            method=method.name,
+            parts=tuple(parts),
+            options_=parameters.with_defaults(options),
+            dtype=dtype,
+            vocabulary=vocabulary,
+            chat_template=template,
+        )
     except UsageError as error:
         faults.add(parameters.place_of(str(error), place), str(error))
         return None
@@ -50,6 +60,8 @@ def read_document(body: Body, place: Place, faults: Faults, references: Referenc
 
 
 def _method(written: Any) -> type[StreamingMethod]:
+    if written is None:
+        raise MethodError("merge_method is needed")
     found = find_method("merge", written)
     if not issubclass(found, StreamingMethod):
         raise MethodError(f"{written!r} is no method of a recipe")
@@ -88,6 +100,7 @@ def _simplest(recipe: MergeRecipe, models: int) -> Method:
     in_order = [stretch.model for stretch in part.stretches] == list(range(models))
     rules = [rule for settings in recipe.mentioned() for setting in settings.values() for rule in setting]
     varies = any(rule.filter is not None or len(rule.values) > 1 for rule in rules)
-    if more or recipe.several or recipe.dtype or varies or not in_order or models == 1:
+    more_than_options = more or recipe.several or recipe.dtype or recipe.vocabulary or recipe.chat_template
+    if more_than_options or varies or not in_order or models == 1:
         return recipe
     return recipe.method_at(part, "", 0.0)

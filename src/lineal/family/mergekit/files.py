@@ -27,6 +27,8 @@ def read_mergekit_file(path: Path, out: Path, is_known: Callable[[str], bool]) -
     names = _names(bodies, target.name, faults)
     recipes: dict[str, ModelRecipe] = {}
     for name, body, fault, document in zip(names, bodies, faults, documents, strict=True):
+        if document.value != body:  # no mapping, which has been said
+            continue
         fault.unknown_keys(body, (), (*KEYS, *_NAMES))
         read = read_document(body, (), fault, References(fault, _resolver(bodies, names, is_known)))
         if read is not None:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 from lineal.derivation.canonical import Json, exact
 from lineal.errors import MethodError
 from lineal.methods.merge.settings import Settings, Value, look_up
+from lineal.methods.merge.vocabulary import Vocabulary
 from lineal.methods.method import Method, Reproducibility, nearest
 from lineal.methods.streaming import StreamingMethod
 
@@ -17,6 +18,10 @@ Blocks: TypeAlias = tuple[int, int]
 """From a block, counted from zero, up to another that is not included."""
 
 DTYPES = ("F32", "BF16", "F16")
+AUTO = "auto"
+"""In place of a chat template: the one that most models have."""
+_LATER = ("vocabulary", "chat_template")
+"""Options that a recipe without them does not record: it has the same id as before there were any."""
 
 
 def _settings() -> Settings:
@@ -83,6 +88,8 @@ class MergeRecipe(Method):
 
     method: the merge method; options: its options, by tensor; parts: from the first block to the last;
     dtype: F32, BF16 or F16 for all floating-point tensors, else each keeps that of the first model, or of the base.
+    vocabulary: the tokens of the child, where its models may have different ones; chat_template: a Jinja template, or
+    `auto` for the one that most models have; without them tokenizer and template are the donor's.
     """
 
     kind: ClassVar = "merge"
@@ -94,6 +101,8 @@ class MergeRecipe(Method):
     parts: tuple[Part, ...]
     options_: Settings = field(default_factory=_settings)
     dtype: str | None = None
+    vocabulary: Vocabulary | None = None
+    chat_template: str | None = None
 
     def __post_init__(self) -> None:
         if not self.parts:
@@ -126,7 +135,8 @@ class MergeRecipe(Method):
 
     def options(self) -> dict[str, Json]:
         recorded = cast(dict[str, Any], exact(asdict(self)))
-        return {key.rstrip("_"): value for key, value in recorded.items()}
+        given = {key: value for key, value in recorded.items() if value is not None or key not in _LATER}
+        return {key.rstrip("_"): value for key, value in given.items()}
 
     @property
     def several(self) -> bool:

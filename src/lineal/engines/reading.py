@@ -1,0 +1,140 @@
+"""What one tensor is made from, as float32: stored bytes are read in bounded stretches, and hashed once."""
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, final
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from lineal.checkpoint.adapter import LowRankUpdate
+from lineal.checkpoint.dtypes import decode, first_nonfinite
+from lineal.checkpoint.reader import read_exactly
+from lineal.checkpoint.safetensors_header import TensorSpec
+from lineal.checkpoint.scaled import Scales, multiply
+from lineal.checkpoint.storage import byte_length
+from lineal.engines.sources import Source
+from lineal.errors import CheckpointError
+from lineal.methods.merge.adapter import add_low_rank
+from lineal.methods.quantize.rotary_pairs import halves
+
+_WHOLE_BYTES = 1 << 20
+
+
+class Stopped(Exception):
+    """Another thread failed, or the user interrupted."""
+
+
+@final
+@dataclass(frozen=True)
+class Rules:
+    """What holds for a whole pass. bytes_done: is told what has been read."""
+
+    stop: threading.Event
+    allow_nonfinite: bool = False
+    bytes_done: Callable[[int], None] | None = None
+
+    def refuse_nonfinite(self, values: NDArray[np.float32], dtype: str, start: int, whose: str, name: str) -> None:
+        """An error that names the first value that is, or becomes as `dtype`, infinite or no number."""
+        index = -1 if self.allow_nonfinite else first_nonfinite(values, dtype)
+        if index >= 0:
+            place = f"element {start + index} of {name!r}"
+            raise CheckpointError(f"{whose}: {values[index]} at {place} (as {dtype}); allow it with --allow-nonfinite")
+
+
+@final
+class OpenFiles:
+    """File descriptors that all threads share; reads name their offsets."""
+
+    def __init__(self) -> None:
+        self._descriptors: dict[Path, int] = {}
+        self._lock = threading.Lock()
+
+    def read(self, path: Path, buffer: memoryview, offset: int) -> None:
+        with self._lock:
+            if path not in self._descriptors:
+                self._descriptors[path] = os.open(path, os.O_RDONLY)
+        read_exactly(self._descriptors[path], buffer, offset, path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+
+
+@final
+class Reading:
+    """Reads stored tensors for one pass, with what lies beside them: scales, and the matrices of an adapter."""
+
+    def __init__(self, files: OpenFiles, rules: Rules) -> None:
+        self._files, self.rules = files, rules
+        self.whole_hashes: dict[TensorSpec, bytes] = {}
+        self._updates: dict[LowRankUpdate, tuple[Any, Any]] = {}
+        self._numbers: dict[Scales, NDArray[np.float32]] = {}
+
+    def stored(self, spec: TensorSpec, start: int, buffer: memoryview) -> None:
+        """The bytes of elements from `start` on."""
+        if self.rules.stop.is_set():
+            raise Stopped
+        self._files.read(spec.path, buffer, spec.offset + byte_length(spec.dtype, start))
+        if self.rules.bytes_done:
+            self.rules.bytes_done(len(buffer))
+
+    def values(
+        self, source: Source, raw: NDArray[np.uint8], start: int, row: NDArray[np.float32], *, first: bool
+    ) -> None:
+        """What the stored bytes of a stretch mean; first: whether it has not been looked at in this pass."""
+        spec = source.spec
+        finite = decode(raw, spec.dtype, row)
+        if first and not finite:
+            self.rules.refuse_nonfinite(row, "F32", start, source.model, spec.name)
+        if source.scales is not None:
+            multiply(row, start, source.shape[-1], source.scales, self._numbers[source.scales])
+        if source.head_rows is not None:
+            turned = halves(row.reshape(-1, *source.shape[1:]), source.head_rows)
+            np.copyto(row, turned.reshape(-1))
+        if source.update:
+            b, a = self._updates[source.update]
+            add_low_rank(row, start, b, a)
+
+    def load_beside(self, source: Source) -> None:
+        """Read scales, and an adapter's two matrices, whole: they are small, and every stretch needs them."""
+        scales = source.scales
+        if scales is not None and scales not in self._numbers:
+            self._numbers[scales] = self._read_whole(scales.spec, source).reshape(-1)
+        update = source.update
+        if update is None or update in self._updates:
+            return
+        a, b = self._read_whole(update.a, source), self._read_whole(update.b, source)
+        self._updates[update] = (np.float32(update.scale) * b, a)
+
+    def hash_whole(self, spec: TensorSpec) -> None:
+        """Read a tensor for its hash alone."""
+        digest, window = blake3(), memoryview(bytearray(min(_WHOLE_BYTES, spec.byte_length)))
+        for start in range(0, spec.byte_length, _WHOLE_BYTES):
+            if self.rules.stop.is_set():
+                raise Stopped
+            part = window[: min(_WHOLE_BYTES, spec.byte_length - start)]
+            self._files.read(spec.path, part, spec.offset + start)
+            digest.update(part)
+            if self.rules.bytes_done:
+                self.rules.bytes_done(len(part))
+        self.whole_hashes[spec] = digest.digest()
+
+    def _read_whole(self, spec: TensorSpec, source: Source) -> NDArray[np.float32]:
+        raw = np.empty(spec.byte_length, np.uint8)
+        self._files.read(spec.path, raw.data, spec.offset)
+        self.whole_hashes[spec] = blake3(raw.data).digest()
+        values = np.empty(spec.elements, np.float32)
+        decode(raw, spec.dtype, values)
+        self.rules.refuse_nonfinite(values, "F32", 0, source.model, spec.name)
+        return values.reshape(spec.shape)

@@ -1,0 +1,57 @@
+"""The tensors that have a row a token, and what they are in another vocabulary."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lineal.engines.depth import BLOCK
+from lineal.engines.gathered import Gathered
+from lineal.engines.parents import Model
+from lineal.engines.row_map import RowMap
+from lineal.engines.sources import Source
+from lineal.errors import CheckpointError
+
+_EMBEDDINGS = re.compile(r"(?:.+\.)?(?:embed_tokens|wte|embed_in|word_embeddings|tok_embeddings)\.weight")
+_HEADS = re.compile(r"(?:.+\.)?(?:lm_head|embed_out|output)\.(?:weight|bias)")
+
+
+def embedding_rows(model: Model) -> int | None:
+    """How many rows the model's embedding has; None where it has none by a known name."""
+    found = [source.shape[0] for name, source in model.items() if _EMBEDDINGS.fullmatch(name) and source.shape]
+    return found[0] if found else None
+
+
+def in_vocabulary(inputs: Sequence[Model], maps: Sequence[RowMap]) -> list[Model]:
+    """The inputs with their token rows as the maps say; every tensor that has such rows must be known by its name."""
+    names = {name for model in inputs for name in _token_tensors(model)}
+    found: list[Model] = []
+    for model, rows in zip(inputs, maps, strict=True):
+        gathered = {name: _gathered(name, model, rows, inputs) for name in names & model.keys()}
+        found.append(replace(model, gathered=gathered))
+    return found
+
+
+def _token_tensors(model: Model) -> list[str]:
+    rows = embedding_rows(model)
+    found: list[str] = []
+    for name, source in model.items():
+        if BLOCK.fullmatch(name):
+            continue
+        if _EMBEDDINGS.fullmatch(name) or _HEADS.fullmatch(name):
+            found.append(name)
+        elif len(source.shape) > 1 and source.shape[0] == rows:
+            raise CheckpointError(f"{model.name}: {name!r} has as many rows as the embedding; whether a token each?")
+    return found
+
+
+def _gathered(name: str, model: Model, rows: RowMap, inputs: Sequence[Model]) -> Gathered:
+    matrices: dict[int, Source] = {}
+    own = model.sources[name]
+    for place in rows.picked():
+        if name not in inputs[place]:
+            raise CheckpointError(f"{inputs[place].name} has no {name!r}, of which {model.name} is to have rows")
+        matrices[place] = inputs[place].sources[name]
+        if matrices[place].shape[1:] != own.shape[1:]:
+            ours, theirs = list(own.shape), list(matrices[place].shape)
+            raise CheckpointError(f"{name!r} is {ours} in {model.name}, {theirs} in {inputs[place].name}")
+    return Gathered(own, rows, matrices)
