@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, final
 
@@ -31,6 +31,13 @@ class Shape:
     hidden: int
     intermediate: int
     layers: int
+
+    def deeper(self, times: int) -> "Shape":
+        return replace(self, layers=times * self.layers)
+
+    def wider(self, times: int) -> "Shape":
+        """Matrices within blocks grow with the square."""
+        return replace(self, hidden=times * self.hidden, intermediate=times * self.intermediate)
 
     @property
     def parameters(self) -> int:
@@ -75,9 +82,8 @@ def shape_of(parameters: int) -> Shape:
     return Shape(hidden, intermediate, max(1, round((parameters - 2 * _VOCABULARY * hidden) / block)))
 
 
-def checkpoints(work: Path, parameters: int) -> dict[str, Path]:
+def checkpoints(work: Path, shape: Shape) -> dict[str, Path]:
     """The folders by name, generated unless they are there."""
-    shape = shape_of(parameters)
     folder = work / f"llama-{shape.parameters / 1e6:.0f}M"
     if not folder.exists():
         partial = folder.with_suffix(".partial")

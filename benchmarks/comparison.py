@@ -5,7 +5,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import cast, final
 
 import peer as mergekit
 from agreement import Agreement, agreement
@@ -42,7 +42,7 @@ class Bench:
     """Where the runs read and write: the parents' folders by name, the installed peer, a folder for outputs."""
 
     parents: dict[str, Path]
-    peer: mergekit.Peer
+    peer: mergekit.Peer | None
     folder: Path
 
     def compare(self, recipe: Recipe, runs: int) -> Comparison:
@@ -72,6 +72,10 @@ class Bench:
             timed=self._agreement(),
         )
 
+    def alone(self, recipe: Recipe, runs: int) -> Measurement:
+        """Ours without a peer; the first run fills the page cache."""
+        return median([self._ours(recipe, remembering=False) for _ in range(1 + runs)][1:])
+
     def _ours(self, recipe: Recipe, *, remembering: bool) -> Measurement:
         """A registry of its own each time, unless what the run before learnt of its parents is to be remembered."""
         registry = self.folder / "registry"
@@ -82,7 +86,9 @@ class Bench:
         return self._measure([str(_LINEAL), "merge", *recipe.words(self.parents), *where], {})
 
     def _peer(self, recipe: Recipe, arithmetic: str) -> Measurement:
-        command = self.peer.merge(recipe.mergekit(self.parents, arithmetic), self._fresh("mergekit"))
+        command = cast(mergekit.Peer, self.peer).merge(
+            recipe.mergekit(self.parents, arithmetic), self._fresh("mergekit")
+        )
         return self._measure(command, mergekit.ENVIRONMENT)
 
     def _at_the_floor(self, recipe: Recipe) -> Measurement:

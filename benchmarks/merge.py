@@ -9,6 +9,7 @@ from pathlib import Path
 
 from checkpoints import checkpoints, shape_of
 from comparison import Bench
+from growth import growth
 from measure import interpreter_start
 from peer import peer
 from recipes import RECIPES
@@ -25,10 +26,12 @@ def main() -> None:
     work = arguments.work
     load = os.getloadavg()[0]
     installed = peer(work)
-    bench = Bench(checkpoints(work, arguments.parameters), installed, work / "runs")
+    shape = shape_of(arguments.parameters)
+    bench = Bench(checkpoints(work, shape), installed, work / "runs")
     results = Results(
         [],
-        parameters=shape_of(arguments.parameters).parameters,
+        [],
+        parameters=shape.parameters,
         runs=arguments.runs,
         interpreter_start=interpreter_start(arguments.runs),
         load=load,
@@ -38,6 +41,9 @@ def main() -> None:
     for method in arguments.methods:
         results.comparisons.append(bench.compare(RECIPES[method], arguments.runs))
         arguments.out.write_text(results.page())  # a run of an hour that is cut short has not been for nothing
+    if "ties" in arguments.methods:
+        results.growth.extend(growth(RECIPES["ties"], shape_of(arguments.parameters // 6), work, arguments.runs))
+        arguments.out.write_text(results.page())
     print(json.dumps(results.json(), indent=2) if arguments.json else results.page())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from comparison import CHECKED, TIMED, Comparison
+from growth import Growth
 
 _INTRODUCTION = """\
 # Benchmarks
@@ -40,6 +41,13 @@ DARE-TIES: each side draws masks of its own.
 To repeat: `make bench-merge`, or `.venv/bin/python benchmarks/merge.py --help`.
 """
 
+_GROWTH_TITLE = """\
+### What depth and width cost
+
+TIES of two fine-tunes and their base by lineal alone; a start of about a second is in every row.
+"""
+_GROWTH = ("model", "M parameters", "times", "s", "times", "CPU s", "MB")
+
 _HEADER = (
     "method",
     "lineal s",
@@ -60,6 +68,7 @@ class Results:
     """Everything one session measured. interpreter_start: seconds; load: of one minute, before it began."""
 
     comparisons: list[Comparison]
+    growth: list[Growth]
     parameters: int
     runs: int
     interpreter_start: float
@@ -75,7 +84,7 @@ class Results:
             peer=self.peer["mergekit"], parameters=self.parameters / 1e6, runs=self.runs
         )
         parts = (introduction, self._machine(), self._times(), _NOTES.format(start=self.interpreter_start))
-        return "\n".join((*parts, self._agreements(), _CAVEATS))
+        return "\n".join((*parts, self._agreements(), *self._growths(), _CAVEATS))
 
     def _machine(self) -> str:
         ours, peer = (", ".join(f"{k} {v}" for k, v in side.items()) for side in (self.ours, self.peer))
@@ -116,6 +125,23 @@ class Results:
             ]
             rows.append((found.method, *numbers))
         return _table(rows)
+
+    def _growths(self) -> list[str]:
+        if not self.growth:
+            return []
+        first = self.growth[0]
+        rows = [_GROWTH, tuple("-" for _ in _GROWTH)]
+        for grown in self.growth:
+            numbers = (
+                f"{grown.parameters / 1e6:.0f}",
+                f"{grown.parameters / first.parameters:.1f}",
+                f"{grown.ours.seconds:.2f}",
+                f"{grown.ours.seconds / first.ours.seconds:.1f}",
+                f"{grown.ours.cpu_seconds:.1f}",
+                f"{grown.ours.peak_bytes / 1e6:.0f}",
+            )
+            rows.append((grown.name, *numbers))
+        return [_GROWTH_TITLE, _table(rows)]
 
 
 def processor() -> str:

@@ -1,12 +1,17 @@
 """The k-th smallest magnitude, exactly, from histograms."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lineal.methods.order_statistic import SmallestMagnitudes
+from lineal.methods.order_statistic import SAMPLED, SmallestMagnitudes, gathers
+from lineal.methods.streaming import Block, Sample
 from tests.builders import Array
 
 ANY_FLOATS = arrays.arrays(
@@ -76,3 +81,55 @@ def test_many_close_values_are_told_apart(rank: int) -> None:
 @pytest.mark.parametrize("value", [0.0, -0.0, 1e-45, 3e38, np.inf])
 def test_constant_values_are_their_own_threshold(value: float) -> None:
     assert thresholds(np.full((1, 9), value, np.float32), [4]) == [abs(np.float32(value))]
+
+
+SIZE = 2 * SAMPLED
+
+
+def swept(models: Array, ranks: Any, sample: Sequence[slice], base: Array = NO_BASE) -> tuple[SmallestMagnitudes, int]:
+    """All sweeps in pieces of an odd size, with these stretches as the sample; and how many went over everything."""
+    smallest, whole = SmallestMagnitudes(np.array(ranks)), 0
+    pieces = [slice(start, start + 99_999) for start in range(0, models.shape[1], 99_999)]
+    for sweep in smallest.sweeps(models.shape[1], lambda block: (block.base, block.models)):
+        sampled = isinstance(sweep, Sample)
+        whole += not sampled
+        for piece in sample if sampled else pieces:
+            sweep.over(Block(0, base[piece], np.ascontiguousarray(models[:, piece]), NO_BASE))
+    return smallest, whole
+
+
+def expected(values: Array, rank: int) -> tuple[float, int]:
+    ordered = np.sort(np.abs(values))
+    return float(ordered[rank - 1]), int(np.count_nonzero(ordered[:rank] == ordered[rank - 1]))
+
+
+@pytest.mark.parametrize("stored", [np.float32, ml_dtypes.bfloat16])
+def test_of_a_large_tensor_one_sweep_confirms_what_a_sample_says(stored: Any) -> None:
+    values = np.random.default_rng(1).standard_normal((2, SIZE)).astype(stored).astype(np.float32)
+    ranks = [[SIZE // 10, SIZE // 3], [SIZE // 2, SIZE - SIZE // 50]]
+    smallest, sweeps = swept(values, ranks, [slice(start, start + 2048) for start in range(0, SIZE, SIZE // 16)])
+    assert sweeps == gathers(SIZE) == 1
+    for m, k in np.ndindex(2, 2):
+        wanted = expected(values[m], ranks[m][k])
+        assert (float(smallest.thresholds()[m, k]), int(smallest.shares_of_ties()[m, k])) == wanted
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_a_sample_that_misleads_costs_sweeps_and_changes_nothing(scale: float) -> None:
+    values = np.random.default_rng(2).standard_normal((1, SIZE)).astype(np.float32)
+    values[:, :5000] *= np.float32(scale)
+    ranks = [SIZE // 2]
+    smallest, sweeps = swept(values, ranks, [slice(0, 2048)])
+    assert sweeps == 3
+    assert (smallest.thresholds().tolist()[0], smallest.shares_of_ties().tolist()[0]) == expected(values[0], ranks[0])
+
+
+def test_differences_that_are_mostly_zero() -> None:
+    base = np.random.default_rng(3).standard_normal(SIZE).astype(np.float32)
+    models = base[None].copy()
+    models[0, ::10] += np.float32(0.01)
+    spread = [slice(start, start + 2048) for start in range(0, SIZE, SIZE // 16)]
+    for rank in (0, 1, SIZE // 2, SIZE - SIZE // 20):
+        smallest, _ = swept(models, [rank], spread, base)
+        wanted = (0.0, 0) if rank == 0 else expected(models[0] - base, rank)
+        assert (smallest.thresholds().tolist()[0], smallest.shares_of_ties().tolist()[0]) == wanted

@@ -49,7 +49,7 @@ class Job:
 
     @property
     def bytes_read(self) -> int:
-        passes = self.method.passes if self.method else 1
+        passes = self.method.passes(self.site) if self.method else 1
         whole = sum(spec.byte_length for spec in self.gathered_specs)
         averaged = sum(one.bytes_a_sweep for one in self.gathered if one.rows.is_padded)
         streamed = sum(spec.byte_length for spec in self.specs) + sum(one.bytes_a_sweep for one in self.gathered)

@@ -1,6 +1,8 @@
 """One tensor's way through the engine: sweeps over bounded windows, every byte read once a sweep and hashed once."""
 
 import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -15,10 +17,13 @@ from lineal.engines.jobs import Job, Sink
 from lineal.engines.reading import OpenFiles, Reading, Rules
 from lineal.engines.row_reading import RowReading
 from lineal.errors import CheckpointError
-from lineal.methods.streaming import Block, Emit, StreamingMethod
+from lineal.methods.streaming import Block, Emit, Sample, StreamingMethod
 
 WINDOW_ELEMENTS = 1 << 17
 """A multiple of the granule of reductions; with four models in float32 a window stays near the second-level cache."""
+
+_SAMPLES, _SAMPLE_ELEMENTS = 16, 2048
+"""Stretches that a sample is made of, and the least length of each."""
 
 
 @final
@@ -27,7 +32,7 @@ class TensorPass:
 
     def __init__(self, job: Job, files: OpenFiles, sink: Sink, rules: Rules) -> None:
         self._job, self._sink, self._rules = job, sink, rules
-        self._reading = Reading(files, rules)
+        self._reading = Reading(files, replace(rules, bytes_done=_at_most(job.bytes_read, rules.bytes_done)))
         self._hashes = {spec: blake3() for spec in job.specs}
         self._rows = {gathered: RowReading(gathered, self._reading) for gathered in job.gathered}
         self._window = _window(job)
@@ -52,17 +57,29 @@ class TensorPass:
         digest = blake3()
         first = True
         for sweep in method.sweeps(self._job.site):
-            for start in range(0, planned.elements, self._window):
-                n = min(self._window, planned.elements - start)
-                self._read(start, n, first)
+            sampled = isinstance(sweep, Sample)
+            for start, n in self._samples() if sampled else self._windows():
+                self._read(start, n, hashed=first and not sampled)
                 block = Block(start, base_row[:n], _columns(rows, n), out[:n])
                 for row, source in (*zip(block.models, models, strict=True), *([(block.base, base)] if base else ())):
                     self._fill(source, row, start, first)
                 sweep.over(block)
                 if isinstance(sweep, Emit):
                     self._emit(block, encoded[: byte_length(planned.dtype, n)], digest)
-            first = False
+            first = first and sampled
         return digest.digest()
+
+    def _windows(self) -> Iterator[tuple[int, int]]:
+        """Start and length of all."""
+        elements = self._job.planned.elements
+        return ((start, min(self._window, elements - start)) for start in range(0, elements, self._window))
+
+    def _samples(self) -> Iterator[tuple[int, int]]:
+        """Of a few short stretches, from the beginning to the end."""
+        elements, unit = self._job.planned.elements, _unit(self._job)
+        length = min(self._count, -(-_SAMPLE_ELEMENTS // unit) * unit)
+        apart = max(length, elements // _SAMPLES) // unit * unit
+        return ((start, length) for start in range(0, elements - length + 1, apart))
 
     def _emit(self, block: Block, raw: NDArray[np.uint8], digest: blake3) -> None:
         planned = self._job.planned
@@ -74,9 +91,8 @@ class TensorPass:
     def _copy(self) -> bytes:
         """Tensors that are not numbers to compute with (masks, ids): copied, and every parent must agree."""
         planned, specs = self._job.planned, self._job.specs
-        for start in range(0, planned.elements, self._window):
-            n = min(self._window, planned.elements - start)
-            self._read(start, n, True)
+        for start, n in self._windows():
+            self._read(start, n, hashed=True)
             raw = self._raw[specs[0]][: byte_length(planned.dtype, n)]
             self._sink.write(planned, byte_length(planned.dtype, start), raw.data)
         digests = {spec: hasher.digest() for spec, hasher in self._hashes.items()}
@@ -87,11 +103,11 @@ class TensorPass:
                 )
         return digests[specs[0]]
 
-    def _read(self, start: int, n: int, first: bool) -> None:
+    def _read(self, start: int, n: int, *, hashed: bool) -> None:
         for spec, buffer in self._raw.items():
             window = buffer.data[: byte_length(spec.dtype, n)]
             self._reading.stored(spec, start, window)
-            if first:
+            if hashed:
                 self._hashes[spec].update(window)
 
     def _fill(self, source: Input, row: NDArray[np.float32], start: int, first: bool) -> None:
@@ -105,6 +121,21 @@ class TensorPass:
         """The inputs' data hashes, for the journal: a resumed run need not read them again."""
         digests = {**self._reading.whole_hashes, **{spec: hasher.digest() for spec, hasher in self._hashes.items()}}
         return [[str(spec.path), spec.name, digest.hex()] for spec, digest in digests.items()]
+
+
+def _at_most(total: int, bytes_done: Callable[[int], None] | None) -> Callable[[int], None] | None:
+    """A sample, and sweeps after one that misled, were not planned: of them nothing is told."""
+    if bytes_done is None:
+        return None
+    left = total
+
+    def told(count: int) -> None:
+        nonlocal left
+        planned = min(count, left)
+        left -= planned
+        bytes_done(planned)
+
+    return told
 
 
 def working_bytes(job: Job) -> int:
@@ -123,8 +154,12 @@ def working_bytes(job: Job) -> int:
 
 def _window(job: Job) -> int:
     """Elements read at once: as many whole units of the method and of its inputs as fit, at least one."""
-    unit = math.lcm(job.method.unit(job.site) if job.method else 1, *(max(1, source.unit) for source in job.inputs))
+    unit = _unit(job)
     return max(1, WINDOW_ELEMENTS // unit) * unit
+
+
+def _unit(job: Job) -> int:
+    return math.lcm(job.method.unit(job.site) if job.method else 1, *(max(1, source.unit) for source in job.inputs))
 
 
 def _columns(rows: NDArray[np.float32], n: int) -> NDArray[np.float32]:

@@ -54,6 +54,14 @@ class Block:
 
 @final
 @dataclass(frozen=True)
+class Sample:
+    """A look at some stretches, spread evenly, before anything else: for guesses that a later sweep checks."""
+
+    over: Callable[[Block], None]
+
+
+@final
+@dataclass(frozen=True)
 class Gather:
     """A sweep that only accumulates what a later one needs."""
 
@@ -72,7 +80,7 @@ class StreamingMethod(Method):
     """A method over blocks in bounded memory.
 
     `sweeps` is a generator: each `Gather` is run over the whole tensor before the generator goes on, so the code
-    between two yields reads what the sweep gathered. It ends with one `Emit`.
+    between two yields reads what the sweep gathered. It ends with one `Emit`; what comes out depends on no `Sample`.
     """
 
     uses_base: ClassVar[bool] = False
@@ -80,10 +88,9 @@ class StreamingMethod(Method):
     base_is_optional: ClassVar[bool] = False
     """Whether a method that uses a base does without one, too."""
 
-    @property
     @abstractmethod
-    def passes(self) -> int:
-        """How many times each input is read: one more than the gathering sweeps."""
+    def passes(self, site: Site) -> int:
+        """How many times each input is read: one more than the gathering sweeps, as a rule."""
 
     @classmethod
     def options_by_model(cls) -> frozenset[str]:
@@ -99,7 +106,7 @@ class StreamingMethod(Method):
         """Refuse a number of models, the base not counted, with a MethodError."""
 
     @abstractmethod
-    def sweeps(self, site: Site) -> Iterator[Gather | Emit]: ...
+    def sweeps(self, site: Site) -> Iterator[Sample | Gather | Emit]: ...
 
     def check(self, models: int, has_base: bool) -> None:
         """Refuse parents that the method cannot be applied to, with a MethodError."""

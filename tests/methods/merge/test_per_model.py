@@ -7,7 +7,7 @@ import pytest
 
 from lineal.errors import MethodError
 from lineal.methods.merge import Breadcrumbs, DareLinear, DareTies, Della, Ties
-from lineal.methods.streaming import StreamingMethod
+from lineal.methods.streaming import Site, StreamingMethod
 
 METHODS: list[type[StreamingMethod]] = [Breadcrumbs, DareLinear, DareTies, Della, Ties]
 
@@ -56,5 +56,6 @@ def test_each_model_has_its_own_density() -> None:
     alone = [Ties(density=density)([model], base=np.zeros(100, np.float32)) for density in (0.3, 1.0)]
     both = Ties(density=(0.3, 1.0), normalize=False)([model, model], base=np.zeros(100, np.float32))
     assert np.array_equal(both, alone[0] + alone[1])
-    assert Ties(density=(1.0, 1.0)).passes == Ties(density=1.0).passes == 1
-    assert Ties(density=(1.0, 0.5)).passes == 3
+    site = Site("w", (4,), 2)
+    assert Ties(density=(1.0, 1.0)).passes(site) == Ties(density=1.0).passes(site) == 1
+    assert Ties(density=(1.0, 0.5)).passes(site) == 3

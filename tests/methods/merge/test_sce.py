@@ -7,6 +7,7 @@ import pytest
 
 from lineal.errors import MethodError
 from lineal.methods.merge import Sce
+from lineal.methods.streaming import Site
 from tests.builders import Array
 
 
@@ -83,4 +84,4 @@ def test_one_model_is_refused() -> None:
 
 
 def test_it_reads_a_tensor_four_times_and_twice_where_all_is_selected() -> None:
-    assert (Sce(select_topk=0.5).passes, Sce().passes) == (4, 2)
+    assert (Sce(select_topk=0.5).passes(Site("w", (4,), 2)), Sce().passes(Site("w", (4,), 2))) == (4, 2)

@@ -7,7 +7,7 @@ import pytest
 
 from lineal.errors import MethodError
 from lineal.methods.merge import Karcher, ModelStock, MultiSlerp
-from lineal.methods.streaming import Float32, StreamingMethod
+from lineal.methods.streaming import Float32, Site, StreamingMethod
 from tests.builders import Array, same_bits
 from tests.reference import sphere
 
@@ -57,7 +57,7 @@ def test_a_step_shorter_than_tol_is_not_taken() -> None:
 
 
 def test_the_iterations_read_nothing() -> None:
-    assert Karcher(max_iter=1000).passes == 2
+    assert Karcher(max_iter=1000).passes(Site("w", (4,), 2)) == 2
 
 
 @pytest.mark.parametrize("method", [MultiSlerp(), Karcher()])

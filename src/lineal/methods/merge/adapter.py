@@ -22,8 +22,7 @@ class AdapterMerge(StreamingMethod):
     paper: ClassVar = "https://arxiv.org/abs/2106.09685"
     reproducibility: ClassVar = Reproducibility.EXACT
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 1
 
     def check_models(self, count: int) -> None:

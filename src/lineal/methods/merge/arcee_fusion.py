@@ -43,8 +43,7 @@ class ArceeFusion(StreamingMethod):
     reproducibility: ClassVar = Reproducibility.EXACT
     uses_base: ClassVar = True
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 3
 
     def unit(self, site: Site) -> int:

@@ -13,8 +13,8 @@ from lineal.kernels import kernel
 from lineal.methods.merge.per_model import PerModel, check_density, spread, written
 from lineal.methods.merge.task_vectors import Combination, addition, consensus
 from lineal.methods.method import Reproducibility
-from lineal.methods.order_statistic import SmallestMagnitudes
-from lineal.methods.streaming import Block, Emit, Gather, Site, StreamingMethod
+from lineal.methods.order_statistic import SmallestMagnitudes, gathers
+from lineal.methods.streaming import Block, Emit, Gather, Sample, Site, StreamingMethod
 
 _CHUNK = 2048
 
@@ -50,9 +50,12 @@ class MaskedTails(StreamingMethod):
         if self.gamma == () or not all(0 <= share < 1 for share in written(self.gamma)):
             raise MethodError(f"{self.name}: gamma must be in [0, 1), got {self.gamma}")
 
+    def passes(self, site: Site) -> int:
+        return 1 if self._keeps_all else 1 + gathers(site.elements)
+
     @property
-    def passes(self) -> int:
-        return 1 if set(written(self.density)) == {1} else 3
+    def _keeps_all(self) -> bool:
+        return set(written(self.density)) == {1}
 
     @abstractmethod
     def combination(self, models: int) -> Combination: ...
@@ -62,15 +65,13 @@ class MaskedTails(StreamingMethod):
         spread(self.name, "density", self.density, count)
         spread(self.name, "gamma", self.gamma, count)
 
-    def sweeps(self, site: Site) -> Iterator[Gather | Emit]:
+    def sweeps(self, site: Site) -> Iterator[Sample | Gather | Emit]:
         combine = self.combination(site.models)
         ranks = self._ranks(site)
         cuts, ties = np.full(ranks.shape, (0, np.inf), np.float32), ranks
-        if self.passes > 1 and site.elements:
+        if not self._keeps_all and site.elements:
             smallest = SmallestMagnitudes(ranks)
-            yield Gather(lambda block: smallest.count_coarsely(block.base, block.models))
-            smallest.narrow()
-            yield Gather(lambda block: smallest.count_finely(block.base, block.models))
+            yield from smallest.sweeps(site.elements, lambda block: (block.base, block.models))
             cuts, ties = smallest.thresholds(), smallest.shares_of_ties()
 
         def emit(block: Block) -> None:

@@ -44,8 +44,7 @@ class Dare(StreamingMethod):
     def __post_init__(self) -> None:
         check_density(self.name, self.density)
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 1
 
     @abstractmethod

@@ -63,8 +63,7 @@ class MagPrune(StreamingMethod):
                     f"got density {density} and epsilon {epsilon}"
                 )
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 1
 
     def unit(self, site: Site) -> int:

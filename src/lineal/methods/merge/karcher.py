@@ -45,8 +45,7 @@ class Karcher(StreamingMethod):
         if not 0 <= self.tol < math.inf:
             raise MethodError(f"karcher: tol must be finite and not negative, got {self.tol}")
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 2
 
     def check_models(self, count: int) -> None:

@@ -31,8 +31,7 @@ class Linear(StreamingMethod):
     weights: tuple[float, ...] = ()
     normalize: bool = True
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 1
 
     def check_models(self, count: int) -> None:

@@ -37,8 +37,7 @@ class ModelStock(StreamingMethod):
 
     filter_wise: bool = False
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 1 if self.filter_wise else 2
 
     def unit(self, site: Site) -> int:

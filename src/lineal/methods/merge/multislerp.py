@@ -46,8 +46,7 @@ class MultiSlerp(StreamingMethod):
         if not 0 <= self.eps < 1:
             raise MethodError(f"multislerp: eps must be in [0, 1), got {self.eps}")
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 2
 
     def check_models(self, count: int) -> None:

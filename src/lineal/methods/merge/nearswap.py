@@ -34,8 +34,7 @@ class Nearswap(StreamingMethod):
         if not 0 <= self.t <= float(np.finfo(np.float32).max):
             raise MethodError(f"nearswap: t must be finite in float32 and not negative, got {self.t}")
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 1
 
     def check_models(self, count: int) -> None:

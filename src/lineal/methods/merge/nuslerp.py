@@ -48,8 +48,7 @@ class NuSlerp(StreamingMethod):
         if self.flatten and self.row_wise:
             raise MethodError("nuslerp: row_wise says which vectors a tensor is cut into; it needs flatten off")
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 1 if self.row_wise else 2
 
     def unit(self, site: Site) -> int:

@@ -28,8 +28,7 @@ class Passthrough(StreamingMethod):
     def __post_init__(self) -> None:
         per_model(self.name, "scale", (self.scale,), 1)
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 1
 
     def check_models(self, count: int) -> None:

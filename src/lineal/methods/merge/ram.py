@@ -34,8 +34,7 @@ class Ram(StreamingMethod):
     def __post_init__(self) -> None:
         _check_not_negative(self.name, "epsilon", self.epsilon)
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 1
 
     def check_models(self, count: int) -> None:
@@ -75,8 +74,7 @@ class RamPlus(StreamingMethod):
         _check_not_negative(self.name, "r", self.r)
         _check_not_negative(self.name, "alpha", self.alpha)
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 2
 
     def check_models(self, count: int) -> None:

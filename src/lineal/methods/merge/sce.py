@@ -11,8 +11,8 @@ from lineal.kernels import kernel
 from lineal.methods.merge.consensus import combine_agreeing
 from lineal.methods.merge.dot_products import add_dot_products
 from lineal.methods.method import Reproducibility
-from lineal.methods.order_statistic import SmallestMagnitudes
-from lineal.methods.streaming import GRANULE, Block, Emit, Float32, Gather, Site, StreamingMethod
+from lineal.methods.order_statistic import SmallestMagnitudes, gathers
+from lineal.methods.streaming import GRANULE, Block, Emit, Float32, Gather, Sample, Site, StreamingMethod
 
 _CHUNK = 2048
 _NO_BASE = np.empty(0, np.float32)
@@ -47,22 +47,19 @@ class Sce(StreamingMethod):
         if not 0 < self.select_topk <= 1:
             raise MethodError(f"sce: select_topk must be in (0, 1], got {self.select_topk}")
 
-    @property
-    def passes(self) -> int:
-        return 2 if self.select_topk == 1 else 4
+    def passes(self, site: Site) -> int:
+        return 2 if self.select_topk == 1 else 2 + gathers(site.elements)
 
     def check_models(self, count: int) -> None:
         if count < 2:
             raise MethodError(f"sce: at least two models are needed, it selects where they differ, got {count}")
 
-    def sweeps(self, site: Site) -> Iterator[Gather | Emit]:
+    def sweeps(self, site: Site) -> Iterator[Sample | Gather | Emit]:
         threshold = np.float32(0)
         if self.select_topk < 1 and site.elements:
             kept = max(1, int(self.select_topk * site.elements))
             smallest = SmallestMagnitudes(np.array([site.elements - kept + 1]))
-            yield Gather(lambda block: smallest.count_coarsely(_NO_BASE, self._variances(block)[None]))
-            smallest.narrow()
-            yield Gather(lambda block: smallest.count_finely(_NO_BASE, self._variances(block)[None]))
+            yield from smallest.sweeps(site.elements, lambda block: (_NO_BASE, self._variances(block)[None]))
             threshold = smallest.thresholds()[0]
         products, wide = np.zeros((site.models, site.models)), np.empty((site.models, GRANULE))
 

@@ -37,8 +37,7 @@ class Slerp(StreamingMethod):
         if not 0 < self.nearly_parallel <= 1:
             raise MethodError(f"slerp: nearly_parallel must be in (0, 1], got {self.nearly_parallel}")
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 2
 
     def check_models(self, count: int) -> None:

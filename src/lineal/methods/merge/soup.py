@@ -21,9 +21,8 @@ class UniformSoup(StreamingMethod):
     paper: ClassVar = "https://arxiv.org/abs/2203.05482"
     reproducibility: ClassVar = Reproducibility.EXACT
 
-    @property
-    def passes(self) -> int:
-        return Linear().passes
+    def passes(self, site: Site) -> int:
+        return Linear().passes(site)
 
     def check_models(self, count: int) -> None:
         _check_several(self.name, count)
@@ -55,9 +54,8 @@ class GreedySoup(StreamingMethod):
         if len(set(self.ingredients)) < len(self.ingredients) or min(self.ingredients, default=0) < 0:
             raise MethodError(f"greedy_soup: ingredients must be different places from 0, got {self.ingredients}")
 
-    @property
-    def passes(self) -> int:
-        return Linear().passes
+    def passes(self, site: Site) -> int:
+        return Linear().passes(site)
 
     def check_models(self, count: int) -> None:
         _check_several(self.name, count)

@@ -32,8 +32,7 @@ class TaskArithmetic(StreamingMethod):
     lambda_: float = 1.0
     normalize: bool = False
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 1
 
     def check_models(self, count: int) -> None:

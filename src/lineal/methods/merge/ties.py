@@ -10,8 +10,8 @@ from lineal.kernels import kernel
 from lineal.methods.merge.per_model import PerModel, check_density, spread, written
 from lineal.methods.merge.task_vectors import Combination, consensus
 from lineal.methods.method import Reproducibility
-from lineal.methods.order_statistic import SmallestMagnitudes
-from lineal.methods.streaming import Block, Emit, Gather, Site, StreamingMethod
+from lineal.methods.order_statistic import SmallestMagnitudes, gathers
+from lineal.methods.streaming import Block, Emit, Gather, Sample, Site, StreamingMethod
 
 
 @final
@@ -40,24 +40,25 @@ class Ties(StreamingMethod):
     def __post_init__(self) -> None:
         check_density(self.name, self.density)
 
+    def passes(self, site: Site) -> int:
+        return 1 if self._keeps_all else 1 + gathers(site.elements)
+
     @property
-    def passes(self) -> int:
-        return 1 if set(written(self.density)) == {1} else 3
+    def _keeps_all(self) -> bool:
+        return set(written(self.density)) == {1}
 
     def check_models(self, count: int) -> None:
         self._combination(count)
         spread(self.name, "density", self.density, count)
 
-    def sweeps(self, site: Site) -> Iterator[Gather | Emit]:
+    def sweeps(self, site: Site) -> Iterator[Sample | Gather | Emit]:
         combine = self._combination(site.models)
         thresholds = np.zeros(site.models, np.float32)
-        if self.passes > 1 and site.elements:
+        if not self._keeps_all and site.elements:
             densities = spread(self.name, "density", self.density, site.models)
             kept = np.array([max(1, int(density * site.elements)) for density in densities])
             smallest = SmallestMagnitudes(site.elements - kept + 1)
-            yield Gather(lambda block: smallest.count_coarsely(block.base, block.models))
-            smallest.narrow()
-            yield Gather(lambda block: smallest.count_finely(block.base, block.models))
+            yield from smallest.sweeps(site.elements, lambda block: (block.base, block.models))
             thresholds = smallest.thresholds()
 
         def emit(block: Block) -> None:

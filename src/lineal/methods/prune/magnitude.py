@@ -9,8 +9,8 @@ import numpy as np
 from lineal.errors import MethodError
 from lineal.kernels import kernel
 from lineal.methods.method import Reproducibility
-from lineal.methods.order_statistic import SmallestMagnitudes
-from lineal.methods.streaming import Block, Emit, Gather, Site, StreamingMethod
+from lineal.methods.order_statistic import SmallestMagnitudes, gathers
+from lineal.methods.streaming import Block, Emit, Gather, Sample, Site, StreamingMethod
 
 Scope: TypeAlias = Literal["tensor", "row"]
 
@@ -42,9 +42,8 @@ class MagnitudePruning(StreamingMethod):
         if self.scope not in get_args(Scope):
             raise MethodError(f"magnitude: scope must be one of {', '.join(get_args(Scope))}, got {self.scope!r}")
 
-    @property
-    def passes(self) -> int:
-        return 1 if self.scope == "row" or self.sparsity == 0 else 3
+    def passes(self, site: Site) -> int:
+        return 1 if self.scope == "row" or self.sparsity == 0 else 1 + gathers(site.elements)
 
     def unit(self, site: Site) -> int:
         return max(1, site.shape[-1]) if self.scope == "row" and site.shape else 1
@@ -53,7 +52,7 @@ class MagnitudePruning(StreamingMethod):
         if count != 1:
             raise MethodError(f"magnitude: one model is pruned at a time, got {count}")
 
-    def sweeps(self, site: Site) -> Iterator[Gather | Emit]:
+    def sweeps(self, site: Site) -> Iterator[Sample | Gather | Emit]:
         return self._of_rows(site) if self.scope == "row" else self._of_tensor(site)
 
     def _of_rows(self, site: Site) -> Iterator[Emit]:
@@ -65,13 +64,11 @@ class MagnitudePruning(StreamingMethod):
 
         yield Emit(emit)
 
-    def _of_tensor(self, site: Site) -> Iterator[Gather | Emit]:
+    def _of_tensor(self, site: Site) -> Iterator[Sample | Gather | Emit]:
         threshold, ties = np.zeros(1, np.float32), 0
-        if self.passes > 1:
+        if self.sparsity > 0:
             smallest = SmallestMagnitudes(np.array([int(self.sparsity * site.elements)]))
-            yield Gather(lambda block: smallest.count_coarsely(block.base, block.models))
-            smallest.narrow()
-            yield Gather(lambda block: smallest.count_finely(block.base, block.models))
+            yield from smallest.sweeps(site.elements, lambda block: (block.base, block.models))
             threshold, ties = smallest.thresholds(), int(smallest.shares_of_ties()[0])
 
         def emit(block: Block) -> None:

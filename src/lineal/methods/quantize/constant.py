@@ -26,8 +26,7 @@ class Constant(StreamingMethod):
 
     values: tuple[float, ...]
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 1
 
     def check_models(self, count: int) -> None:

@@ -37,8 +37,7 @@ class GgufQuantization(StreamingMethod):
             hint = nearest(self.scheme, SCHEMES)
             raise MethodError(f"gguf: scheme must be one of {', '.join(SCHEMES)}, got {self.scheme!r} ({hint})")
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 1
 
     def stored_as(self, shape: tuple[int, ...], *, makes_logits: bool) -> str:

@@ -32,8 +32,7 @@ class RotaryPairs(StreamingMethod):
         if self.head_size < 2 or self.head_size % 2:
             raise MethodError(f"rotary_pairs: head_size must be an even number, got {self.head_size}")
 
-    @property
-    def passes(self) -> int:
+    def passes(self, site: Site) -> int:
         return 1
 
     def unit(self, site: Site) -> int:
