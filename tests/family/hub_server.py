@@ -24,7 +24,7 @@ class Asked:
 
 @dataclass
 class Hub:
-    """Repositories are folders under `root`, at one commit; ranges: whether the server knows them."""
+    """Repositories are folders under `root`, at one commit, where `main` is; ranges: whether the server knows them."""
 
     root: Path
     commit: str
@@ -67,6 +67,11 @@ class _Handler(BaseHTTPRequestHandler):
         repository, tree, commit = path.removeprefix("/api/models/").partition("/tree/")
         if tree and commit == self.hub.commit:
             self._send(200, self._tree(self.hub.root / repository), {"Content-Type": "application/json"})
+            return
+        repository, revision, branch = path.removeprefix("/api/models/").partition("/revision/")
+        if revision and branch == "main" and (self.hub.root / repository).is_dir():
+            described = {"id": repository, "sha": self.hub.commit, "siblings": [], "tags": [], "downloads": 0}
+            self._send(200, json.dumps(described).encode(), {"Content-Type": "application/json"})
             return
         repository, resolve, rest = path.removeprefix("/").partition("/resolve/")
         commit, _, name = rest.partition("/")

@@ -11,10 +11,13 @@ import pytest
 from lineal.checkpoint.hashing import hash_checkpoint
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.errors import AnswerIsNo, CheckpointError, StorageError
+from lineal.family.hub import commit_of
 from lineal.family.hub_headers import read_headers
+from lineal.family.one_off import derive, family_of_recipe
 from lineal.family.plan import PlannedModel, plan_family, require_room
 from lineal.family.read import read_family
 from lineal.family.run import run_family
+from lineal.family.verify import verify_references
 from lineal.family.workshop import Workshop
 from tests.builders import make_checkpoint, random_tensors
 from tests.family.conftest import write_family
@@ -141,3 +144,37 @@ def test_a_plan_that_does_not_fit_answers_no(
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 * 4 * 300 * 256))
     with pytest.raises(AnswerIsNo, match="does not fit: 924,672 bytes to write, 921,600 free"):
         require_room(planned, tmp_path / "models")
+
+
+def test_a_recipe_names_repositories_as_mergekit_does(workshop: Workshop, tmp_path: Path, hub: Hub) -> None:
+    recipe = tmp_path / "recipe.yml"
+    recipe.write_text(f"merge_method: linear\nmodels: [{{model: org/one}}, {{model: org/two@{COMMIT}}}]\n")
+    family = family_of_recipe(workshop, recipe, tmp_path / "out", allow_nonfinite=False)
+    short = COMMIT[:7]
+    assert list(family.models) == [f"org--one-{short}", f"org--two-{short}", "out"]
+    assert {model.status for model in plan_family(workshop, family, tmp_path)} == {"to download", "to build"}
+    assert not [one for one in hub.of_weights() if one.range is None]
+    merged = derive(workshop, family, tmp_path / "out")
+    assert "base_model:\n- org/one\n- org/two\n" in (merged.folder / "README.md").read_text()
+    (verdict,) = verify_references(workshop, [str(merged.folder)])
+    assert verdict.ok
+
+
+def test_a_branch_is_asked_for_once_and_offline_is_what_it_was(
+    workshop: Workshop, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    with pytest.raises(StorageError, match="org/none@main: not to be had from the hub or its cache"):
+        commit_of("org/none", None)
+    assert commit_of("org/one", None) == commit_of("org/one", "main") == COMMIT
+    refs = tmp_path / "cache" / "models--org--two" / "refs"
+    refs.mkdir(parents=True)
+    (refs / "main").write_text(COMMIT)
+    (refs.parent / "snapshots" / COMMIT).mkdir(parents=True)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    asked = len(hub.asked)
+    assert commit_of("org/two", None) == COMMIT
+    with pytest.raises(StorageError, match="org/one@main: not to be had"):
+        commit_of("org/one", None)
+    assert len(hub.asked) == asked

@@ -4,20 +4,34 @@ import typer
 
 from lineal.cli import (
     add,
+    ancestors,
+    blame,
+    check,
+    check_proof,
+    common,
+    descendants,
+    diff,
     distill,
     evaluate,
+    find,
     finetune,
     generate,
+    journal,
+    leaves,
     log,
     merge,
     methods,
+    path,
     promote,
+    prove,
     prune,
     quantize,
+    roots,
     run,
     show,
     tag,
     verify,
+    why,
 )
 
 app = typer.Typer(
@@ -45,5 +59,19 @@ app.command(epilog=tag.EXAMPLES)(tag.tag)
 app.command(epilog=promote.EXAMPLES)(promote.promote)
 app.command(epilog=log.EXAMPLES)(log.log)
 app.command(epilog=show.EXAMPLES)(show.show)
+app.command(epilog=why.EXAMPLES)(why.why)
+app.command(epilog=ancestors.EXAMPLES)(ancestors.ancestors)
+app.command(epilog=descendants.EXAMPLES)(descendants.descendants)
+app.command(epilog=common.EXAMPLES)(common.common)
+app.command(epilog=path.EXAMPLES)(path.path)
+app.command(epilog=roots.EXAMPLES)(roots.roots)
+app.command(epilog=leaves.EXAMPLES)(leaves.leaves)
+app.command(epilog=diff.EXAMPLES)(diff.diff)
+app.command(epilog=blame.EXAMPLES)(blame.blame)
+app.command(epilog=find.EXAMPLES)(find.find)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
+app.command(epilog=journal.EXAMPLES)(journal.journal)
+app.command(epilog=check.EXAMPLES)(check.check)
+app.command(epilog=prove.EXAMPLES)(prove.prove)
+app.command("check-proof", epilog=check_proof.EXAMPLES)(check_proof.check_proof)
 app.command(epilog=methods.EXAMPLES)(methods.methods)

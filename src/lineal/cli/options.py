@@ -22,6 +22,9 @@ ThreadsOption: TypeAlias = Annotated[
 DryRunOption: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be done, from headers alone, and stop.")
 ]
+LimitOption: TypeAlias = Annotated[
+    int | None, typer.Option("--limit", min=1, help="At most so many; default: all of them.")
+]
 OutOption: TypeAlias = Annotated[Path, typer.Option("--out", help="The folder to write.")]
 AdapterBaseOption: TypeAlias = Annotated[
     str | None, typer.Option("--base", help="The base of an adapter whose record is not known here.")

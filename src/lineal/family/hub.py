@@ -1,11 +1,13 @@
 """Originals from the Hugging Face Hub, at one commit: HF_TOKEN, HF_HUB_OFFLINE and its cache are honoured."""
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lineal.errors import StorageError
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
 _SMALL = ["*.json", "tokenizer*", "*.model", "*.jinja", "*.txt", "LICENSE*", "NOTICE*", "*.md"]
 _WANTED = ["*.safetensors", *_SMALL]
 _WEIGHTS = ["*.safetensors", "*.gguf", "*.bin"]
@@ -29,6 +31,19 @@ def cached_snapshot(repository: str, revision: str) -> Path | None:
     except LocalEntryNotFoundError:
         return None
     return Path(found)
+
+
+def commit_of(repository: str, revision: str | None) -> str:
+    """The commit that a branch or a tag is at now, where the hub can be asked, else when it was last downloaded."""
+    from huggingface_hub import HfApi, constants, snapshot_download
+
+    if revision is not None and COMMIT.fullmatch(revision):
+        return revision
+    named = revision or constants.DEFAULT_REVISION
+    with hub_errors(repository, named):
+        if constants.HF_HUB_OFFLINE:
+            return Path(snapshot_download(repository, revision=named, allow_patterns=[], local_files_only=True)).name
+        return str(HfApi().model_info(repository, revision=named).sha)
 
 
 def hub_cache() -> Path:

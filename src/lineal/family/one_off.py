@@ -9,6 +9,7 @@ import yaml
 
 from lineal.derivation.step import Kind
 from lineal.errors import UsageError
+from lineal.family.hub import commit_of
 from lineal.family.mergekit.files import read_mergekit_file
 from lineal.family.names import name_of_folder
 from lineal.family.recipe import Family, ModelRecipe, Reference
@@ -51,7 +52,7 @@ def family_of_one(
 
 def family_of_recipe(workshop: Workshop, recipe: Path, out: Path, *, allow_nonfinite: bool) -> Family:
     """The family that a file of mergekit's describes, its last model `out`; those of other stages lie beside it."""
-    family = read_mergekit_file(recipe, out, workshop.knows)
+    family = read_mergekit_file(recipe, out, workshop.knows, commit_of)
     models = {name: replace(model, allow_nonfinite=allow_nonfinite) for name, model in family.models.items()}
     return Family(family.name, models)
 

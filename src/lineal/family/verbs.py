@@ -1,12 +1,12 @@
 """The verbs of a family file: a recipe from the body of each, and a fault for everything wrong in it."""
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, cast, final
 
 from lineal.derivation.step import Kind, Role
 from lineal.errors import MethodError, UsageError
+from lineal.family.hub import COMMIT
 from lineal.family.located_yaml import Faults, Located, Place
 from lineal.family.mergekit.document import KEYS, read_document
 from lineal.family.mergekit.references import References
@@ -17,8 +17,6 @@ from lineal.methods.method import Method
 from lineal.methods.streaming import StreamingMethod
 
 Body: TypeAlias = Mapping[str, Any]
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @final
@@ -57,7 +55,7 @@ class VerbReader:
         if "path" in body:
             return self._recipe(name, "original", place, origin=Origin(path=self._path(body["path"])))
         revision = body.get("revision")
-        if not isinstance(revision, str) or not _COMMIT.fullmatch(revision):
+        if not isinstance(revision, str) or not COMMIT.fullmatch(revision):
             self._faults.add(place, f"{name}: hub needs a revision, the 40 hex digits of a commit: a branch can move")
         return self._recipe(name, "original", place, origin=Origin(hub=str(body["hub"]), revision=str(revision)))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import final
 
 from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, recall_checkpoint
+from lineal.checkpoint.identity import Manifest
 from lineal.checkpoint.memory import HashMemory
 from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
 from lineal.derivation.hashes import format_hash
@@ -44,11 +45,15 @@ class Placed:
         return self.checkpoint.form
 
     @property
-    def model_hash(self) -> bytes:
+    def manifest(self) -> Manifest:
         """Known only after `Workshop.identify`."""
         if self.hashes is None:
             raise RegistryError(f"{self.label} has not been hashed yet")
-        return self.hashes.manifest.model_hash
+        return self.hashes.manifest
+
+    @property
+    def model_hash(self) -> bytes:
+        return self.manifest.model_hash
 
 
 @final

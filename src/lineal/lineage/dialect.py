@@ -1,7 +1,7 @@
 """The one place where databases differ: column types, connections, how a transaction begins, what errors mean."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -56,6 +56,15 @@ def for_writing(engine: Engine) -> Engine:
 def advice(reason: str) -> str:
     """What to do about a database's complaint."""
     return next((text for sign, text in _ADVICE.items() if sign in reason), "nothing was changed")
+
+
+def damage(connection: Connection) -> Iterator[str]:
+    """What the database itself finds wrong with its pages, indexes and references."""
+    for (said,) in connection.exec_driver_sql("PRAGMA integrity_check"):
+        if said != "ok":
+            yield f"database: {said}"
+    for table, row, other, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+        yield f"database: row {row} of {table} refers to something that {other} does not hold"
 
 
 def _connect(path: Path) -> sqlite3.Connection:

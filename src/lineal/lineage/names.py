@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
-from lineal.lineage import models
+from lineal.lineage import journal, models
 from lineal.lineage.records import Name
 from lineal.lineage.store import rows_for
 
@@ -29,7 +29,16 @@ def set_name(connection: Connection, name: Name) -> None:
         ON CONFLICT (family, name) DO UPDATE SET model_id = excluded.model_id
     """
     row = {"family": name.family, "name": name.name, "model_id": models.key(connection, name.model_hash)}
+    query = """
+        SELECT model_hash FROM name JOIN model ON model.id = model_id WHERE family = :family AND name = :name
+    """
+    before = connection.execute(text(query), row).scalar_one_or_none()
+    if before == name.model_hash:
+        return
     _ = connection.execute(text(statement), row)
+    was = None if before is None else format_hash(before)
+    change = {"change": "name", "name": str(name), "model": format_hash(name.model_hash), "before": was}
+    journal.append(connection, change)
 
 
 def check_name(name: str, what: str) -> None:

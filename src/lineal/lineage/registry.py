@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from lineal.checkpoint.identity import Manifest
 from lineal.derivation.canonical import Json
 from lineal.errors import RegistryError
-from lineal.lineage import evaluations, models, names, recording, references, steps, versions
+from lineal.lineage import evaluations, journal, models, names, recording, references, steps, versions
 from lineal.lineage.evidence import Evidence
+from lineal.lineage.journal import Entry
 from lineal.lineage.records import Evaluation, KnownModel, ModelRecord, ModelVersion, Name, Recording, StepRecord
 from lineal.lineage.semantic_version import SemanticVersion
 from lineal.lineage.stages import Stage
@@ -198,6 +199,12 @@ class Registry:
         """The versions that are this very model, whatever their name, the highest first."""
         with self.reading() as connection:
             return versions.of_models(connection, [model_hash]).get(model_hash, ())
+
+    def journal(self, name: str | None = None, limit: int | None = None) -> tuple[Entry, ...]:
+        """What names came to mean, the latest first: all changes, or those of a FAMILY:NAME or a unique NAME."""
+        with self.reading() as connection:
+            about = None if name is None else references.named(connection, name)
+            return journal.entries(connection, None if about is None else f"{about.family}:{about.name}", limit)
 
     # Evaluations
 

@@ -9,6 +9,7 @@
     name          FAMILY:NAME of a model         location    the folder or file where a model lies
     evaluation    what a model scored            environment where steps ran, each stored once
     version       a semantic version of a name, of one model for good; with its tags and metrics
+    journal       every change of a name or version since the journal began, each bound to those before it by a hash
 
 Words in braces are the dialect's (dialect.py). A migration that has been released is never edited: add another.
 """
@@ -204,7 +205,17 @@ _VERSIONS = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_MODELS, *_STEPS, *_EVALUATIONS), _VERSIONS)
+_JOURNAL = (
+    """
+    CREATE TABLE journal (
+        id {key},
+        content {text} NOT NULL,
+        entry_hash {blob} NOT NULL UNIQUE CHECK (length(entry_hash) = 32)
+    ) {rows}
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_MODELS, *_STEPS, *_EVALUATIONS), _VERSIONS, _JOURNAL)
 
 
 def applied_version(connection: Connection) -> int:

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, text
 
+from lineal.derivation.canonical import Json
+from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
-from lineal.lineage import models
+from lineal.lineage import journal, models
 from lineal.lineage.names import listed, shortened
 from lineal.lineage.records import ModelVersion, Name
 from lineal.lineage.semantic_version import SemanticVersion
@@ -135,6 +137,16 @@ def _write(connection: Connection, version: ModelVersion) -> ModelVersion:
     execute_each(connection, _ADD_TAG, ({"id": key, "tag": tag} for tag in version.tags))
     metrics = version.metrics.items()
     execute_each(connection, _ADD_METRIC, ({"id": key, "metric": name, "figure": figure} for name, figure in metrics))
+    change: dict[str, Json] = {
+        "change": "version",
+        "name": str(version),
+        "model": format_hash(version.model_hash),
+        "stage": version.stage.value,
+        "tags": list(version.tags),
+        "quality_score": version.quality_score,
+        "metrics": dict(version.metrics),
+    }
+    journal.append(connection, change)
     return version
 
 

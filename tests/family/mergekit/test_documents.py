@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lineal.errors import RecipeError
+from lineal.errors import RecipeError, StorageError
 from lineal.family.mergekit.files import read_mergekit_file
 from lineal.family.recipe import ModelRecipe
 from lineal.methods.merge import DareTies, Linear, MergeRecipe, NuSlerp, Passthrough, Slerp, Ties
@@ -13,10 +13,14 @@ from lineal.methods.merge.settings import Rule
 from lineal.methods.method import Method
 
 
+def nowhere(repository: str, revision: str | None) -> str:
+    raise StorageError(f"{repository}@{revision}: not to be had")
+
+
 def read(folder: Path, text: str, out: str = "out") -> dict[str, ModelRecipe]:
     path = folder / "recipe.yml"
     path.write_text(text)
-    return dict(read_mergekit_file(path, folder / out, lambda name: name in "abc").models)
+    return dict(read_mergekit_file(path, folder / out, lambda name: name in "abc", nowhere).models)
 
 
 def method(folder: Path, text: str) -> Method:
@@ -277,7 +281,15 @@ evolve: true
             "{merge_method: ties, base_model: c, models: [{model: a, parameters: {lambda: 1}}, {model: b}]}",
             "1: ties: lambda is for all models, and is given for one of them",
         ),
-        ("{merge_method: linear, models: [{model: a@main}]}", "1: a@main: a family file can name it"),
+        (
+            "{merge_method: linear, models: [{model: a@main}]}",
+            "1: no folder, no known model and no earlier stage 'a'; only repositories of the Hub have revisions",
+        ),
+        (
+            "{merge_method: linear, models: [{model: a},\n {model: org/name@dev}]}",
+            "2: no folder, no known model and no earlier stage 'org/name'; org/name@dev: not to be had",
+        ),
+        ("{merge_method: linear, models: [{model: org/na/me}]}", "1: no folder, no known model and no earlier stage"),
         ("{merge_method: linear, models: [{model: a+b}, {model: c+a}]}", "1: the adapters of a recipe must be of one"),
         (
             f"{{merge_method: linear, models: [{{model: a}}], parameters: {{weight: 1{'0' * 400}}}}}",

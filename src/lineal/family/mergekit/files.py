@@ -1,24 +1,33 @@
 """A mergekit file as a family: its documents, in stages where there are several, and the models that they name."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
-from lineal.errors import UsageError
+from lineal.errors import StorageError, UsageError
 from lineal.family.located_yaml import Faults, Located, raise_if_any
 from lineal.family.mergekit.document import KEYS, read_document
 from lineal.family.mergekit.references import References
 from lineal.family.names import NAME, name_of_folder
 from lineal.family.order import dependency_order
-from lineal.family.recipe import Family, ModelRecipe
+from lineal.family.recipe import Family, ModelRecipe, Origin
 
 _NAMES = ("name", "out_path")
+_REPOSITORY = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+"""ORGANISATION/NAME on the Hub, as its own rules have it."""
+_DIGITS = 7
+"""Of a commit, in the name that its model has here."""
 
 
-def read_mergekit_file(path: Path, out: Path, is_known: Callable[[str], bool]) -> Family:
+def read_mergekit_file(
+    path: Path, out: Path, is_known: Callable[[str], bool], commit_of: Callable[[str, str | None], str]
+) -> Family:
     """A family whose last model is `out`; models of other stages lie beside it.
 
-    Stages name each other by `name`, or by the `out_path` of older files. Their faults are told all at once.
+    Stages name each other by `name`, or by the `out_path` of older files. Their faults are told all at once. What is
+    no folder and no model known here, but looks like a repository of the Hub, is one; commit_of: says at which commit
+    its revision is.
     """
     documents = Located.read_all(path)
     faults = [Faults(document) for document in documents]
@@ -26,15 +35,17 @@ def read_mergekit_file(path: Path, out: Path, is_known: Callable[[str], bool]) -
     target = name_of_folder(out)
     names = _names(bodies, target.name, faults)
     recipes: dict[str, ModelRecipe] = {}
+    models = _Models(_stages(bodies, names), is_known, commit_of)
     for name, body, fault, document in zip(names, bodies, faults, documents, strict=True):
         if document.value != body:  # no mapping, which has been said
             continue
         fault.unknown_keys(body, (), (*KEYS, *_NAMES))
-        read = read_document(body, (), fault, References(fault, _resolver(bodies, names, is_known)))
+        read = read_document(body, (), fault, References(fault, models.resolve))
         if read is not None:
             method, inputs = read
             recipes[name] = ModelRecipe(name=name, kind="merge", inputs=inputs, method=method, line=document.line(()))
     raise_if_any(*faults)
+    recipes.update(models.originals)
     return Family(target.family, {name: recipes[name] for name in dependency_order(recipes)})
 
 
@@ -54,20 +65,40 @@ def _names(bodies: list[Mapping[str, Any]], target: str, faults: list[Faults]) -
     return names
 
 
-def _resolver(
-    bodies: list[Mapping[str, Any]], names: list[str], is_known: Callable[[str], bool]
-) -> Callable[[str, str | None], str]:
-    stages = {str(body[key]): name for body, name in zip(bodies, names, strict=True) for key in _NAMES if body.get(key)}
+def _stages(bodies: list[Mapping[str, Any]], names: list[str]) -> dict[str, str]:
+    """What later stages call each of them -> its name."""
+    return {str(body[key]): name for body, name in zip(bodies, names, strict=True) for key in _NAMES if body.get(key)}
 
-    def resolve(model: str, revision: str | None) -> str:
-        if revision is not None:
-            raise UsageError(f"{model}@{revision}: a family file can name it, {{hub: ..., revision: ...}}")
-        if model in stages:
-            return stages[model]
-        if "/" not in model and Path(model).exists():
-            return f"./{model}"
-        if not is_known(model):
-            raise UsageError(f"no folder, no known model and no earlier stage {model!r}")
-        return model
 
-    return resolve
+@final
+class _Models:
+    """What a file calls its models -> what they are called here. originals: those of the Hub, as they are met."""
+
+    def __init__(
+        self,
+        stages: Mapping[str, str],
+        is_known: Callable[[str], bool],
+        commit_of: Callable[[str, str | None], str],
+    ) -> None:
+        self._stages, self._is_known, self._commit_of = stages, is_known, commit_of
+        self.originals: dict[str, ModelRecipe] = {}
+
+    def resolve(self, model: str, revision: str | None) -> str:
+        if revision is None:
+            if model in self._stages:
+                return self._stages[model]
+            if "/" not in model and Path(model).exists():
+                return f"./{model}"
+            if self._is_known(model):
+                return model
+        if not _REPOSITORY.fullmatch(model):
+            at = f"; only repositories of the Hub have revisions such as {revision}" if revision else ""
+            raise UsageError(f"no folder, no known model and no earlier stage {model!r}{at}")
+        try:
+            commit = self._commit_of(model, revision)
+        except StorageError as error:
+            raise UsageError(f"no folder, no known model and no earlier stage {model!r}; {error}") from None
+        name = f"{model.replace('/', '--')}-{commit[:_DIGITS]}"
+        origin = Origin(hub=model, revision=commit)
+        self.originals[name] = ModelRecipe(name=name, kind="original", origin=origin)
+        return name

@@ -1,0 +1,31 @@
+"""lineal ancestors: everything that went into a model."""
+
+from typing import Annotated
+
+import typer
+
+from lineal.cli.options import JsonOption, LimitOption, RegistryOption
+
+EXAMPLES = """
+Examples:
+
+  lineal ancestors both
+
+  lineal ancestors both --limit 3 --json
+"""
+
+
+def ancestors(
+    model: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
+    limit: LimitOption = None,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List everything that went into a model, nearest first."""
+    from lineal.cli.model_list import print_models
+    from lineal.lineage import ancestry
+    from lineal.lineage.locate import locate
+    from lineal.lineage.registry import Registry
+
+    with Registry.open_existing(locate(registry)) as opened:
+        print_models(opened, ancestry.ancestors(opened, opened.resolve(model), limit), as_json=as_json)

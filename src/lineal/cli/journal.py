@@ -1,0 +1,64 @@
+"""lineal journal: what names came to mean, and when."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lineal.cli.options import JsonOption, LimitOption, RegistryOption
+
+if TYPE_CHECKING:
+    from lineal.lineage.journal import Entry
+
+EXAMPLES = """
+Examples:
+
+  lineal journal                 every change of a name or version, the latest first
+
+  lineal journal both            of one name, with its versions
+
+  lineal journal --limit 10
+"""
+
+
+def journal(
+    name: Annotated[str | None, typer.Argument(help="A FAMILY:NAME, or a unique NAME.", show_default=False)] = None,
+    limit: LimitOption = None,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List every change of a name, a version or a stage; each entry is bound to those before it by a hash."""
+    from lineal.derivation.hashes import format_hash
+    from lineal.lineage.as_json import written_time
+    from lineal.lineage.locate import locate
+    from lineal.lineage.registry import Registry
+
+    with Registry.open_existing(locate(registry)) as opened:
+        entries = opened.journal(name, limit)
+    if as_json:
+        from lineal.cli.terminal import print_json
+
+        print_json(
+            [
+                {
+                    "number": entry.number,
+                    "created": written_time(entry.created),
+                    "hash": format_hash(entry.entry_hash),
+                    **entry.change,
+                }
+                for entry in entries
+            ]
+        )
+        return
+    for entry in entries:
+        print(f"{written_time(entry.created)}  {_said(entry)}")
+
+
+def _said(entry: "Entry") -> str:
+    from lineal.lineage.wording import printable
+
+    change = entry.change
+    name, model = printable(str(change.get("name"))), str(change.get("model"))[:11]
+    if change.get("change") == "name":
+        before = change.get("before")
+        return f"{name} is {model}" + (f", was {str(before)[:11]}" if before else "")
+    return f"{name} is {model} in {printable(str(change.get('stage')))}"

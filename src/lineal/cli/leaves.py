@@ -1,0 +1,31 @@
+"""lineal leaves: where lines of descent end."""
+
+from typing import Annotated
+
+import typer
+
+from lineal.cli.options import JsonOption, RegistryOption
+
+EXAMPLES = """
+Examples:
+
+  lineal leaves
+
+  lineal leaves base         what came of it in the end
+"""
+
+
+def leaves(
+    model: Annotated[str | None, typer.Argument(help="A name, a b3: hash or a path.", show_default=False)] = None,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the models that no other was made from: all of them, or those that one led to."""
+    from lineal.cli.model_list import print_models
+    from lineal.lineage import ancestry
+    from lineal.lineage.locate import locate
+    from lineal.lineage.registry import Registry
+
+    with Registry.open_existing(locate(registry)) as opened:
+        found = ancestry.leaves(opened, None if model is None else opened.resolve(model))
+        print_models(opened, found, as_json=as_json)

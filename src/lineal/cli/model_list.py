@@ -1,0 +1,37 @@
+"""Lists of models, as lines or as JSON."""
+
+from collections.abc import Iterable
+
+from lineal.derivation.hashes import format_hash
+from lineal.lineage.listing import listing
+from lineal.lineage.registry import Registry
+from lineal.lineage.wording import printable
+
+_SHORT = 15
+"""Letters of a hash, `b3:` included, that stand in a line."""
+
+
+def print_models(registry: Registry, hashes: Iterable[bytes], *, as_json: bool) -> None:
+    """A model a line: what it is called, its hash, what made it; nothing where there are none."""
+    listed = listing(registry, hashes)
+    if as_json:
+        from lineal.cli.terminal import print_json
+
+        print_json(
+            [
+                {
+                    "model": format_hash(one.model.model_hash),
+                    "label": one.label,
+                    "made_by": one.made_by,
+                    "evidence": one.evidence.value if one.evidence else None,
+                    "unresolved": one.model.is_unresolved,
+                }
+                for one in listed
+            ]
+        )
+        return
+    width = max((len(one.label) for one in listed), default=0)
+    for one in listed:
+        said = "never added here" if one.model.is_unresolved else one.made_by
+        line = f"{printable(one.label):{width}}  {format_hash(one.model.model_hash)[:_SHORT]}  {said}"
+        print(line.rstrip())

@@ -1,0 +1,40 @@
+"""lineal path: how a model descends from another."""
+
+from typing import Annotated
+
+import typer
+
+from lineal.cli.options import JsonOption, RegistryOption
+
+EXAMPLES = """
+Exit code 0: there is a way; 1: there is none.
+
+Examples:
+
+  lineal path base both
+"""
+
+
+def path(
+    ancestor: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
+    model: Annotated[str, typer.Argument(help="What may descend from it.")],
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List a shortest way from an ancestor down to a model, both included; the evidence is its weakest step's."""
+    import sys
+
+    from lineal.cli.model_list import print_models
+    from lineal.errors import AnswerIsNo
+    from lineal.lineage import ancestry
+    from lineal.lineage.locate import locate
+    from lineal.lineage.registry import Registry
+
+    with Registry.open_existing(locate(registry)) as opened:
+        way = ancestry.path(opened, opened.resolve(ancestor), opened.resolve(model))
+        print_models(opened, way, as_json=as_json)
+        weakest = ancestry.path_evidence(opened, way)
+    if not way:
+        raise AnswerIsNo(f"{model} does not descend from {ancestor}, as far as is known here")
+    if weakest is not None:
+        print(f"evidence: {weakest.value}", file=sys.stderr)

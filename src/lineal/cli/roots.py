@@ -1,0 +1,31 @@
+"""lineal roots: where lines of descent begin."""
+
+from typing import Annotated
+
+import typer
+
+from lineal.cli.options import JsonOption, RegistryOption
+
+EXAMPLES = """
+Examples:
+
+  lineal roots
+
+  lineal roots both          what it goes back to
+"""
+
+
+def roots(
+    model: Annotated[str | None, typer.Argument(help="A name, a b3: hash or a path.", show_default=False)] = None,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the models that were made from no other: all of them, or those that one goes back to."""
+    from lineal.cli.model_list import print_models
+    from lineal.lineage import ancestry
+    from lineal.lineage.locate import locate
+    from lineal.lineage.registry import Registry
+
+    with Registry.open_existing(locate(registry)) as opened:
+        found = ancestry.roots(opened, None if model is None else opened.resolve(model))
+        print_models(opened, found, as_json=as_json)

@@ -1,0 +1,35 @@
+"""lineal why: the steps that led to a model, as sentences."""
+
+from typing import Annotated
+
+import typer
+
+from lineal.cli.options import JsonOption, RegistryOption
+
+EXAMPLES = """
+Examples:
+
+  lineal why both
+"""
+
+
+def why(
+    model: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how a model came about: a sentence for each step that led to it, from the roots down."""
+    from lineal.derivation.hashes import format_hash
+    from lineal.lineage.locate import locate
+    from lineal.lineage.registry import Registry
+    from lineal.lineage.why import why as reasons_of
+
+    with Registry.open_existing(locate(registry)) as opened:
+        reasons = reasons_of(opened, opened.resolve(model))
+    if as_json:
+        from lineal.cli.terminal import print_json
+
+        print_json([{"model": format_hash(r.model), "label": r.label, "sentence": r.sentence} for r in reasons])
+        return
+    for reason in reasons:
+        print(reason.sentence)

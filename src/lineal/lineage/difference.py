@@ -1,0 +1,85 @@
+"""How two models differ by their hashes alone: no weight is read."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+from lineal.checkpoint.identity import Leaf
+from lineal.lineage.registry import Registry
+
+_BLOCK = re.compile(r"(?:.+\.)?(?:layers|h|blocks|blk)\.(?P<number>\d+)\..+")
+
+
+@final
+class Change(Enum):
+    SAME = "same"
+    CHANGED = "changed"
+    """Other bytes in the same dtype and shape."""
+    RETYPED = "retyped"
+    """Another dtype or shape."""
+    ADDED = "added"
+    REMOVED = "removed"
+
+
+@final
+@dataclass(frozen=True)
+class TensorChange:
+    """One name in either model; block: the number of the one it belongs to, None outside of all."""
+
+    name: str
+    change: Change
+    before: Leaf | None
+    after: Leaf | None
+
+    @property
+    def block(self) -> int | None:
+        match = _BLOCK.fullmatch(self.name)
+        return int(match["number"]) if match else None
+
+
+@final
+@dataclass(frozen=True)
+class Difference:
+    """tensors: of both, by name; package: path -> how a file of config or tokenizer changed, where it did."""
+
+    same_weights: bool
+    tensors: tuple[TensorChange, ...]
+    package: Mapping[str, Change]
+
+    @property
+    def is_empty(self) -> bool:
+        return self.same_weights and not self.package
+
+    def of(self, change: Change) -> tuple[TensorChange, ...]:
+        return tuple(tensor for tensor in self.tensors if tensor.change is change)
+
+
+def difference(registry: Registry, before: bytes, after: bytes) -> Difference:
+    """From one model to the other; equal weights hashes answer for all tensors at once."""
+    old, new = registry.manifest(before), registry.manifest(after)
+    theirs, ours = ({leaf.name: leaf for leaf in manifest.leaves} for manifest in (old, new))
+    tensors = tuple(
+        TensorChange(name, _change(theirs.get(name), ours.get(name)), theirs.get(name), ours.get(name))
+        for name in sorted(theirs.keys() | ours.keys())
+    )
+    package = {
+        path: _file_change(old.package.get(path), new.package.get(path)) for path in {**old.package, **new.package}
+    }
+    changed = {path: change for path, change in sorted(package.items()) if change is not Change.SAME}
+    return Difference(old.weights_hash == new.weights_hash, tensors, changed)
+
+
+def _change(before: Leaf | None, after: Leaf | None) -> Change:
+    if before is None or after is None:
+        return Change.ADDED if before is None else Change.REMOVED
+    if (before.dtype, before.shape) != (after.dtype, after.shape):
+        return Change.RETYPED
+    return Change.SAME if before.data_hash == after.data_hash else Change.CHANGED
+
+
+def _file_change(before: bytes | None, after: bytes | None) -> Change:
+    if before is None or after is None:
+        return Change.ADDED if before is None else Change.REMOVED
+    return Change.SAME if before == after else Change.CHANGED

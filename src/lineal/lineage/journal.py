@@ -1,0 +1,102 @@
+"""What every name meant, and when: a journal that only grows, each entry bound to all before it by a hash."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import final
+
+from blake3 import blake3
+from sqlalchemy import Connection, text
+
+from lineal.derivation.canonical import Json, canonical_json
+
+_TAG = b"lineal.journal.1"
+_BEGINNING = bytes(32)
+"""What stands before the first entry."""
+
+
+@final
+@dataclass(frozen=True)
+class Entry:
+    """One change. number: from 1; created: seconds since 1970; change: what became of which name."""
+
+    number: int
+    created: float
+    change: Mapping[str, Json]
+    entry_hash: bytes
+
+
+def append(connection: Connection, change: Mapping[str, Json]) -> None:
+    """Note a change, in the transaction that makes it."""
+    last = connection.execute(text("SELECT entry_hash FROM journal ORDER BY id DESC LIMIT 1")).scalar_one_or_none()
+    content = canonical_json({"created": time.time(), **change})
+    row = {"content": content.decode(), "entry_hash": _hash(last or _BEGINNING, content)}
+    _ = connection.execute(text("INSERT INTO journal (content, entry_hash) VALUES (:content, :entry_hash)"), row)
+
+
+def entries(connection: Connection, name: str | None = None, limit: int | None = None) -> tuple[Entry, ...]:
+    """The changes of all names, or of one FAMILY:NAME with its versions, the latest first."""
+    found: list[Entry] = []
+    for entry in _rows(connection, "DESC"):
+        about = str(entry.change.get("name"))
+        if name is None or about == name or about.startswith(f"{name}@"):
+            found.append(entry)
+        if limit is not None and len(found) == limit:
+            break
+    return tuple(found)
+
+
+def faults(connection: Connection) -> Iterator[str]:
+    """Where the chain is broken, and where names mean something else by now than the journal says."""
+    before, named, versions = _BEGINNING, dict[str, str](), dict[str, tuple[str, str]]()
+    for number, entry in enumerate(_rows(connection, "ASC"), start=1):
+        if entry.number != number:
+            yield f"journal: entry {number} is missing"
+            return
+        if _hash(before, canonical_json({"created": entry.created, **entry.change})) != entry.entry_hash:
+            yield f"journal: entry {number} does not follow from those before it"
+            return
+        before = entry.entry_hash
+        name, model = str(entry.change.get("name")), str(entry.change.get("model"))
+        if entry.change.get("change") == "name":
+            named[name] = model
+        else:
+            versions[name] = model, str(entry.change.get("stage"))
+    yield from _names_against(connection, named)
+    yield from _versions_against(connection, versions)
+
+
+def _names_against(connection: Connection, named: Mapping[str, str]) -> Iterator[str]:
+    query = "SELECT family, name, model_hash FROM name JOIN model ON model.id = model_id"
+    standing = {f"{family}:{name}": f"b3:{model.hex()}" for family, name, model in connection.execute(text(query))}
+    for name, model in named.items():
+        if standing.get(name) != model:
+            yield f"{name}: the journal says {model[:11]}, the registry {standing.get(name, 'nothing')[:11]}"
+
+
+def _versions_against(connection: Connection, versions: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    query = """
+        SELECT family, name, semver, model_hash, stage FROM version
+        JOIN name ON name.id = name_id JOIN model ON model.id = version.model_id
+    """
+    rows = connection.execute(text(query))
+    standing = {
+        f"{family}:{name}@{semver}": (f"b3:{model.hex()}", stage) for family, name, semver, model, stage in rows
+    }
+    for name, (model, stage) in versions.items():
+        if standing.get(name) != (model, stage):
+            found = " in ".join(part[:11] for part in standing[name]) if name in standing else "nothing"
+            yield f"{name}: the journal says {model[:11]} in {stage}, the registry {found}"
+
+
+def _rows(connection: Connection, order: str) -> Iterator[Entry]:
+    rows = connection.execute(text(f"SELECT id, content, entry_hash FROM journal ORDER BY id {order}"))
+    for number, content, entry_hash in rows:
+        change: dict[str, Json] = json.loads(content)
+        created = change.pop("created", 0.0)
+        yield Entry(number, float(created) if isinstance(created, int | float) else 0.0, change, entry_hash)
+
+
+def _hash(before: bytes, content: bytes) -> bytes:
+    return blake3(_TAG + before + content).digest()

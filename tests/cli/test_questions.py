@@ -1,0 +1,133 @@
+"""Questions on the command line: who comes from whom, why, what differs, what is this."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lineal.cli.entry import main
+from lineal.lineage.registry import Registry
+from tests.cli.conftest import Command
+from tests.lineage.families import ROOT, add_family, digest, step
+
+Run = Callable[..., tuple[int, str, str]]
+RELATIVES = ["ancestors", "descendants", "common", "path", "roots", "leaves"]
+VERBS = [*RELATIVES, "why", "blame", "diff", "find", "journal", "check"]
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    monkeypatch.setenv("LINEAL_REGISTRY", str(tmp_path / "registry.db"))
+    with Registry.open(tmp_path / "registry.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def lineal(*words: str) -> tuple[int, str, str]:
+        code = main(words)
+        return code, *capsys.readouterr()
+
+    return lineal
+
+
+def labels(run: Run, *words: str) -> list[str]:
+    code, out, _ = run(*words)
+    assert code == 0
+    return [line.split()[0] for line in out.splitlines()]
+
+
+def test_relatives_nearest_first(registry: Registry, run: Run) -> None:
+    hashes = add_family(registry)
+    assert set(labels(run, "ancestors", "lean")) == {"both", "base", "code", "prose"}
+    assert labels(run, "ancestors", "lean", "--limit", "1") == ["both"]
+    assert set(labels(run, "descendants", "code")) == {"both", "small", "lean", "q4"}
+    assert labels(run, "common", "code", "prose") == ["base"]
+    assert labels(run, "path", "base", "lean")[-2:] == ["both", "lean"]
+    assert labels(run, "roots") == labels(run, "roots", "lean") == ["base"]
+    assert set(labels(run, "leaves")) == {"small", "lean", "q4"}
+    (found,) = json.loads(run("common", "code", "prose", "--json")[1])
+    assert found["model"] == f"b3:{hashes['base'].hex()}"
+    assert (found["made_by"], found["evidence"]) == ("trained from scratch", "recorded")
+    assert run("path", "base", "lean")[2] == "evidence: recorded\n"
+
+
+def test_no_is_an_answer(registry: Registry, run: Run) -> None:
+    _ = add_family(registry)
+    _ = registry.record(step(digest("stranger"), digest("unknown")))
+    stranger = f"b3:{digest('stranger').hex()}"
+    assert run("path", "lean", "base") == (
+        1, "", "lineal: base does not descend from lean, as far as is known here\n"
+    )  # fmt: skip
+    code, out, err = run("common", "lean", stranger)
+    assert (code, out) == (1, "")
+    assert "go back to nothing in common" in err
+    assert "never added here" in run("ancestors", stranger)[1]
+
+
+def test_why_is_told_in_sentences(registry: Registry, run: Run) -> None:
+    _ = add_family(registry)
+    out = run("why", "both")[1]
+    assert out.splitlines()[-1] == "both was merged from code and prose with base as the base (ties density 0.2)."
+    assert [reason["label"] for reason in json.loads(run("why", "both", "--json")[1])][-1] == "both"
+
+
+def test_models_on_disk_are_compared_blamed_and_found(lineal: Command, tmp_path: Path) -> None:
+    assert lineal("add", "./a", "./b").code == 0
+    assert lineal("merge", "./a", "./b", "--method", "linear", "--out", "mean").code == 0
+    same = lineal("diff", "a", "a")
+    assert (same.code, same.out) == (0, "the weights are the same\n")
+    differ = lineal("diff", "a", "mean")
+    assert (differ.code, differ.out) == (1, "outside blocks: 2 changed\n")
+    assert differ.err == "lineal: a and mean differ\n"
+    tensors = json.loads(lineal("diff", "a", "b", "--json").out)["tensors"]
+    assert {tensor["change"] for tensor in tensors} == {"changed"}
+    assert lineal("blame", "mean").out == "mean  2 tensors\n"
+    assert json.loads(lineal("blame", "mean", "model.norm.weight", "--json").out)[0]["label"] == "mean"
+    assert lineal("find", "./a").out == "a  this very model\n"
+    (tmp_path / "a" / "tokenizer.json").unlink()
+    assert lineal("find", "./a").out == "a  the same weights, with another config or tokenizer\n"
+    unknown = lineal("find", "./c")
+    assert (unknown.code, unknown.out) == (1, "")
+    assert unknown.err.endswith("lineal: no known model has a tensor of c\n")
+    assert json.loads(lineal("find", "./c", "--json").out)["matches"] == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_has_examples(verb: str, run: Run) -> None:
+    code, out, _ = run(verb, "--help")
+    assert code == 0
+    assert f"lineal {verb}" in out.split("Examples:")[1]
+
+
+def test_questions_import_nothing_that_computes(registry: Registry) -> None:
+    _ = add_family(registry)
+    asked = [["ancestors", "both"], ["path", "base", "both"], ["why", "both"], ["blame", "both"], ["roots"]]
+    program = f"""
+import sys
+from lineal.cli.entry import main
+for words in {asked!r}:
+    main([*words, "--registry", {str(registry.path)!r}])
+print([name for name in ("numpy", "numba", "torch", "transformers") if name in sys.modules], file=sys.stderr)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stderr.endswith("[]\n")
+
+
+def test_the_journal_and_its_check(registry: Registry, run: Run) -> None:
+    hashes = add_family(registry)
+    out = run("journal", "both")[1]
+    assert out.endswith(f"Z  demo:both is b3:{hashes['both'].hex()[:8]}\n")
+    assert json.loads(run("journal", "--limit", "1", "--json")[1])[0]["name"] == "demo:q4"
+    assert run("check") == (0, "7 models, 7 steps, 7 journal entries\n", "")
+    assert json.loads(run("check", "--json")[1])["faults"] == []
+    with sqlite3.connect(registry.path) as connection:
+        connection.execute("DELETE FROM journal WHERE id = 1")
+    connection.close()
+    code, out, err = run("check")
+    assert (code, out.splitlines()[0]) == (1, "journal: entry 1 is missing")
+    assert err == "lineal: 1 things in the registry do not hold together\n"

@@ -1,0 +1,61 @@
+"""What differs between two models, by hashes."""
+
+from lineal.checkpoint.identity import Leaf, manifest_of
+from lineal.lineage.difference import Change, difference
+from lineal.lineage.records import ModelRecord
+from lineal.lineage.registry import Registry
+from lineal.lineage.search import matches
+from tests.lineage.families import digest
+
+LEAVES = {
+    "model.embed_tokens.weight": Leaf("model.embed_tokens.weight", "F32", (4, 2), 32, digest("e")),
+    "model.layers.0.mlp.weight": Leaf("model.layers.0.mlp.weight", "F32", (2, 2), 16, digest("0")),
+    "model.layers.1.mlp.weight": Leaf("model.layers.1.mlp.weight", "F32", (2, 2), 16, digest("1")),
+}
+
+
+def known(registry: Registry, leaves: dict[str, Leaf], config: str = "c") -> bytes:
+    files = {"config.json": digest(config)}
+    return registry.add_model(ModelRecord(manifest_of([leaves[name] for name in sorted(leaves)], files)))
+
+
+def test_a_model_differs_in_nothing_from_itself_and_in_a_file_from_its_like(registry: Registry) -> None:
+    one, other = known(registry, LEAVES), known(registry, LEAVES, "other")
+    assert difference(registry, one, one).is_empty
+    found = difference(registry, one, other)
+    assert (found.same_weights, found.package, found.is_empty) == (True, {"config.json": Change.CHANGED}, False)
+    assert {tensor.change for tensor in found.tensors} == {Change.SAME}
+
+
+def test_tensors_change_come_go_and_take_another_dtype(registry: Registry) -> None:
+    embedding, zero, one = LEAVES
+    changed = {
+        embedding: Leaf(embedding, "BF16", (4, 2), 16, digest("e")),
+        zero: Leaf(zero, "F32", (2, 2), 16, digest("0'")),
+        "model.layers.2.mlp.weight": Leaf("model.layers.2.mlp.weight", "F32", (2, 2), 16, digest("2")),
+    }
+    found = difference(registry, known(registry, LEAVES), known(registry, changed))
+    assert {tensor.name: (tensor.change, tensor.block) for tensor in found.tensors} == {
+        embedding: (Change.RETYPED, None),
+        zero: (Change.CHANGED, 0),
+        one: (Change.REMOVED, 1),
+        "model.layers.2.mlp.weight": (Change.ADDED, 2),
+    }
+    assert [tensor.name for tensor in found.of(Change.CHANGED)] == [zero]
+    assert not found.same_weights
+
+
+def test_a_model_is_found_by_its_hash_its_weights_and_its_tensors(registry: Registry) -> None:
+    this, like = known(registry, LEAVES), known(registry, LEAVES, "other")
+    part = known(registry, {name: leaf for name, leaf in LEAVES.items() if "layers" in name}, "part")
+    _ = known(registry, {"x": Leaf("x", "F32", (1,), 4, digest("x"))}, "stranger")
+    found = matches(registry, registry.manifest(this))
+    assert [(match.model_hash, match.same_model, match.same_weights) for match in found] == [
+        (this, True, True),
+        (like, False, True),
+        (part, False, False),
+    ]
+    assert [(match.shared_tensors, match.shared_bytes) for match in found] == [(3, 64), (3, 64), (2, 32)]
+    assert len(matches(registry, registry.manifest(this), limit=1)) == 1
+    renamed = manifest_of([Leaf("other.name", "F32", (2, 2), 16, digest("1"))], {})
+    assert {match.model_hash for match in matches(registry, renamed)} == {this, like, part}
