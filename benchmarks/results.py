@@ -44,7 +44,7 @@ To repeat: `make bench-merge`, or `.venv/bin/python benchmarks/merge.py --help`.
 _GROWTH_TITLE = """\
 ### What depth and width cost
 
-TIES of two fine-tunes and their base by lineal alone; a start of about a second is in every row.
+TIES of two fine-tunes and their base by lineal alone; the start of a process is in every row.
 """
 _GROWTH = ("model", "M parameters", "times", "s", "times", "CPU s", "MB")
 

@@ -16,7 +16,7 @@ from tests.lineage.families import ROOT, add_family, digest, step
 
 Run = Callable[..., tuple[int, str, str]]
 RELATIVES = ["ancestors", "descendants", "common", "path", "roots", "leaves"]
-VERBS = [*RELATIVES, "why", "blame", "diff", "find", "journal", "check"]
+VERBS = [*RELATIVES, "why", "blame", "diff", "find", "journal", "check", "tainted", "bisect"]
 
 
 @pytest.fixture
@@ -131,3 +131,23 @@ def test_the_journal_and_its_check(registry: Registry, run: Run) -> None:
     code, out, err = run("check")
     assert (code, out.splitlines()[0]) == (1, "journal: entry 1 is missing")
     assert err == "lineal: 1 things in the registry do not hold together\n"
+
+
+def test_taints_stop_what_asks(registry: Registry, run: Run) -> None:
+    _ = add_family(registry)
+    assert run("tainted", "both", "lean") == (0, "", "")
+    answer = run("taint", "code", "--reason", "leaked tests", "--source", "issue-214")
+    assert answer == (0, "code is tainted, and 4 models that were made from it\n", "")
+    code, out, err = run("tainted", "lean", "base", "code")
+    assert (code, err) == (1, "lineal: 2 of 3 models are tainted\n")
+    assert [line.split(", since")[0] for line in out.splitlines()] == [
+        "lean, made from code: leaked tests (issue-214)",
+        "code: leaked tests (issue-214)",
+    ]
+    (standing,) = json.loads(run("tainted", "--json")[1])
+    assert (standing["tainted"], standing["reaches"]) == ("code", 4)
+    assert "tainted          code: leaked tests" in run("show", "lean")[1]
+    assert "is tainted: leaked tests" in run("journal", "--limit", "1")[1]
+    assert run("clear", "lean", "--reason", "x")[2] == "lineal: lean has no taint of its own; it has those of code\n"
+    assert run("clear", "code", "--reason", "replaced") == (0, "code is cleared\n", "")
+    assert run("tainted", "lean")[0] == 0

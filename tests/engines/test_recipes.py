@@ -1,5 +1,6 @@
 """Recipes in the engine: each tensor is what its own options make of it, whatever the schedule."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from lineal.engines import tensor_pass
 from lineal.engines.merging import plan_recipe
 from lineal.engines.parents import Model, full_model
 from lineal.engines.stream_plan import OrdinaryFolder
+from lineal.errors import MethodError
 from lineal.methods.merge import MergeRecipe
 from lineal.methods.merge.recipe import Part, Stretch
 from lineal.methods.merge.settings import Rule
+from lineal.methods.merge.vocabulary import TokenRow, Vocabulary
 from tests.builders import CONFIG, Array, make_checkpoint, read_folder
 from tests.engines.merges import distance_in_ulps, folder_bytes, similar_models, write
 from tests.reference import merge as reference
@@ -115,3 +118,20 @@ def test_a_config_that_would_not_change_is_the_donor_s_byte_for_byte(tmp_path: P
     part = Part(models=(Stretch(model=0), Stretch(model=1)), options={"weights": (Rule(value=(1.0, 2.0)),)})
     plan = plan_recipe(MergeRecipe(method="linear", parts=(part,)), inputs)
     assert plan.child == OrdinaryFolder(inputs[0].folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parts": (Part(models=(Stretch(model=3),)),)},
+        {"parts": (Part(models=(Stretch(model=-1),)),)},
+        {"vocabulary": Vocabulary(tokenizer=3)},
+        {"vocabulary": Vocabulary(tokenizer=0, base=7)},
+        {"vocabulary": Vocabulary(tokenizer=0, tokens={"a": TokenRow(model=-2)})},
+    ],
+)
+def test_a_record_that_names_an_input_that_is_not_there_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    _, inputs = models(tmp_path)
+    recipe = MergeRecipe(method="passthrough", parts=(Part(models=(Stretch(model=0),)),))
+    with pytest.raises(MethodError, match="recipe: of 3 inputs it names"):
+        plan_recipe(replace(recipe, **changes), inputs)

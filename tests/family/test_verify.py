@@ -1,13 +1,17 @@
 """Verification: every byte counts, exact steps are recomputed, and what differs is named."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lineal.cli.verdicts import line_of
+from lineal.derivation.step import Input
 from lineal.errors import CheckpointError, UsageError
 from lineal.family.read import read_family
+from lineal.family.replay import replay
 from lineal.family.run import run_family
 from lineal.family.verify import Verdict, verify_folder, verify_references
 from lineal.family.workshop import Placed, Workshop
@@ -128,3 +132,42 @@ def test_a_model_that_lies_nowhere_does_not_agree(workshop: Workshop, built: dic
 def test_a_family_that_nobody_named_is_an_error(workshop: Workshop) -> None:
     with pytest.raises(UsageError, match="no model is named in the family 'nobody'"):
         list(verify_references(workshop, [], "nobody"))
+
+
+def test_a_sample_recomputes_a_share_and_says_so(workshop: Workshop, built: dict[str, Placed]) -> None:
+    (verdict,) = verify_references(workshop, ["sum"], share=0.01)
+    assert (verdict.ok, verdict.recomputed, verdict.tensors) == (True, 1, len(SHAPES))
+    (step,) = workshop.registry.steps_of(built["sum"].model_hash)
+    assert (step.evidence, step.share) == (Evidence.REPLAYED, 1 / len(SHAPES))
+    assert line_of(verdict) == f"sum: ok, 1 of {len(SHAPES)} tensors recomputed, equal"
+
+
+def test_a_sample_draws_other_tensors_each_time(workshop: Workshop, built: dict[str, Placed]) -> None:
+    step = workshop.registry.steps_of(built["sum"].model_hash)[0].step
+    drawn = {replay(workshop, step, "sum", 0.01).leaves[0].name for _ in range(60)}
+    assert len(drawn) > 1
+
+
+def test_deep_verification_begins_with_what_a_model_goes_back_to(workshop: Workshop, built: dict[str, Placed]) -> None:
+    verdicts = list(verify_references(workshop, ["last"], deep=True))
+    labels = [verdict.label for verdict in verdicts]
+    assert labels[-1] == "last"
+    assert {"a", "b", "sum", "between"} & set(labels)
+    assert len(labels) == len(set(labels))
+    assert all(verdict.ok for verdict in verdicts)
+    spec = built["a"].checkpoint["model.norm.weight"]
+    flip(spec.path, spec.offset)
+    damaged = {v.label for v in verify_references(workshop, ["last"], deep=True) if not v.ok}
+    assert damaged == {"a"}
+
+
+def test_what_was_never_added_cannot_be_checked_and_is_no_fault(workshop: Workshop, built: dict[str, Placed]) -> None:
+    gone = bytes(range(32))
+    source = workshop.registry.steps_of(built["sum"].model_hash)[0]
+    child = built["a"].model_hash
+    step = replace(source.step, inputs=(Input("parent", gone), Input("parent", built["b"].model_hash)))
+    workshop.registry.record(replace(source, step=step, child=child))
+    verdicts = list(verify_references(workshop, ["a"], deep=True))
+    assert [v.why_not for v in verdicts if v.model_hash == gone] == [
+        "never added here: nothing is known of its content"
+    ]

@@ -5,9 +5,11 @@ import typer
 from lineal.cli import (
     add,
     ancestors,
+    bisect,
     blame,
     check,
     check_proof,
+    clear,
     common,
     descendants,
     diff,
@@ -30,6 +32,8 @@ from lineal.cli import (
     run,
     show,
     tag,
+    taint,
+    tainted,
     verify,
     why,
 )
@@ -69,7 +73,11 @@ app.command(epilog=leaves.EXAMPLES)(leaves.leaves)
 app.command(epilog=diff.EXAMPLES)(diff.diff)
 app.command(epilog=blame.EXAMPLES)(blame.blame)
 app.command(epilog=find.EXAMPLES)(find.find)
+app.command(epilog=bisect.EXAMPLES)(bisect.bisect)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
+app.command(epilog=taint.EXAMPLES)(taint.taint)
+app.command(epilog=tainted.EXAMPLES)(tainted.tainted)
+app.command(epilog=clear.EXAMPLES)(clear.clear)
 app.command(epilog=journal.EXAMPLES)(journal.journal)
 app.command(epilog=check.EXAMPLES)(check.check)
 app.command(epilog=prove.EXAMPLES)(prove.prove)

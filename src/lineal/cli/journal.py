@@ -58,6 +58,9 @@ def _said(entry: "Entry") -> str:
 
     change = entry.change
     name, model = printable(str(change.get("name"))), str(change.get("model"))[:11]
+    if change.get("change") in ("taint", "clear"):
+        what = "is tainted" if change.get("change") == "taint" else "is cleared"
+        return f"{model} {what}: {printable(str(change.get('reason')))}"
     if change.get("change") == "name":
         before = change.get("before")
         return f"{name} is {model}" + (f", was {str(before)[:11]}" if before else "")

@@ -80,6 +80,8 @@ def _identity(known: "Portrait") -> list[tuple[str, str]]:
     rows = [("names", ", ".join(map(str, known.names)) or "none")]
     if known.versions:
         rows.append(("versions", "\n".join(version_lines(known.versions))))
+    if known.taints:
+        rows.append(("tainted", "\n".join(f"{known.labels[t.model]}: {_value(t.reason)}" for t in known.taints)))
     rows.append(("model hash", format_hash(model.model_hash)))
     if model.weights_hash is None:
         rows.append(("unresolved", "others were made from it, but it was never added here"))

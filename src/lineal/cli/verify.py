@@ -16,6 +16,8 @@ Examples:
   lineal verify --family demo         all models of a family
 
   lineal verify ./both                a folder, against the registry or its own lineal.json
+
+  lineal verify lean --deep --sample 5%    its ancestors, too; of each a twentieth recomputed
 """
 
 
@@ -23,6 +25,10 @@ def verify(
     models: Annotated[list[str] | None, typer.Argument(help="Names, paths or b3: hashes.", show_default=False)] = None,
     family: Annotated[str | None, typer.Option("--family", help="All models of this family.")] = None,
     recompute: Annotated[bool, typer.Option(help="Recompute exact derivations, or only hash.")] = True,
+    sample: Annotated[
+        str, typer.Option("--sample", metavar="SHARE", help="Recompute a share of the tensors, such as 5%.")
+    ] = "100%",
+    deep: Annotated[bool, typer.Option("--deep", help="Also everything that they go back to, before them.")] = False,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
@@ -38,7 +44,8 @@ def verify(
         raise UsageError("name models to verify, or --family")
     with open_workshop(registry, threads) as workshop:
         verdicts = []
-        for verdict in verify_references(workshop, models or [], family, recompute=recompute):
+        asked = verify_references(workshop, models or [], family, recompute=recompute, share=_share(sample), deep=deep)
+        for verdict in asked:
             verdicts.append(verdict)
             if not as_json:
                 print(line_of(verdict))
@@ -47,3 +54,16 @@ def verify(
     failed = [verdict for verdict in verdicts if not verdict.ok]
     if failed:
         raise VerificationFailed(f"{len(failed)} of {len(verdicts)} models do not agree with the record")
+
+
+def _share(written: str) -> float:
+    from lineal.errors import UsageError
+
+    number, percent, rest = written.partition("%")
+    try:
+        share = float(number) / (100 if percent else 1)
+    except ValueError:
+        share = 0.0
+    if rest or not 0 < share <= 1:
+        raise UsageError(f"--sample {written!r}: a share is 5% or 0.05, above 0 and at most 100%")
+    return share

@@ -37,6 +37,7 @@ def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | N
 
 def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
     """The same for a recipe, whose parts name their models by their places; the donor is the first input."""
+    recipe.check_inputs(len(inputs))
     vocabulary = None
     if recipe.vocabulary is not None:
         vocabulary = child_vocabulary(recipe.vocabulary, inputs)

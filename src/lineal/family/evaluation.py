@@ -38,6 +38,12 @@ def evaluate_model(
     return found
 
 
+def evaluate_alone(workshop: Workshop, placed: Placed, texts: Mapping[str, Path]) -> list[Evaluation]:
+    """Perplexity and bits per byte on each text, without any model to compare with."""
+    placed = workshop.identify(placed)
+    return _against(workshop, placed, texts, None, context_of(placed))
+
+
 def references_of(workshop: Workshop, placed: Placed) -> list[Placed]:
     """What a model's divergence is measured from, as its first recorded step has it."""
     steps = [record.step for record in workshop.registry.steps_of(placed.model_hash) if not record.reproduces]

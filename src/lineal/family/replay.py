@@ -1,5 +1,8 @@
 """Recomputing a recorded step from its inputs, without writing anything."""
 
+from dataclasses import replace
+from random import SystemRandom
+
 from lineal.checkpoint.identity import Manifest, manifest_of
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role, Step
@@ -24,13 +27,19 @@ def reproducibility_of(step: Step) -> Reproducibility:
     return find_method(step.type, step.method).reproducibility
 
 
-def replay(workshop: Workshop, step: Step, label: str) -> Manifest:
-    """The child's manifest as recomputed from the step's inputs, which are hashed in the same pass."""
+def replay(workshop: Workshop, step: Step, label: str, share: float = 1.0) -> Manifest:
+    """The child's manifest as recomputed from the step's inputs, which are hashed in the same pass.
+
+    share: of the tensors, drawn anew each time; fewer are read then, and the manifest has leaves for those alone.
+    """
     method = method_of(step)
     if not isinstance(method, Streamed):
         raise MethodError(f"{step.method}: is not computed in the streaming engine")
     inputs: list[tuple[Role, Placed]] = [(i.role, workshop.by_hash(i.model_hash)) for i in step.inputs]
     plan = plan_stream(method, inputs)
+    if share < 1:
+        count = max(1, round(share * len(plan.jobs)))
+        plan = replace(plan, jobs=tuple(SystemRandom().sample(plan.jobs, count)))
     result = Recomputation()
     with workshop.progress.task(f"recomputing {label}", plan.bytes_read, "bytes") as advance:
         # Inf and NaN are let through: whether the child may hold them was decided when it was made

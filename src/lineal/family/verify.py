@@ -12,6 +12,7 @@ from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, UsageError
 from lineal.family.replay import replay, reproducibility_of
 from lineal.family.workshop import Workshop
+from lineal.lineage.ancestry import topological_order
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.lineal_json import Provenance, read_provenance, record_path
 from lineal.lineage.records import StepRecord
@@ -23,7 +24,7 @@ from lineal.methods.method import Reproducibility
 class Verdict:
     """What verification found of one model. faults: empty when everything agrees.
 
-    recomputed: tensors computed again and equal; why_not: why nothing was, in words.
+    recomputed: tensors computed again and equal, of so many that were recorded; why_not: why none was, in words.
     """
 
     label: str
@@ -32,6 +33,7 @@ class Verdict:
     faults: tuple[str, ...]
     recomputed: int = 0
     why_not: str = ""
+    tensors: int = 0
 
     @property
     def ok(self) -> bool:
@@ -39,9 +41,18 @@ class Verdict:
 
 
 def verify_references(
-    workshop: Workshop, references: Sequence[str], family: str | None = None, *, recompute: bool = True
+    workshop: Workshop,
+    references: Sequence[str],
+    family: str | None = None,
+    *,
+    recompute: bool = True,
+    share: float = 1.0,
+    deep: bool = False,
 ) -> Iterator[Verdict]:
-    """Each referenced model, then each of the family in the order of naming, once; a path may be of an unknown one."""
+    """Each referenced model, then each of the family in the order of naming, once; a path may be of an unknown one.
+
+    share: of each model's tensors, to recompute; deep: also everything that they go back to, before them.
+    """
     registry = workshop.registry
     wanted = list(references) + [str(name) for name in (registry.names(family) if family else ())]
     if family and len(wanted) == len(references):
@@ -53,14 +64,17 @@ def verify_references(
             yield verify_folder(workshop, Path(reference))
             continue
         model_hash = registry.resolve(reference)
-        if model_hash not in seen:  # it may be named, and in the family, too
-            seen.add(model_hash)
-            yield verify_model(workshop, model_hash, recompute=recompute)
+        for digest in topological_order(registry, model_hash) if deep else (model_hash,):
+            if digest not in seen:  # it may be named, and in the family, too
+                seen.add(digest)
+                yield verify_model(workshop, digest, recompute=recompute, share=share)
 
 
-def verify_model(workshop: Workshop, model_hash: bytes, *, recompute: bool = True) -> Verdict:
+def verify_model(workshop: Workshop, model_hash: bytes, *, recompute: bool = True, share: float = 1.0) -> Verdict:
     """Read every byte of a known model, trusting nothing remembered; then recompute its step if that is exact."""
     label = workshop.registry.label(model_hash)
+    if workshop.registry.model(model_hash).is_unresolved:
+        return Verdict(label, model_hash, None, (), why_not="never added here: nothing is known of its content")
     places = [path for path in workshop.registry.locations(model_hash) if path.exists()]
     if not places:
         return Verdict(label, model_hash, None, ("lies nowhere on this machine",))
@@ -72,7 +86,7 @@ def verify_model(workshop: Workshop, model_hash: bytes, *, recompute: bool = Tru
         return Verdict(label, model_hash, folder, faults, why_not="" if steps else "an original: nothing to recompute")
     if not recompute:
         return Verdict(label, model_hash, folder, faults, why_not="recomputation was not asked for")
-    return _recomputed(workshop, Verdict(label, model_hash, folder, faults), steps[0])
+    return _recomputed(workshop, Verdict(label, model_hash, folder, faults), steps[0], share)
 
 
 def verify_folder(workshop: Workshop, folder: Path) -> Verdict:
@@ -86,22 +100,26 @@ def verify_folder(workshop: Workshop, folder: Path) -> Verdict:
     return Verdict(str(folder), manifest.model_hash, folder, faults, why_not="not in the registry: only hashed again")
 
 
-def _recomputed(workshop: Workshop, verdict: Verdict, record: StepRecord) -> Verdict:
+def _recomputed(workshop: Workshop, verdict: Verdict, record: StepRecord, share: float) -> Verdict:
     kind = reproducibility_of(record.step)
     base = (verdict.label, verdict.model_hash, verdict.folder)
     if kind is not Reproducibility.EXACT:
         return Verdict(*base, (), why_not=f"{record.step.method} is {kind.value}, not exact")
     expected = workshop.registry.manifest(verdict.model_hash)
     try:
-        found = replay(workshop, record.step, verdict.label)
+        found = replay(workshop, record.step, verdict.label, share)
     except LinealError as error:
         return Verdict(*base, (), why_not=f"could not be recomputed: {error}")
-    faults = tuple(_manifest_faults(expected, found, "recomputed", "package entry"))
+    drawn = {leaf.name for leaf in found.leaves}
+    asked = expected
+    if share < 1:
+        asked = replace(expected, leaves=tuple(leaf for leaf in expected.leaves if leaf.name in drawn))
+    faults = tuple(_manifest_faults(asked, found, "recomputed", "package entry"))
     if faults:
         workshop.registry.raise_evidence(record, Evidence.CONTRADICTED)
     else:
-        workshop.registry.raise_evidence(record, Evidence.REPLAYED, 1.0)
-    return Verdict(*base, faults, recomputed=len(found.leaves))
+        workshop.registry.raise_evidence(record, Evidence.REPLAYED, len(asked.leaves) / max(1, len(expected.leaves)))
+    return Verdict(*base, faults, recomputed=len(found.leaves), tensors=len(expected.leaves))
 
 
 def _folder_faults(workshop: Workshop, label: str, folder: Path, expected: Manifest) -> Iterator[str]:

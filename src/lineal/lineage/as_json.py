@@ -20,6 +20,10 @@ def portrait_as_json(portrait: Portrait) -> dict[str, Json]:
         "label": portrait.labels[portrait.model.model_hash],
         "names": [str(name) for name in portrait.names],
         "versions": [version_as_json(version) for version in portrait.versions],
+        "taints": [
+            {"model": format_hash(t.model), "reason": t.reason, "source": t.source, "created": written_time(t.created)}
+            for t in portrait.taints
+        ],
         "locations": [str(location) for location in portrait.locations],
         "steps": [_step(record) for record in portrait.steps],
         "evaluations": [_evaluation(evaluation) for evaluation in portrait.evaluations],

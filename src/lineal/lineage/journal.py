@@ -59,10 +59,13 @@ def faults(connection: Connection) -> Iterator[str]:
             return
         before = entry.entry_hash
         name, model = str(entry.change.get("name")), str(entry.change.get("model"))
-        if entry.change.get("change") == "name":
-            named[name] = model
-        else:
-            versions[name] = model, str(entry.change.get("stage"))
+        match entry.change.get("change"):
+            case "name":
+                named[name] = model
+            case "version":
+                versions[name] = model, str(entry.change.get("stage"))
+            case _:
+                pass  # of no name
     yield from _names_against(connection, named)
     yield from _versions_against(connection, versions)
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from lineal.lineage import evaluations, models, names, references, steps, versions
+from lineal.lineage import evaluations, models, names, references, steps, taints, versions
 from lineal.lineage.records import Evaluation, KnownModel, ModelVersion, Name, StepRecord
 from lineal.lineage.registry import Registry
+from lineal.lineage.taints import Taint
 
 
 @final
@@ -21,6 +22,7 @@ class Portrait:
     locations: tuple[Path, ...]
     steps: tuple[StepRecord, ...]
     evaluations: tuple[Evaluation, ...]
+    taints: tuple[Taint, ...]
     labels: Mapping[bytes, str]
 
 
@@ -30,6 +32,8 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
         made = steps.of_children(connection, [model]).get(model, [])
         scores = evaluations.of_models(connection, [model]).get(model, ())
         related = {used.model_hash for record in made for used in record.step.inputs}
+        tainted = taints.of_model(connection, model)
+        related |= {taint.model for taint in tainted}
         related |= {score.reference for score in scores if score.reference is not None}
         return Portrait(
             model=models.facts(connection, [model])[model],
@@ -38,5 +42,6 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
             locations=lies_at,
             steps=tuple(made),
             evaluations=scores,
+            taints=tainted,
             labels=references.labels(connection, {model, *related}),
         )

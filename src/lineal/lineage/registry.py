@@ -10,14 +10,15 @@ from sqlalchemy import Connection
 
 from lineal.checkpoint.identity import Manifest
 from lineal.derivation.canonical import Json
-from lineal.errors import RegistryError
-from lineal.lineage import evaluations, journal, models, names, recording, references, steps, versions
+from lineal.errors import RegistryError, UsageError
+from lineal.lineage import evaluations, journal, models, names, recording, references, steps, taints, versions
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.journal import Entry
 from lineal.lineage.records import Evaluation, KnownModel, ModelRecord, ModelVersion, Name, Recording, StepRecord
 from lineal.lineage.semantic_version import SemanticVersion
-from lineal.lineage.stages import Stage
+from lineal.lineage.stages import FORWARD, Stage
 from lineal.lineage.store import Store, create_store, open_store
+from lineal.lineage.taints import Taint
 
 
 @final
@@ -183,6 +184,8 @@ class Registry:
         """Move the version that NAME@VERSION means a step on or back: what it was, and what it is."""
         with self._store.writing() as connection:
             before = references.version(connection, reference)
+            if (before.stage, stage) in FORWARD:
+                _refuse_tainted(connection, before)
             return before, versions.promote(connection, before, stage)
 
     def version(self, reference: str) -> ModelVersion:
@@ -206,6 +209,28 @@ class Registry:
             about = None if name is None else references.named(connection, name)
             return journal.entries(connection, None if about is None else f"{about.family}:{about.name}", limit)
 
+    # Taints
+
+    def taint(self, model_hash: bytes, reason: str, source: str) -> None:
+        """Taint a model, and with it everything that was or will be made from it."""
+        with self._store.writing() as connection:
+            taints.add(connection, model_hash, reason, source)
+
+    def clear(self, model_hash: bytes, reason: str) -> int:
+        """Take back what taints this very model; how many taints that were."""
+        with self._store.writing() as connection:
+            return taints.clear(connection, model_hash, reason)
+
+    def taints_of(self, model_hash: bytes) -> tuple[Taint, ...]:
+        """What taints a model: its own taints and those of everything that it goes back to."""
+        with self.reading() as connection:
+            return taints.of_model(connection, model_hash)
+
+    def taints(self) -> tuple[tuple[Taint, int], ...]:
+        """Every taint that stands, and how many models it reaches beside its own."""
+        with self.reading() as connection:
+            return taints.standing(connection)
+
     # Evaluations
 
     def record_evaluation(self, evaluation: Evaluation) -> None:
@@ -223,6 +248,12 @@ class Registry:
         """A known evaluation of this model on these bytes under these settings, whatever the text was called."""
         with self.reading() as connection:
             return evaluations.find(connection, model, data_hash, settings, reference)
+
+
+def _refuse_tainted(connection: Connection, version: ModelVersion) -> None:
+    for taint in taints.of_model(connection, version.model_hash):
+        whose = references.labels(connection, [taint.model])[taint.model]
+        raise UsageError(f"{version} is tainted by {whose} ({taint.reason}): lineal clear {whose} takes that back")
 
 
 def _file(location: str | Path) -> Path:

@@ -9,6 +9,7 @@
     name          FAMILY:NAME of a model         location    the folder or file where a model lies
     evaluation    what a model scored            environment where steps ran, each stored once
     version       a semantic version of a name, of one model for good; with its tags and metrics
+    taint         a model that must not be used, why and who says so, until it is cleared
     journal       every change of a name or version since the journal began, each bound to those before it by a hash
 
 Words in braces are the dialect's (dialect.py). A migration that has been released is never edited: add another.
@@ -215,7 +216,23 @@ _JOURNAL = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_MODELS, *_STEPS, *_EVALUATIONS), _VERSIONS, _JOURNAL)
+_TAINTS = (
+    """
+    CREATE TABLE taint (
+        id {key},
+        model_id {integer} NOT NULL REFERENCES model (id),
+        reason {text} NOT NULL,
+        source {text} NOT NULL,
+        created {real} NOT NULL,
+        cleared {real},
+        cleared_because {text},
+        CHECK ((cleared IS NULL) = (cleared_because IS NULL))
+    ) {rows}
+    """,
+    "CREATE INDEX taint_by_model ON taint (model_id) WHERE cleared IS NULL",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_MODELS, *_STEPS, *_EVALUATIONS), _VERSIONS, _JOURNAL, _TAINTS)
 
 
 def applied_version(connection: Connection) -> int:

@@ -31,6 +31,9 @@ class Stage(Enum):
 
 STAGES: Mapping[str, Stage] = {stage.value: stage for stage in Stage}
 
+FORWARD = frozenset({(Stage.DEVELOPMENT, Stage.STAGING), (Stage.STAGING, Stage.PRODUCTION)})
+"""The moves that bring a version nearer to use."""
+
 _TRANSITIONS: Mapping[Stage, tuple[Stage, ...]] = {
     Stage.DEVELOPMENT: (Stage.STAGING,),
     Stage.STAGING: (Stage.PRODUCTION, Stage.DEVELOPMENT),

@@ -143,6 +143,14 @@ class MergeRecipe(Method):
         """Whether blocks move: the child's may have other numbers than their models'."""
         return self.parts[0].count is not None
 
+    def check_inputs(self, count: int) -> None:
+        """Refuse a place that no input has, with a MethodError: a record may say anything."""
+        named = {stretch.model for part in self.parts for stretch in part.stretches}
+        if self.vocabulary is not None:
+            named |= self.vocabulary.places
+        if not named <= set(range(count)):
+            raise MethodError(f"recipe: of {count} inputs it names {', '.join(map(str, sorted(named)))}, from 0")
+
     def method_at(self, part: Part, name: str, place: float) -> StreamingMethod:
         """The method with the options for one tensor.
 

@@ -56,6 +56,12 @@ class Vocabulary:
     tokens: Mapping[str, TokenRow] = field(default_factory=_rows)
     multiple: int = 1
 
+    @property
+    def places(self) -> set[int]:
+        """Of all inputs that it names."""
+        rules = {rule.model for rule in self.tokens.values() if rule.model is not None}
+        return {self.tokenizer, *rules, *([] if self.base is None else [self.base])}
+
     def __post_init__(self) -> None:
         if self.multiple < 1:
             raise MethodError(f"rows are filled up to a multiple of a whole number from 1, got {self.multiple}")
