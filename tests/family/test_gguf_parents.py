@@ -14,13 +14,13 @@ from transformers import AutoTokenizer
 from lineal.engines import tensor_pass
 from lineal.engines.language_model import load_model, load_tokenizer
 from lineal.errors import CheckpointError
-from lineal.family.one_off import family_of_recipe
+from lineal.family.one_off import derive, family_of_recipe
 from lineal.family.plan import plan_family
 from lineal.family.read import read_family
 from lineal.family.run import run_family
 from lineal.family.verify import verify_references
 from lineal.family.workshop import Placed, Workshop
-from tests.builders import Array, read_folder
+from tests.builders import Array, make_checkpoint, read_folder
 from tests.engines.tiny_models import make_model
 from tests.family.conftest import write_family
 from tests.llamas import gguf_name, permuted
@@ -174,3 +174,55 @@ def test_every_block_type_that_gguf_py_decodes_is_decoded(kind: str) -> None:
     with np.errstate(all="ignore"):
         decode(raw, kind, out)
         assert out.tobytes() == gguf.dequantize(raw, GGMLQuantizationType[kind]).astype(np.float32).tobytes()
+
+
+@pytest.mark.parametrize("scheme", ["f32", "q8_0"])
+@pytest.mark.parametrize("donor", ["q.gguf", "n"])
+def test_a_gguf_gives_and_takes_tokens(
+    workshop: Workshop, model: Path, tmp_path: Path, scheme: str, donor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A union of the GGUF with a model whose ids stand in another order, with one token that it alone has."""
+    gguf_model = built(workshop, model, tmp_path, scheme)["q.gguf"]
+    ids = _reordered(model, tmp_path / "n")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe.yml").write_text(
+        "merge_method: linear\nmodels: [{model: ./models/q.gguf}, {model: ./n}]\n"
+        f"base_model: {'./models/q.gguf' if donor == 'q.gguf' else './n'}\ntokenizer_source: union\n"
+    )
+    family = family_of_recipe(workshop, tmp_path / "recipe.yml", tmp_path / "out", allow_nonfinite=False)
+    merged = derive(workshop, family, tmp_path / "out")
+    child, old = (AutoTokenizer.from_pretrained(folder) for folder in (merged.folder, model))
+    name = "model.embed_tokens.weight"
+    theirs = read_folder(tmp_path / "n")[name]
+    ours = expected(gguf_model.place, [name])[name]
+    found = read_folder(merged.folder)[name]
+    assert len(found) == len(child) == len(old) + 1
+    for token, index in child.get_vocab().items():
+        mine = ours[old.get_vocab()[token]] if token in old.get_vocab() else theirs[ids[token]]
+        wanted = (mine.astype(np.float64) + theirs[ids[token]]) / 2
+        np.testing.assert_allclose(found[index].astype(np.float64), wanted, rtol=1e-3, atol=1e-3)
+    (verdict,) = verify_references(workshop, [str(merged.folder)])
+    assert (verdict.ok, verdict.faults) == (True, ())
+
+
+def _reordered(model: Path, folder: Path) -> dict[str, int]:
+    """The same model with its ordinary tokens the other way round, and one more token; token -> id."""
+    shutil.copytree(model, folder)
+    tokenizer: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text())
+    added = {entry["content"] for entry in tokenizer["added_tokens"]}
+    table: dict[str, int] = tokenizer["model"]["vocab"]
+    plain = [token for token in sorted(table, key=lambda token: table[token]) if token not in added]
+    places = sorted(table[token] for token in plain)
+    ids = {**table, **dict(zip(reversed(plain), places, strict=True))}
+    extra = max(ids.values()) + 1
+    tokenizer["model"]["vocab"] = dict(sorted(ids.items(), key=lambda entry: entry[1]))
+    tokenizer["added_tokens"].append({**tokenizer["added_tokens"][0], "id": extra, "content": "<extra>"})
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    tensors = read_folder(folder)
+    order = [table[token] for token in tokenizer["model"]["vocab"]]
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        if name in tensors:
+            tensors[name] = np.concatenate([tensors[name][order], tensors[name][:1] + 1])
+    config = json.loads((folder / "config.json").read_text())
+    make_checkpoint(folder, tensors, {**config, "vocab_size": extra + 1})
+    return {**ids, "<extra>": extra}
