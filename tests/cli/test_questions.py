@@ -151,3 +151,17 @@ def test_taints_stop_what_asks(registry: Registry, run: Run) -> None:
     assert run("clear", "lean", "--reason", "x")[2] == "lineal: lean has no taint of its own; it has those of code\n"
     assert run("clear", "code", "--reason", "replaced") == (0, "code is cleared\n", "")
     assert run("tainted", "lean")[0] == 0
+
+
+def test_weights_are_measured_by_tensor_over_all_blocks(lineal: Command) -> None:
+    assert lineal("add", "./a", "./b").code == 0
+    assert lineal("diff", "a", "a", "--weights").code == 0
+    answer = lineal("diff", "a", "b", "--weights")
+    assert (answer.code, answer.err) == (1, "lineal: a and b differ\n")
+    lines = answer.out.splitlines()
+    assert lines[0].split() == ["tensors", "changed", "norm", "relative", "entries", "rank"]
+    assert lines[1].split()[:4] == ["model.embed_tokens.weight", "1", "of", "1"]
+    assert {one["name"] for one in json.loads(lineal("diff", "a", "b", "--weights", "--json").out)} == {
+        "model.embed_tokens.weight",
+        "model.norm.weight",
+    }

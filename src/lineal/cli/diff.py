@@ -1,10 +1,10 @@
-"""lineal diff: how two models differ, by their hashes."""
+"""lineal diff: how two models differ, by their hashes or by their weights."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption
 
 if TYPE_CHECKING:
     from lineal.derivation.canonical import Json
@@ -18,16 +18,23 @@ Examples:
   lineal diff base code          which tensors changed, by block
 
   lineal diff base code --json   every tensor with its hashes
+
+  lineal diff base code --weights     how far apart they are, and the rank of what changed
 """
 
 
 def diff(
     before: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
     after: Annotated[str, typer.Argument(help="Another.")],
+    weights: Annotated[bool, typer.Option("--weights", help="Read the weights and measure what changed.")] = False,
+    threads: ThreadsOption = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two known models by the hashes of their tensors and files; no weight is read."""
+    """Compare two known models by the hashes of their tensors and files; with --weights also by what they hold."""
+    if weights:
+        _measure(before, after, threads, registry, as_json=as_json)
+        return
     from lineal.errors import AnswerIsNo
     from lineal.lineage.difference import difference
     from lineal.lineage.locate import locate
@@ -43,6 +50,25 @@ def diff(
         for line in _lines(found):
             print(line)
     if not found.is_empty:
+        raise AnswerIsNo(f"{before} and {after} differ")
+
+
+def _measure(before: str, after: str, threads: int | None, registry: str | None, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from lineal.cli.distances import print_distances
+    from lineal.cli.terminal import print_json
+    from lineal.cli.workshop import open_workshop
+    from lineal.errors import AnswerIsNo
+    from lineal.family.distance import measure
+
+    with open_workshop(registry, threads) as workshop:
+        found = measure(workshop, workshop.registry.resolve(before), workshop.registry.resolve(after))
+    if as_json:
+        print_json([asdict(one) for one in found])
+    else:
+        print_distances(found)
+    if any(one.norm for one in found):
         raise AnswerIsNo(f"{before} and {after} differ")
 
 

@@ -1,0 +1,36 @@
+"""How far apart two models are, as a table: a line for each tensor of a block, over all blocks."""
+
+import math
+import re
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from lineal.engines.distances import LARGEST_RANK, Distance
+
+_BLOCK = re.compile(r"(?P<before>(?:^|.*\.)(?:layers|h|blocks)\.)\d+(?=\.)")
+
+
+def print_distances(found: Sequence[Distance]) -> None:
+    groups: dict[str, list[Distance]] = {}
+    for one in found:
+        groups.setdefault(_BLOCK.sub(r"\g<before>*", one.name, count=1), []).append(one)
+    table = Table("tensors", box=None, pad_edge=False, header_style="dim")
+    for column in ("changed", "norm", "relative", "entries", "rank"):
+        table.add_column(column, justify="right")
+    for name, members in groups.items():
+        table.add_row(name, *_row(members))
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+def _row(members: Sequence[Distance]) -> tuple[str, ...]:
+    changed = [one for one in members if one.norm]
+    norm = math.sqrt(math.fsum(one.norm**2 for one in members))
+    before = math.sqrt(math.fsum((one.norm / one.relative) ** 2 for one in changed if math.isfinite(one.relative)))
+    elements = sum(math.prod(one.shape) for one in members)
+    entries = math.fsum(one.changed * math.prod(one.shape) for one in members) / max(1, elements)
+    ranks = [one.rank for one in members if one.rank is not None]
+    rank = "" if not ranks else f"> {LARGEST_RANK}" if max(ranks) > LARGEST_RANK else str(max(ranks))
+    relative = f"{norm / before:.3g}" if before else "0" if not norm else "inf"
+    return f"{len(changed)} of {len(members)}", f"{norm:.3g}", relative, f"{entries:.3%}", rank

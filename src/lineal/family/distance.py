@@ -1,0 +1,23 @@
+"""The weights of two known models, read where they lie and compared."""
+
+from lineal.engines.distances import Distance, comparable, distances
+from lineal.engines.parents import Model, full_model
+from lineal.errors import CheckpointError
+from lineal.family.workshop import Placed, Workshop
+
+
+def measure(workshop: Workshop, before: bytes, after: bytes) -> tuple[Distance, ...]:
+    """How far apart they are, tensor by tensor; adapters are seen as full weights."""
+    first, second = (_full(workshop.by_hash(model)) for model in (before, after))
+    names = comparable(first, second)
+    unread = sum(model.sources[name].spec.byte_length for model in (first, second) for name in names)
+    with workshop.progress.task("comparing", unread, "bytes") as advance:
+        return distances(first, second, threads=workshop.threads, bytes_done=advance)
+
+
+def _full(placed: Placed) -> Model:
+    if placed.form != "adapter":
+        return full_model(placed.label, placed.checkpoint)
+    if placed.base is None:
+        raise CheckpointError(f"{placed.label}: an adapter whose base is not known here")
+    return full_model(placed.label, placed.base.checkpoint, placed.checkpoint)
