@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := build/peers
 
-.PHONY: setup demo test test-faults test-peers lint bench-merge clean help
+.PHONY: setup demo test test-faults test-peers lint bench-merge bench-lineage clean help
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ lint: $(READY) ## Style, types, and the direction in which data flows
 
 bench-merge: $(READY) ## TIES, DARE-TIES, linear and SLERP against mergekit 0.1.5
 	$(BIN)/python benchmarks/merge.py
+
+bench-lineage: $(READY) ## A registry of a million models, and how long its answers take
+	$(BIN)/python benchmarks/lineage.py
 
 clean: ## Forget what was built, but not .venv
 	rm -rf examples/demo/build benchmarks/work

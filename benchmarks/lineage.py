@@ -1,0 +1,190 @@
+"""make bench-lineage: a generated registry of a million models, and how long its answers take."""
+
+import argparse
+import os
+import platform
+import random
+import shutil
+import sqlite3
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from measure import measure, median
+from results import processor
+
+from lineal.checkpoint.identity import Leaf, manifest_of
+from lineal.derivation import Input, Step
+from lineal.lineage import ancestry
+from lineal.lineage.evidence import Evidence
+from lineal.lineage.records import ModelRecord, Name, StepRecord
+from lineal.lineage.registry import Registry
+
+_HERE = Path(__file__).parent
+_BULK = 20_000
+"""Models and steps in a transaction."""
+_GREAT_FAMILY = 10
+"""One in so many models descends from the very first; the others are in families of a hundred."""
+_FAMILY = 100
+_MERGED = 0.2
+"""Share of models with a second parent."""
+_ASKED = 1000
+_PAGE = 50
+_BASELINE = "import typer, sqlalchemy, rich.tree"
+
+
+@final
+@dataclass(frozen=True)
+class Row:
+    what: str
+    figure: str
+    target: str
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=int, default=1_000_000, help="how many; 1,000,000")
+    parser.add_argument("--out", type=Path, default=_HERE / "LINEAGE.md", help="the page to write; LINEAGE.md")
+    parser.add_argument("--work", type=Path, default=_HERE / "work" / "lineage", help="where the registry is made")
+    arguments = parser.parse_args()
+    shutil.rmtree(arguments.work, ignore_errors=True)
+    arguments.work.mkdir(parents=True)
+    load = os.getloadavg()[0]
+    rows = list(_measured(arguments.work / "registry.db", arguments.models))
+    arguments.out.write_text(_page(rows, arguments.models, load))
+    print(arguments.out.read_text())
+    shutil.rmtree(arguments.work)
+
+
+def _measured(place: Path, count: int) -> Iterator[Row]:
+    parents, draws = _graph(count), random.Random(1)
+    with Registry.open(place) as registry:
+        seconds = _timed(lambda: _add(registry, count))
+        yield Row("models added, a second", f"{count / seconds:,.0f}", "20,000")
+        yield Row("bytes a model without tensors", f"{_size(place) / count:,.0f}", "1,024")
+        edges = sum(map(len, parents))
+        before = _size(place)
+        seconds = _timed(lambda: _record(registry, parents))
+        yield Row("steps recorded, a second", f"{count / seconds:,.0f}", "")
+        yield Row("bytes a step", f"{(_size(place) - before) / count:,.0f}", "")
+        yield Row("edges", f"{edges:,}", "")
+        asked = [_hash(draws.randrange(count)) for _ in range(_ASKED)]
+        in_families = [_hash(draws.randrange(count // _GREAT_FAMILY, count)) for _ in range(_ASKED)]
+        yield _percentile("ancestors, p99 ms", [_ms(lambda m=m: ancestry.ancestors(registry, m)) for m in asked], "2")
+        found = [_ms(lambda m=m: ancestry.descendants(registry, m)) for m in in_families]
+        yield _percentile("descendants of typical models, p99 ms", found, "2")
+        root = _hash(0)
+        reached = len(ancestry.descendants(registry, root))
+        page = [_ms(lambda: ancestry.descendants(registry, root, _PAGE)) for _ in range(9)]
+        yield Row(f"first page of {reached:,} descendants, ms", f"{statistics.median(page):.1f}", "30")
+        registry.taint(root, "a benchmark", "bench-lineage")
+        standing = [_ms(registry.taints) for _ in range(5)]
+        yield Row(f"taint of a root with {reached:,} descendants, ms", f"{statistics.median(standing):.0f}", "300")
+        found = [_ms(lambda m=m: registry.taints_of(m)) for m in asked]
+        yield _percentile("whether a model is tainted, p99 ms", found, "")
+        registry.set_name(Name("bench", "one", _hash(count - 1)))
+        yield Row("bytes a tensor reference, equal leaves once", f"{_a_reference(registry, place):.0f}", "40")
+    yield _log(place)
+
+
+def _graph(count: int) -> list[tuple[int, ...]]:
+    """The parents of each model, all before it."""
+    draws, great = random.Random(0), max(2, count // _GREAT_FAMILY)
+    parents: list[tuple[int, ...]] = [()]
+    for model in range(1, count):
+        first = 0 if model < great else great + (model - great) // _FAMILY * _FAMILY
+        if model == first:
+            parents.append(())
+            continue
+        chosen = [draws.randrange(first, model) for _ in range(2)]
+        parents.append(tuple(dict.fromkeys(chosen if draws.random() < _MERGED else chosen[:1])))
+    return parents
+
+
+def _model(number: int) -> ModelRecord:
+    return ModelRecord(manifest_of([], {"config.json": number.to_bytes(32, "big")}))
+
+
+def _hash(number: int) -> bytes:
+    return _model(number).manifest.model_hash
+
+
+def _add(registry: Registry, count: int) -> None:
+    for start in range(0, count, _BULK):
+        registry.add_models(_model(number) for number in range(start, min(count, start + _BULK)))
+
+
+def _record(registry: Registry, parents: Sequence[Sequence[int]]) -> None:
+    for start in range(0, len(parents), _BULK):
+        numbered = enumerate(parents[start : start + _BULK], start=start)
+        _ = registry.record_all(_step(number, above) for number, above in numbered)
+
+
+def _step(number: int, parents: Sequence[int]) -> StepRecord:
+    kind = ("original", "fine-tune", "merge")[len(parents)]
+    inputs = tuple(Input("parent", _hash(parent)) for parent in parents)
+    done = Step(type=kind, method="bench", inputs=inputs, options={"number": number})
+    return StepRecord(done, _hash(number), Evidence.RECORDED, {"lineal": "bench"}, 1.0, 1.0)
+
+
+def _a_reference(registry: Registry, place: Path) -> float:
+    """What a model's mention of a tensor costs that others have, too."""
+    leaves = [Leaf(f"model.layers.{i}.weight", "BF16", (64, 64), 8192, i.to_bytes(32, "big")) for i in range(400)]
+    models = [ModelRecord(manifest_of(leaves, {"config.json": bytes([255, i]) * 16})) for i in range(200)]
+    registry.add_models(models[:1])
+    before = _size(place)
+    registry.add_models(models[1:])
+    return (_size(place) - before) / (len(leaves) * (len(models) - 1))
+
+
+def _log(place: Path) -> Row:
+    """Of one model as a process, against the imports that it cannot do without."""
+    ours = [sys.executable, "-m", "lineal", "log", "bench:one", "--registry", str(place)]
+    base = [sys.executable, "-c", _BASELINE]
+    runs = [(measure(ours, Path(os.devnull)), measure(base, Path(os.devnull))) for _ in range(7)]
+    times = median([run for run, _ in runs]).seconds / median([run for _, run in runs]).seconds
+    return Row(f"lineal log of one model, times `{_BASELINE}`", f"{times:.2f}", "1.5")
+
+
+def _size(place: Path) -> int:
+    """The database's file, once everything has been written into it."""
+    connection = sqlite3.connect(place)
+    _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.close()
+    return place.stat().st_size
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _ms(work: Callable[[], object]) -> float:
+    return 1000 * _timed(work)
+
+
+def _percentile(what: str, found: Sequence[float], target: str) -> Row:
+    return Row(what, f"{statistics.quantiles(found, n=100)[98]:.2f}", target)
+
+
+def _page(rows: Sequence[Row], count: int, load: float) -> str:
+    where = f"{time.strftime('%Y-%m-%d')}, {processor()}, {os.cpu_count()} cores, {platform.system()}"
+    parts = [
+        "# Benchmarks of the lineage\n\n## `make bench-lineage`\n",
+        f"A generated registry of {count:,} models in SQLite: a tenth descends from one, the others are families of a",
+        f"hundred, each model made from an earlier one of its family, a fifth of them from two. {where},",
+        f"Python {platform.python_version()}, load {load:.1f} at the start.\n",
+        "| what | measured | target |\n| - | - | - |",
+        *(f"| {row.what} | {row.figure} | {row.target} |" for row in rows),
+        "\nTo repeat: `make bench-lineage`.\n",
+    ]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    main()
