@@ -165,3 +165,13 @@ def test_weights_are_measured_by_tensor_over_all_blocks(lineal: Command) -> None
         "model.embed_tokens.weight",
         "model.norm.weight",
     }
+
+
+@pytest.mark.parametrize(
+    "words", [("find", "./a"), ("diff", "a", "b", "--weights"), ("bisect", "a", "b", "--command", "true"), ("why", "a")]
+)
+def test_a_registry_that_is_not_there_is_not_made(lineal: Command, tmp_path: Path, words: tuple[str, ...]) -> None:
+    answer = lineal(*words, "--registry", "nowhere/registry.db")
+    assert (answer.code, answer.out) == (3, "")
+    assert answer.err.startswith("lineal: no registry at nowhere/registry.db")
+    assert not (tmp_path / "nowhere").exists()

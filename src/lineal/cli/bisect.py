@@ -37,7 +37,7 @@ def bisect(
 
     if (text is None) == (command is None):
         raise UsageError("either --text or --command says what bad is")
-    with open_workshop(registry) as workshop:
+    with open_workshop(registry, must_exist=True) as workshop:
         best, worst = (workshop.registry.resolve(model) for model in (good, bad))
         judge = by_command(command) if command is not None else by_text(workshop, best, worst, text or Path())
         found = culprit_of(workshop, best, worst, judge)

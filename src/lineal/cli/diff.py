@@ -62,7 +62,7 @@ def _measure(before: str, after: str, threads: int | None, registry: str | None,
     from lineal.errors import AnswerIsNo
     from lineal.family.distance import measure
 
-    with open_workshop(registry, threads) as workshop:
+    with open_workshop(registry, threads, must_exist=True) as workshop:
         found = measure(workshop, workshop.registry.resolve(before), workshop.registry.resolve(after))
     if as_json:
         print_json([asdict(one) for one in found])

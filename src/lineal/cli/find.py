@@ -32,7 +32,7 @@ def find(
     from lineal.errors import AnswerIsNo
     from lineal.lineage.search import matches
 
-    with open_workshop(registry, threads) as workshop:
+    with open_workshop(registry, threads, must_exist=True) as workshop:
         manifest = workshop.identify(workshop.place(str(folder), folder)).manifest
         found = matches(workshop.registry, manifest)
         labels = {match.model_hash: workshop.registry.label(match.model_hash) for match in found}

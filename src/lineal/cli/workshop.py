@@ -10,7 +10,10 @@ from lineal.lineage.registry import Registry
 
 
 @contextmanager
-def open_workshop(registry: str | None, threads: int | None = None) -> Generator[Workshop]:
-    """A workshop on the registry that --registry, the environment or the folders upward name."""
-    with Registry.open(locate(registry)) as opened:
+def open_workshop(registry: str | None, threads: int | None = None, *, must_exist: bool = False) -> Generator[Workshop]:
+    """A workshop on the registry that --registry, the environment or the folders upward name.
+
+    must_exist: for questions, which an empty registry has no answer to; else one is made where none is.
+    """
+    with (Registry.open_existing if must_exist else Registry.open)(locate(registry)) as opened:
         yield Workshop(opened, threads, TerminalProgress())
