@@ -240,6 +240,8 @@ def test_all_that_stands_against_a_common_vocabulary_is_said_at_once(tmp_path: P
     inputs = models(tmp_path)
     (inputs[0].folder / "tokenizer.json").unlink()
     make_tokenizer(inputs[1].folder, {"a": 0, "far": 1000})
+    wider = {**read_folder(inputs[1].folder), "model.norm.weight": np.ones(5, np.float32)}
+    make_checkpoint(inputs[1].folder, wider, {**CONFIG, "tie_word_embeddings": False})
     inputs = [full_model(model.name, open_checkpoint(model.folder)) for model in inputs]
     rules = {"x": TokenRow(model=2), "y": TokenRow(model=2, token="z"), "v": TokenRow(model=2, row=1000)}
     with pytest.raises(CheckpointError) as caught:
@@ -250,8 +252,10 @@ def test_all_that_stands_against_a_common_vocabulary_is_said_at_once(tmp_path: P
         "'x' is to have the row of 'x' in 2, which has no such token",
         "'y' is to have the row of 'z' in 2",
         "'v' is to have row 1000 of 2, which has 124",
+        "'model.norm.weight' is [128] in 0, [5] in 1",
     ):
         assert fault in str(caught.value)
+    assert "lm_head" not in str(caught.value)
 
 
 def test_a_matrix_that_may_have_a_row_a_token_is_refused_rather_than_left(tmp_path: Path) -> None:

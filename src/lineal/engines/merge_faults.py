@@ -6,6 +6,7 @@ from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.package import licence_hash
 from lineal.engines.composition import ComposedTensor
 from lineal.engines.parents import Model
+from lineal.engines.token_rows import has_token_rows
 from lineal.methods.merge.recipe import Part
 
 
@@ -14,13 +15,14 @@ def merge_faults(
 ) -> Iterator[str]:
     """Every fault in words; the donor, with which all others are compared, is the first input.
 
-    one_vocabulary: whether ids must mean the same in all of them.
+    one_vocabulary: whether ids must mean the same in all of them, and every token has the same row.
     """
     donor = inputs[0]
     for model in others(inputs):
         yield from _name_faults(parts, tensors, inputs, model)
     for tensor in tensors:
-        yield from _tensor_faults(tensor, inputs)
+        if one_vocabulary or not has_token_rows(tensor.name):
+            yield from _tensor_faults(tensor, inputs)
     for model in others(inputs):
         if model.tied != donor.tied:
             yield f"{model.name} {_ties(model)} its output head to the embedding, {donor.name} {_ties(donor)}"

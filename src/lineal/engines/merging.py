@@ -13,7 +13,7 @@ from lineal.engines.merge_faults import merge_faults, merge_remarks
 from lineal.engines.parents import Model
 from lineal.engines.stream_plan import StreamPlan
 from lineal.engines.token_rows import in_vocabulary
-from lineal.engines.vocabularies import child_vocabulary, row_maps
+from lineal.engines.vocabularies import child_vocabulary, row_maps, vocabulary_faults
 from lineal.errors import CheckpointError
 from lineal.methods.merge.recipe import MergeRecipe, Part, Stretch
 from lineal.methods.streaming import StreamingMethod
@@ -30,7 +30,7 @@ def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | N
     stretches = tuple(Stretch(model=first + index) for index in range(len(models)))
     part = Part(models=stretches, base=None if base is None else Stretch(model=0))
     tensors = list(whole(part, inputs))
-    _refuse(method.name, [part], tensors, inputs)
+    _refuse(method.name, list(merge_faults([part], tensors, inputs)))
     jobs = _jobs(tensors, inputs, lambda _: method, None)
     return StreamPlan(jobs, ChildPackage(inputs[0], inputs[0].config).child(), merge_remarks([part], inputs, inputs[0]))
 
@@ -38,12 +38,14 @@ def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | N
 def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
     """The same for a recipe, whose parts name their models by their places; the donor is the first input."""
     recipe.check_inputs(len(inputs))
-    vocabulary = None
-    if recipe.vocabulary is not None:
-        vocabulary = child_vocabulary(recipe.vocabulary, inputs)
-        inputs = in_vocabulary(inputs, row_maps(recipe.vocabulary, vocabulary, inputs))
+    vocabulary, wanted = None, recipe.vocabulary
+    faults = [] if wanted is None else list(vocabulary_faults(wanted, inputs))
+    if wanted is not None and not faults:
+        vocabulary = child_vocabulary(wanted, inputs)
+        inputs = in_vocabulary(inputs, row_maps(wanted, vocabulary, inputs))
     tensors = composed(recipe, inputs, [model.name for model in inputs])
-    _refuse(recipe.method, recipe.parts, tensors, inputs, one_vocabulary=vocabulary is None)
+    faults += merge_faults(recipe.parts, tensors, inputs, one_vocabulary=wanted is None)
+    _refuse(recipe.method, faults)
 
     def method_for(tensor: ComposedTensor) -> StreamingMethod:
         return recipe.method_at(tensor.part, tensor.names[0], tensor.place)
@@ -60,15 +62,7 @@ def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
     return StreamPlan(jobs, package.child(), merge_remarks(recipe.parts, inputs, talker))
 
 
-def _refuse(
-    method: str,
-    parts: Sequence[Part],
-    tensors: Sequence[ComposedTensor],
-    inputs: Sequence[Model],
-    *,
-    one_vocabulary: bool = True,
-) -> None:
-    faults = list(merge_faults(parts, tensors, inputs, one_vocabulary=one_vocabulary))
+def _refuse(method: str, faults: Sequence[str]) -> None:
     if faults:
         shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
         raise CheckpointError(f"{method}: these models cannot be merged: " + "; ".join(shown))

@@ -21,6 +21,11 @@ def embedding_rows(model: Model) -> int | None:
     return found[0] if found else None
 
 
+def has_token_rows(name: str) -> bool:
+    """Whether a tensor of this name has a row a token."""
+    return not BLOCK.fullmatch(name) and bool(_EMBEDDINGS.fullmatch(name) or _HEADS.fullmatch(name))
+
+
 def in_vocabulary(inputs: Sequence[Model], maps: Sequence[RowMap]) -> list[Model]:
     """The inputs with their token rows as the maps say; every tensor that has such rows must be known by its name."""
     names = {name for model in inputs for name in _token_tensors(model)}
@@ -35,11 +40,9 @@ def _token_tensors(model: Model) -> list[str]:
     rows = embedding_rows(model)
     found: list[str] = []
     for name, source in model.items():
-        if BLOCK.fullmatch(name):
-            continue
-        if _EMBEDDINGS.fullmatch(name) or _HEADS.fullmatch(name):
+        if has_token_rows(name):
             found.append(name)
-        elif len(source.shape) > 1 and source.shape[0] == rows:
+        elif not BLOCK.fullmatch(name) and len(source.shape) > 1 and source.shape[0] == rows:
             raise CheckpointError(f"{model.name}: {name!r} has as many rows as the embedding; whether a token each?")
     return found
 

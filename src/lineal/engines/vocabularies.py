@@ -8,10 +8,7 @@ from typing import Any, final
 from lineal.engines.parents import Model
 from lineal.engines.row_map import ZEROS, Pick, RowMap
 from lineal.engines.token_rows import embedding_rows
-from lineal.errors import CheckpointError
 from lineal.methods.merge.vocabulary import TokenRow, Vocabulary
-
-_SHOWN = 12
 
 
 @final
@@ -30,11 +27,10 @@ class ChildVocabulary:
 
 
 def child_vocabulary(vocabulary: Vocabulary, inputs: Sequence[Model]) -> ChildVocabulary:
-    """The child's tokens: those of the tokenizer keep their ids, all others follow in the order of inputs and ids."""
-    faults = list(_faults(vocabulary, inputs))
-    if faults:
-        shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
-        raise CheckpointError("the vocabularies cannot be brought together: " + "; ".join(shown))
+    """The child's tokens: those of the tokenizer keep their ids, all others follow in the order of inputs and ids.
+
+    Only where there are no `vocabulary_faults`.
+    """
     ids = dict(_table(inputs[vocabulary.tokenizer]))
     others = [token for model in inputs for token in _in_order(_table(model))] if vocabulary.union else []
     more = dict.fromkeys(token for token in [*others, *vocabulary.tokens] if token not in ids)
@@ -79,7 +75,8 @@ def _picked(rule: TokenRow, token: str, tables: Sequence[Mapping[str, int]]) -> 
     return rule.model, tables[rule.model][rule.token or token] if rule.row is None else rule.row
 
 
-def _faults(vocabulary: Vocabulary, inputs: Sequence[Model]) -> Iterator[str]:
+def vocabulary_faults(vocabulary: Vocabulary, inputs: Sequence[Model]) -> Iterator[str]:
+    """What stands against bringing the vocabularies together."""
     rows = {model.checkpoint.place: embedding_rows(model) for model in inputs}
     for model in {model.checkpoint.place: model for model in inputs}.values():
         count = rows[model.checkpoint.place]
