@@ -1,6 +1,6 @@
 """Commands run in this process, with a registry and a folder of their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lineal.cli.entry import main
+from lineal.lineage.registry import Registry
 from tests.builders import make_checkpoint, make_tokenizer, random_tensors
 
 SHAPES = {"model.embed_tokens.weight": (12, 8), "model.norm.weight": (8,)}
@@ -21,6 +22,26 @@ class Answer:
 
 
 Command = Callable[..., Answer]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    """The one that commands of a test use."""
+    monkeypatch.setenv("LINEAL_REGISTRY", str(tmp_path / "registry.db"))
+    with Registry.open(tmp_path / "registry.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command where there are no models: its exit code, stdout and stderr."""
+
+    def lineal(*words: str) -> tuple[int, str, str]:
+        code = main(words)
+        return code, *capsys.readouterr()
+
+    return lineal
 
 
 @pytest.fixture

@@ -3,35 +3,16 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from lineal.cli.entry import main
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.records import Name
 from lineal.lineage.registry import Registry
+from tests.cli.conftest import Run
 from tests.lineage.families import EXAMPLE, ROOT, Member, add_family, digest, step
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    monkeypatch.setenv("LINEAL_REGISTRY", str(tmp_path / "registry.db"))
-    with Registry.open(tmp_path / "registry.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def lineal(*words: str) -> tuple[int, str, str]:
-        code = main(words)
-        return code, *capsys.readouterr()
-
-    return lineal
 
 
 def test_the_tree_shows_roots_first_and_each_model_once(registry: Registry, run: Run):

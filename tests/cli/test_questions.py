@@ -4,35 +4,16 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from lineal.cli.entry import main
 from lineal.lineage.registry import Registry
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, Run
 from tests.lineage.families import ROOT, add_family, digest, step
 
-Run = Callable[..., tuple[int, str, str]]
 RELATIVES = ["ancestors", "descendants", "common", "path", "roots", "leaves"]
 VERBS = [*RELATIVES, "why", "blame", "diff", "find", "journal", "check", "tainted", "bisect"]
-
-
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    monkeypatch.setenv("LINEAL_REGISTRY", str(tmp_path / "registry.db"))
-    with Registry.open(tmp_path / "registry.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def lineal(*words: str) -> tuple[int, str, str]:
-        code = main(words)
-        return code, *capsys.readouterr()
-
-    return lineal
 
 
 def labels(run: Run, *words: str) -> list[str]:

@@ -1,34 +1,15 @@
 """lineal show: everything known of one model."""
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from lineal.cli.entry import main
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.records import Evaluation, Name
 from lineal.lineage.registry import Registry
+from tests.cli.conftest import Run
 from tests.lineage.families import Member, add_family, digest, model, step
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    monkeypatch.setenv("LINEAL_REGISTRY", str(tmp_path / "registry.db"))
-    with Registry.open(tmp_path / "registry.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def lineal(*words: str) -> tuple[int, str, str]:
-        code = main(words)
-        return code, *capsys.readouterr()
-
-    return lineal
 
 
 def lines_of(shown: str) -> list[list[str]]:

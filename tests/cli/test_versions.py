@@ -1,37 +1,22 @@
 """lineal tag and lineal promote, and versions wherever a model is named or shown."""
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from lineal.cli.entry import main
 from lineal.lineage.records import Name
 from lineal.lineage.registry import Registry
 from lineal.lineage.semantic_version import SemanticVersion
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, Run
 from tests.cli.test_imports import HEAVY, loaded_by
 from tests.lineage.families import EXAMPLE, add_family, model
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    monkeypatch.setenv("LINEAL_REGISTRY", str(tmp_path / "registry.db"))
-    with Registry.open(tmp_path / "registry.db") as opened:
-        _ = add_family(opened, EXAMPLE[:4])
-        yield opened
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def lineal(*words: str) -> tuple[int, str, str]:
-        code = main(words)
-        return code, *capsys.readouterr()
-
-    return lineal
+def registry(registry: Registry) -> Registry:
+    _ = add_family(registry, EXAMPLE[:4])
+    return registry
 
 
 def test_tag_prints_the_version_as_it_stands(registry: Registry, run: Run):

@@ -276,6 +276,30 @@ def test_rows_can_only_be_of_matrices_that_fit(tmp_path: Path) -> None:
         plan_recipe(recipe(Vocabulary(tokenizer=0, union=True)), inputs)
 
 
+def test_no_row_is_read_behind_the_end_of_a_matrix(tmp_path: Path) -> None:
+    inputs = models(tmp_path)
+    tensors = read_folder(inputs[0].folder)
+    make_checkpoint(inputs[0].folder, {**tensors, HEAD: tensors[HEAD][:250]}, {**CONFIG, "tie_word_embeddings": False})
+    inputs[0] = full_model("0", open_checkpoint(inputs[0].folder))
+    with pytest.raises(CheckpointError, match=r"0: 'lm_head.weight' has 250 rows, not 300"):
+        plan_recipe(recipe(Vocabulary(tokenizer=0)), inputs)
+
+
+@pytest.mark.parametrize("table", [{**TABLES[0], "late": 304}, {**TABLES[0], "twice": 7}])
+def test_tokens_are_only_added_where_their_ids_are_certain(tmp_path: Path, table: dict[str, int]) -> None:
+    inputs = models(tmp_path)
+    make_checkpoint(
+        inputs[0].folder,
+        random_tensors(0, {EMBEDDING: (310, WIDTH), HEAD: (310, WIDTH), BIAS: (310,), "model.norm.weight": (WIDTH,)}),
+        {**CONFIG, "tie_word_embeddings": False},
+    )
+    make_tokenizer(inputs[0].folder, table)
+    inputs[0] = full_model("0", open_checkpoint(inputs[0].folder))
+    with pytest.raises(CheckpointError, match="the ids of 0 have gaps, or stand for two tokens"):
+        plan_recipe(recipe(Vocabulary(tokenizer=0, union=True)), inputs)
+    assert plan_recipe(recipe(Vocabulary(tokenizer=0)), inputs).jobs
+
+
 def test_options_that_mean_nothing_are_refused() -> None:
     for make in (
         lambda: TokenRow(token="a"),

@@ -22,10 +22,7 @@ def ancestors(
     as_json: JsonOption = False,
 ) -> None:
     """List everything that went into a model, nearest first."""
-    from lineal.cli.model_list import print_models
-    from lineal.lineage import ancestry
-    from lineal.lineage.locate import locate
-    from lineal.lineage.registry import Registry
+    from lineal.cli.model_list import answer
+    from lineal.lineage.ancestry import ancestors as asked
 
-    with Registry.open_existing(locate(registry)) as opened:
-        print_models(opened, ancestry.ancestors(opened, opened.resolve(model), limit), as_json=as_json)
+    _ = answer(registry, lambda known: asked(known, known.resolve(model), limit), as_json=as_json)

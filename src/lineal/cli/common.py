@@ -1,10 +1,13 @@
 """lineal common: what two models both go back to."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption
+
+if TYPE_CHECKING:
+    from lineal.lineage.registry import Registry
 
 EXAMPLES = """
 Exit code 0: they have something in common; 1: they have not.
@@ -22,14 +25,12 @@ def common(
     as_json: JsonOption = False,
 ) -> None:
     """List the models that two models both go back to; a model goes back to itself."""
-    from lineal.cli.model_list import print_models
+    from lineal.cli.model_list import answer
     from lineal.errors import AnswerIsNo
-    from lineal.lineage import ancestry
-    from lineal.lineage.locate import locate
-    from lineal.lineage.registry import Registry
+    from lineal.lineage.ancestry import common_ancestors
 
-    with Registry.open_existing(locate(registry)) as opened:
-        found = ancestry.common_ancestors(opened, opened.resolve(one), opened.resolve(other))
-        print_models(opened, found, as_json=as_json)
-    if not found:
+    def ask(known: "Registry") -> tuple[bytes, ...]:
+        return common_ancestors(known, known.resolve(one), known.resolve(other))
+
+    if not answer(registry, ask, as_json=as_json):
         raise AnswerIsNo(f"{one} and {other} go back to nothing in common")

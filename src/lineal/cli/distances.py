@@ -1,27 +1,30 @@
 """How far apart two models are, as a table: a line for each tensor of a block, over all blocks."""
 
 import math
-import re
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
+from lineal.checkpoint.tensor_names import BLOCK
 from lineal.engines.distances import LARGEST_RANK, Distance
-
-_BLOCK = re.compile(r"(?P<before>(?:^|.*\.)(?:layers|h|blocks)\.)\d+(?=\.)")
 
 
 def print_distances(found: Sequence[Distance]) -> None:
     groups: dict[str, list[Distance]] = {}
     for one in found:
-        groups.setdefault(_BLOCK.sub(r"\g<before>*", one.name, count=1), []).append(one)
+        groups.setdefault(_in_any_block(one.name), []).append(one)
     table = Table("tensors", box=None, pad_edge=False, header_style="dim")
     for column in ("changed", "norm", "relative", "entries", "rank"):
         table.add_column(column, justify="right")
     for name, members in groups.items():
         table.add_row(name, *_row(members))
     Console(highlight=False, soft_wrap=True).print(table)
+
+
+def _in_any_block(name: str) -> str:
+    match = BLOCK.fullmatch(name)
+    return f"{match['before']}*{match['after']}" if match else name
 
 
 def _row(members: Sequence[Distance]) -> tuple[str, ...]:

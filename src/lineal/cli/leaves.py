@@ -21,11 +21,7 @@ def leaves(
     as_json: JsonOption = False,
 ) -> None:
     """List the models that no other was made from: all of them, or those that one led to."""
-    from lineal.cli.model_list import print_models
-    from lineal.lineage import ancestry
-    from lineal.lineage.locate import locate
-    from lineal.lineage.registry import Registry
+    from lineal.cli.model_list import answer
+    from lineal.lineage.ancestry import leaves as asked
 
-    with Registry.open_existing(locate(registry)) as opened:
-        found = ancestry.leaves(opened, None if model is None else opened.resolve(model))
-        print_models(opened, found, as_json=as_json)
+    _ = answer(registry, lambda known: asked(known, None if model is None else known.resolve(model)), as_json=as_json)

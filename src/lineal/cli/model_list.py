@@ -1,14 +1,23 @@
 """Lists of models, as lines or as JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from lineal.derivation.hashes import format_hash
 from lineal.lineage.listing import listing
+from lineal.lineage.locate import locate
 from lineal.lineage.registry import Registry
 from lineal.lineage.wording import printable
 
 _SHORT = 15
 """Letters of a hash, `b3:` included, that stand in a line."""
+
+
+def answer(registry: str | None, ask: Callable[[Registry], tuple[bytes, ...]], *, as_json: bool) -> tuple[bytes, ...]:
+    """Ask the registry that is meant for models, and print them; they themselves."""
+    with Registry.open_existing(locate(registry)) as opened:
+        found = ask(opened)
+        print_models(opened, found, as_json=as_json)
+    return found
 
 
 def print_models(registry: Registry, hashes: Iterable[bytes], *, as_json: bool) -> None:

@@ -5,14 +5,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from lineal.engines.depth import BLOCK
+from lineal.checkpoint.tensor_names import BLOCK, HEAD, TOKEN_EMBEDDING
 from lineal.errors import CheckpointError
 from lineal.methods.merge.recipe import MergeRecipe, Part, Stretch
 
-_EMBEDDINGS = re.compile(r"(?:.+\.)?(?:embed_tokens|wte|wpe|embed_in|word_embeddings|tok_embeddings)\.weight")
-_AFTER_BLOCKS = re.compile(
-    r"(?:.+\.)?(?:norm|ln_f|final_layer_?norm|final_norm|lm_head|embed_out|output)\.(?:weight|bias)"
-)
+_BEFORE_BLOCKS = re.compile(rf"{TOKEN_EMBEDDING.pattern}|(?:.+\.)?wpe\.weight")
+_AFTER_BLOCKS = re.compile(rf"{HEAD.pattern}|(?:.+\.)?(?:norm|ln_f|final_layer_?norm|final_norm)\.(?:weight|bias)")
 
 
 @final
@@ -78,14 +76,14 @@ def _blocks(
 
 def _outside(recipe: MergeRecipe, models: Sequence[Collection[str]], labels: Sequence[str]) -> Iterator[ComposedTensor]:
     """Embeddings belong to the first part, final norms and output heads to the last."""
-    for part, belongs in ((recipe.parts[0], _EMBEDDINGS), (recipe.parts[-1], _AFTER_BLOCKS)):
+    for part, belongs in ((recipe.parts[0], _BEFORE_BLOCKS), (recipe.parts[-1], _AFTER_BLOCKS)):
         donor = part.stretches[0].model
         for name in models[donor]:
             if BLOCK.fullmatch(name):
                 continue
             if belongs.fullmatch(name):
                 yield ComposedTensor(name, part, (name,) * len(part.stretches), 0.0)
-            elif not (_EMBEDDINGS.fullmatch(name) or _AFTER_BLOCKS.fullmatch(name)):
+            elif not (_BEFORE_BLOCKS.fullmatch(name) or _AFTER_BLOCKS.fullmatch(name)):
                 raise CheckpointError(
                     f"{labels[donor]}: {name!r} is in no block; whether it goes before or after "
                     "them is not known, so its blocks cannot be put together anew"

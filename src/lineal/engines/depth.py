@@ -1,13 +1,10 @@
 """The stack of blocks of a model: which tensors belong to which block, and what its configuration says of them."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from lineal.checkpoint.tensor_names import BLOCK
 from lineal.errors import MethodError
-
-BLOCK = re.compile(r"(?P<before>(?:.+\.)?(?:layers|h|blocks)\.)(?P<number>\d+)(?P<after>\..+)")
-"""How transformers names what belongs to a block; the first number in a name is the block's."""
 
 _COUNTS = ("num_hidden_layers", "n_layer", "num_layers")
 """How configurations call the number of blocks."""

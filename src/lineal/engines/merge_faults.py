@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.package import licence_hash
+from lineal.checkpoint.tensor_names import has_token_rows
 from lineal.engines.composition import ComposedTensor
 from lineal.engines.parents import Model
-from lineal.engines.token_rows import has_token_rows
 from lineal.methods.merge.recipe import Part
 
 

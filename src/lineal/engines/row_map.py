@@ -60,6 +60,10 @@ class RowMap:
         models, counts = np.unique(self.models, return_counts=True)
         return {int(model): int(count) for model, count in zip(models, counts, strict=True) if model != ZEROS[0]}
 
+    def last_row(self, model: int) -> int:
+        """The highest row that is picked of a model's matrix; -1 where none is."""
+        return int(self.rows[self.models == model].max(initial=-1))
+
     def runs(self, start: int, end: int) -> Iterator[Run]:
         """The picks from `start` up to `end` that are rows of models, as few runs as there are."""
         models, rows = self.models[start:end], self.rows[start:end]

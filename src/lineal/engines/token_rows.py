@@ -1,29 +1,20 @@
 """The tensors that have a row a token, and what they are in another vocabulary."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lineal.engines.depth import BLOCK
+from lineal.checkpoint.tensor_names import BLOCK, TOKEN_EMBEDDING, has_token_rows
 from lineal.engines.gathered import Gathered
 from lineal.engines.parents import Model
 from lineal.engines.row_map import RowMap
 from lineal.engines.sources import Source
 from lineal.errors import CheckpointError
 
-_EMBEDDINGS = re.compile(r"(?:.+\.)?(?:embed_tokens|wte|embed_in|word_embeddings|tok_embeddings)\.weight")
-_HEADS = re.compile(r"(?:.+\.)?(?:lm_head|embed_out|output)\.(?:weight|bias)")
-
 
 def embedding_rows(model: Model) -> int | None:
     """How many rows the model's embedding has; None where it has none by a known name."""
-    found = [source.shape[0] for name, source in model.items() if _EMBEDDINGS.fullmatch(name) and source.shape]
+    found = [source.shape[0] for name, source in model.items() if TOKEN_EMBEDDING.fullmatch(name) and source.shape]
     return found[0] if found else None
-
-
-def has_token_rows(name: str) -> bool:
-    """Whether a tensor of this name has a row a token."""
-    return not BLOCK.fullmatch(name) and bool(_EMBEDDINGS.fullmatch(name) or _HEADS.fullmatch(name))
 
 
 def in_vocabulary(inputs: Sequence[Model], maps: Sequence[RowMap]) -> list[Model]:
@@ -54,6 +45,9 @@ def _gathered(name: str, model: Model, rows: RowMap, inputs: Sequence[Model]) ->
         if name not in inputs[place]:
             raise CheckpointError(f"{inputs[place].name} has no {name!r}, of which {model.name} is to have rows")
         matrices[place] = inputs[place].sources[name]
+        if rows.last_row(place) >= matrices[place].shape[0]:
+            least = rows.last_row(place) + 1
+            raise CheckpointError(f"{inputs[place].name}: {name!r} has {matrices[place].shape[0]} rows, not {least}")
         if matrices[place].shape[1:] != own.shape[1:]:
             ours, theirs = list(own.shape), list(matrices[place].shape)
             raise CheckpointError(f"{name!r} is {ours} in {model.name}, {theirs} in {inputs[place].name}")

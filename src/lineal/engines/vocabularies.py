@@ -32,8 +32,7 @@ def child_vocabulary(vocabulary: Vocabulary, inputs: Sequence[Model]) -> ChildVo
     Only where there are no `vocabulary_faults`.
     """
     ids = dict(_table(inputs[vocabulary.tokenizer]))
-    others = [token for model in inputs for token in _in_order(_table(model))] if vocabulary.union else []
-    more = dict.fromkeys(token for token in [*others, *vocabulary.tokens] if token not in ids)
+    more = _more(vocabulary, inputs)
     first = max(ids.values(), default=-1) + 1
     appended = {token: first + index for index, token in enumerate(more)}
     filled = -(-(first + len(appended)) // vocabulary.multiple) * vocabulary.multiple
@@ -87,6 +86,9 @@ def vocabulary_faults(vocabulary: Vocabulary, inputs: Sequence[Model]) -> Iterat
         elif model.vocabulary and max(model.vocabulary.values()) >= count:
             last = _in_order(model.vocabulary)[-1]
             yield f"{model.name} has {count} rows, and {last!r} is id {model.vocabulary[last]}"
+    donor = inputs[vocabulary.tokenizer]
+    if set(_table(donor).values()) != set(range(len(_table(donor)))) and _more(vocabulary, inputs):
+        yield f"the ids of {donor.name} have gaps, or stand for two tokens: what id an added token gets is not certain"
     for token, rule in vocabulary.tokens.items():
         yield from _rule_faults(token, rule, inputs, rows)
 
@@ -100,6 +102,13 @@ def _rule_faults(token: str, rule: TokenRow, inputs: Sequence[Model], rows: Mapp
         yield f"{token!r} is to have row {rule.row} of {model.name}, which has {count}"
     if rule.row is None and model.vocabulary is not None and (rule.token or token) not in model.vocabulary:
         yield f"{token!r} is to have the row of {rule.token or token!r} in {model.name}, which has no such token"
+
+
+def _more(vocabulary: Vocabulary, inputs: Sequence[Model]) -> Sequence[str]:
+    """The tokens of the child that its tokenizer does not have yet, each once."""
+    others = [token for model in inputs for token in _in_order(_table(model))] if vocabulary.union else []
+    known = _table(inputs[vocabulary.tokenizer])
+    return list(dict.fromkeys(token for token in [*others, *vocabulary.tokens] if token not in known))
 
 
 def _table(model: Model) -> Mapping[str, int]:

@@ -2,7 +2,7 @@
 
 from lineal.engines.distances import Distance, comparable, distances
 from lineal.engines.parents import Model, full_model
-from lineal.errors import CheckpointError
+from lineal.family.streams import full_weights
 from lineal.family.workshop import Placed, Workshop
 
 
@@ -16,8 +16,5 @@ def measure(workshop: Workshop, before: bytes, after: bytes) -> tuple[Distance, 
 
 
 def _full(placed: Placed) -> Model:
-    if placed.form != "adapter":
-        return full_model(placed.label, placed.checkpoint)
-    if placed.base is None:
-        raise CheckpointError(f"{placed.label}: an adapter whose base is not known here")
-    return full_model(placed.label, placed.base.checkpoint, placed.checkpoint)
+    base = placed.base
+    return full_weights(placed, None if base is None else full_model(base.label, base.checkpoint))

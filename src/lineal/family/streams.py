@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from lineal.checkpoint.identity import Leaf
 from lineal.checkpoint.writer import CheckpointWriter
@@ -67,8 +67,8 @@ def plan_stream(method: Streamed, inputs: Sequence[tuple[Role, Placed]]) -> Stre
     """The engine's plan for a step's inputs: adapters are seen as full weights on the base."""
     base = next((full_model(placed.label, placed.checkpoint) for role, placed in inputs if role == "base"), None)
     if isinstance(method, MergeRecipe):
-        return plan_recipe(method, [_full(placed, base) for _, placed in inputs])
-    models = [_full(placed, base) for role, placed in inputs if role != "base"]
+        return plan_recipe(method, [full_weights(placed, base) for _, placed in inputs])
+    models = [full_weights(placed, base) for role, placed in inputs if role != "base"]
     codes = next((model for model in models if model.is_codes), None)
     if method.kind != "merge" and codes is not None:
         raise CheckpointError(f"{codes.name}: {codes.folder} holds scaled float8 codes, which only merges take")
@@ -115,10 +115,13 @@ def _role(method: StreamingMethod, parent: Placed) -> Role:
     return "adapter" if method.kind == "merge" and parent.form == "adapter" else "parent"
 
 
-def _full(placed: Placed, base: Model | None) -> Model:
+def full_weights(placed: Placed, base: Model | None) -> Model:
+    """The model as full weights; base: what an adapter stands on."""
     if placed.form != "adapter":
         return full_model(placed.label, placed.checkpoint)
-    return full_model(placed.label, cast(Model, base).checkpoint, placed.checkpoint)
+    if base is None:
+        raise CheckpointError(f"{placed.label}: an adapter whose base is not known here")
+    return full_model(placed.label, base.checkpoint, placed.checkpoint)
 
 
 def _check_ground(method: str, adapter: Placed, ground: Placed | None) -> None:

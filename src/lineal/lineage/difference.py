@@ -1,15 +1,13 @@
 """How two models differ by their hashes alone: no weight is read."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import final
 
 from lineal.checkpoint.identity import Leaf
+from lineal.checkpoint.tensor_names import BLOCK
 from lineal.lineage.registry import Registry
-
-_BLOCK = re.compile(r"(?:.+\.)?(?:layers|h|blocks|blk)\.(?P<number>\d+)\..+")
 
 
 @final
@@ -35,7 +33,7 @@ class TensorChange:
 
     @property
     def block(self) -> int | None:
-        match = _BLOCK.fullmatch(self.name)
+        match = BLOCK.fullmatch(self.name)
         return int(match["number"]) if match else None
 
 
