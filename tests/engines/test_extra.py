@@ -1,5 +1,6 @@
 """The optional installation."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -31,3 +32,12 @@ def test_methods_documents_and_courses_need_no_torch():
     modules = "lineal.methods.finetune, lineal.engines.blocks, lineal.engines.extra"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_garbage_is_collected_again_where_torch_works() -> None:
+    gc.disable()
+    try:
+        require_training("fine-tuning")
+        assert gc.isenabled()
+    finally:
+        gc.enable()

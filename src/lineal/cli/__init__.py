@@ -1,5 +1,6 @@
 """The command line: a verb a file; each parses, calls one public function and prints."""
 
+import gc
 import signal
 
 
@@ -7,6 +8,8 @@ def main() -> int:
     """The `lineal` command."""
     # nothing is under way while the command line itself is loaded: Ctrl-C just ends it, without a traceback
     _ = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # a sixth of a command's start went by in looking for garbage among modules; what needs torch looks again
+    gc.disable()
     from lineal.cli.entry import main as run_command
 
     return run_command()
