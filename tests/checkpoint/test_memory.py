@@ -12,7 +12,7 @@ from lineal.checkpoint import hashing
 from lineal.checkpoint.hashing import hash_file, hash_folder, recall_checkpoint
 from lineal.checkpoint.memory import HashMemory
 from lineal.checkpoint.reader import open_checkpoint
-from tests.builders import make_checkpoint, random_tensors
+from tests.builders import make_checkpoint, make_tokenizer, random_tensors
 
 HASHES = {"a": "00ff"}
 
@@ -118,6 +118,23 @@ def test_hashing_a_remembered_folder_reads_no_weights(memory: HashMemory, tmp_pa
     assert hash_folder(folder, memory=memory, bytes_read=counts.append) == first
     assert recall_checkpoint(open_checkpoint(folder), memory) == first
     assert counts == []
+
+
+def test_a_remembered_folder_is_known_by_its_headers_and_configs(
+    memory: HashMemory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_checkpoint(tmp_path / "model", random_tensors(1, {"a": (64, 64)}))
+    make_tokenizer(folder, {"x": 0})
+    (folder / "README.md").write_text("of a model")
+    for path in folder.iterdir():
+        age(path)
+    first = hash_folder(folder, memory=memory)
+    with monkeypatch.context() as patched:
+        patched.setattr(hashing, "read_exactly", None)  # of weights
+        patched.setattr(hashing, "WINDOW_BYTES", None)  # of other files
+        assert hash_folder(folder, memory=memory) == first
+    (folder / "tokenizer.json").write_text("{}")
+    assert hash_folder(folder, memory=memory).manifest.package != first.manifest.package
 
 
 def test_verification_without_memory_finds_a_change_that_memory_cannot_see(memory: HashMemory, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -12,7 +12,7 @@ from blake3 import blake3
 from lineal.checkpoint.gguf_metadata import gguf_package
 from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
 from lineal.checkpoint.memory import HashMemory
-from lineal.checkpoint.package import content_hash, folder_files, licence_hash, package_paths
+from lineal.checkpoint.package import CONFIGS, content_hash, folder_files, licence_hash, package_paths
 from lineal.checkpoint.reader import Checkpoint, open_checkpoint, read_exactly
 from lineal.checkpoint.safetensors_header import TensorSpec
 
@@ -61,26 +61,34 @@ def hash_checkpoint(
     checkpoint.require_weights()
     folder = checkpoint.folder
     data_hashes = dict(known or {})
-    for name in checkpoint.weight_files:
-        specs = [s for s in checkpoint.values() if s.path == folder / name and s.name not in data_hashes]
-        data_hashes.update(_file_data_hashes(folder / name, specs, memory, threads, bytes_read))
+    unknown = _by_file(spec for spec in checkpoint.values() if spec.name not in data_hashes)
+    for path, specs in list(unknown.items()):
+        recalled: dict[str, Any] = (memory.recall(path) if memory else None) or {}
+        if all(spec.name in recalled for spec in specs):
+            data_hashes.update({spec.name: bytes.fromhex(recalled[spec.name]) for spec in unknown.pop(path)})
+    data_hashes.update(_read_data_hashes(unknown, memory, threads, bytes_read))
     leaves = (leaf_of(spec, data_hashes[spec.name]) for spec in checkpoint.values())
+    files = hash_files(checkpoint, memory)
     licence = None if checkpoint.lone else licence_hash(folder)
-    return FolderHashes(manifest_of(leaves, _package(checkpoint)), hash_files(checkpoint), licence)
+    return FolderHashes(manifest_of(leaves, _package(checkpoint, files)), files, licence)
 
 
-def _package(checkpoint: Checkpoint) -> dict[str, bytes]:
-    """What gives the tensors meaning: a GGUF's metadata, else the files beside them."""
+def _package(checkpoint: Checkpoint, files: Mapping[str, FileHash]) -> dict[str, bytes]:
+    """What gives the tensors meaning: a GGUF's metadata, else the files beside them, of which most are hashed whole."""
     if checkpoint.form == "gguf":
         return gguf_package(checkpoint.metadata)
-    return {path: content_hash(checkpoint.folder, path) for path in package_paths(checkpoint.folder)}
+    otherwise = {*CONFIGS, *checkpoint.weight_files}
+    return {
+        path: content_hash(checkpoint.folder, path) if path in otherwise else files[path].digest
+        for path in package_paths(checkpoint.folder)
+    }
 
 
 def leaf_of(spec: TensorSpec, data_hash: bytes) -> Leaf:
     return Leaf(spec.name, spec.dtype, spec.shape, spec.byte_length, data_hash)
 
 
-def hash_files(checkpoint: Checkpoint) -> dict[str, FileHash]:
+def hash_files(checkpoint: Checkpoint, memory: HashMemory | None = None) -> dict[str, FileHash]:
     """Every file of the model but lineal.json, by POSIX path: weight files outside their tensors, the others whole."""
     folder = checkpoint.folder
     found = [folder / name for name in checkpoint.weight_files] if checkpoint.lone else folder_files(folder)
@@ -90,7 +98,7 @@ def hash_files(checkpoint: Checkpoint) -> dict[str, FileHash]:
         if name in checkpoint.weight_files:
             hashed[name] = _hash_around(folder / name, [s for s in checkpoint.values() if s.path == folder / name])
         elif name != LINEAL_JSON:
-            hashed[name] = FileHash((folder / name).stat().st_size, hash_file(folder / name))
+            hashed[name] = FileHash((folder / name).stat().st_size, hash_file(folder / name, memory))
     return hashed
 
 
@@ -102,7 +110,7 @@ def recall_checkpoint(checkpoint: Checkpoint, memory: HashMemory) -> FolderHashe
         if recalled is None:
             return None
         known.update({tensor: bytes.fromhex(digest) for tensor, digest in recalled.items()})
-    return hash_checkpoint(checkpoint, known=known) if known.keys() >= checkpoint.keys() else None
+    return hash_checkpoint(checkpoint, known=known, memory=memory) if known.keys() >= checkpoint.keys() else None
 
 
 def hash_file(path: Path, memory: HashMemory | None = None) -> bytes:
@@ -123,11 +131,8 @@ def hash_file(path: Path, memory: HashMemory | None = None) -> bytes:
 def hash_tensors(
     specs: Iterable[TensorSpec], *, threads: int | None = None, bytes_read: BytesRead | None = None
 ) -> dict[str, bytes]:
-    """The data hash of each tensor, a tensor a thread, the largest first."""
-    ordered = sorted(specs, key=lambda spec: -spec.byte_length)
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        digests = pool.map(lambda spec: _hash_tensor(spec, bytes_read), ordered)
-        return {spec.name: digest for spec, digest in zip(ordered, digests, strict=True)}
+    """The data hash of each tensor."""
+    return _read_data_hashes(_by_file(specs), None, threads, bytes_read)
 
 
 def _hash_tensor(spec: TensorSpec, bytes_read: BytesRead | None) -> bytes:
@@ -146,19 +151,41 @@ def _hash_tensor(spec: TensorSpec, bytes_read: BytesRead | None) -> bytes:
     return digest.digest()
 
 
-def _file_data_hashes(
-    path: Path, specs: list[TensorSpec], memory: HashMemory | None, threads: int | None, bytes_read: BytesRead | None
+def _by_file(specs: Iterable[TensorSpec]) -> dict[Path, list[TensorSpec]]:
+    files: dict[Path, list[TensorSpec]] = {}
+    for spec in specs:
+        files.setdefault(spec.path, []).append(spec)
+    return files
+
+
+def _read_data_hashes(
+    files: Mapping[Path, list[TensorSpec]],
+    memory: HashMemory | None,
+    threads: int | None,
+    bytes_read: BytesRead | None,
 ) -> dict[str, bytes]:
-    if not specs:
-        return {}
-    recalled: dict[str, Any] | None = memory.recall(path) if memory else None
-    if recalled is not None and all(spec.name in recalled for spec in specs):
-        return {spec.name: bytes.fromhex(recalled[spec.name]) for spec in specs}
-    before = os.stat(path)
-    hashes = hash_tensors(specs, threads=threads, bytes_read=bytes_read)
-    if memory:
-        memory.remember(path, before, {name: digest.hex() for name, digest in hashes.items()})
-    return hashes
+    """No thread waits at the end of a file; each file is remembered as soon as all of it is hashed."""
+    found: dict[str, bytes] = {}
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        begun = [(path, os.stat(path), _begin(pool, specs, bytes_read)) for path, specs in files.items()]
+        try:
+            for path, before, digests in begun:
+                hashes = {name: digest.result() for name, digest in digests.items()}
+                found.update(hashes)
+                if memory:
+                    memory.remember(path, before, {name: digest.hex() for name, digest in hashes.items()})
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return found
+
+
+def _begin(
+    pool: ThreadPoolExecutor, specs: Iterable[TensorSpec], bytes_read: BytesRead | None
+) -> dict[str, Future[bytes]]:
+    """The data hash of each tensor, a tensor a thread, the largest first."""
+    ordered = sorted(specs, key=lambda spec: -spec.byte_length)
+    return {spec.name: pool.submit(_hash_tensor, spec, bytes_read) for spec in ordered}
 
 
 def _hash_around(path: Path, specs: Iterable[TensorSpec]) -> FileHash:
