@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lineal.lineage.registry import Registry
+from tests.builders import make_checkpoint, random_tensors
 from tests.cli.conftest import Command, Run
 from tests.lineage.families import ROOT, add_family, digest, step
 
@@ -57,13 +59,29 @@ def test_why_is_told_in_sentences(registry: Registry, run: Run) -> None:
     assert [reason["label"] for reason in json.loads(run("why", "both", "--json")[1])][-1] == "both"
 
 
+def test_what_changed_is_told_by_blocks_and_roles(lineal: Command, tmp_path: Path) -> None:
+    shapes = {f"model.layers.{i}.{role}.weight": (4,) for i in range(3) for role in ("mlp.up_proj", "norm")}
+    tensors = random_tensors(1, {**shapes, "model.norm.weight": (4,)}, np.float32)
+    changed = {name: -tensor if "0.mlp" in name or "1.mlp" in name else tensor for name, tensor in tensors.items()}
+    for name, held in (("before", tensors), ("after", changed)):
+        make_checkpoint(tmp_path / name, held)
+        assert lineal("add", f"./{name}").code == 0
+    told = lineal("diff", "before", "after").out.splitlines()
+    assert told == ["outside blocks: 1 same", "blocks 0-1: 1 changed (mlp.up_proj), 1 same", "block 2: 2 same"]
+    found = json.loads(lineal("diff", "before", "after", "--json").out)["tensors"]
+    assert {(t["block"], t["role"]) for t in found if t["change"] == "changed"} == {
+        (0, "mlp.up_proj"),
+        (1, "mlp.up_proj"),
+    }
+
+
 def test_models_on_disk_are_compared_blamed_and_found(lineal: Command, tmp_path: Path) -> None:
     assert lineal("add", "./a", "./b").code == 0
     assert lineal("merge", "./a", "./b", "--method", "linear", "--out", "mean").code == 0
     same = lineal("diff", "a", "a")
     assert (same.code, same.out) == (0, "the weights are the same\n")
     differ = lineal("diff", "a", "mean")
-    assert (differ.code, differ.out) == (1, "outside blocks: 2 changed\n")
+    assert (differ.code, differ.out) == (1, "outside blocks: 2 changed (model.embed_tokens, model.norm)\n")
     assert differ.err == "lineal: a and mean differ\n"
     tensors = json.loads(lineal("diff", "a", "b", "--json").out)["tensors"]
     assert {tensor["change"] for tensor in tensors} == {"changed"}

@@ -1,5 +1,6 @@
 """lineal diff: how two models differ, by their hashes or by their weights."""
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,14 +9,14 @@ from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption
 
 if TYPE_CHECKING:
     from lineal.derivation.canonical import Json
-    from lineal.lineage.difference import Change, Difference, TensorChange
+    from lineal.lineage.difference import Difference, TensorChange
 
 EXAMPLES = """
 Exit code 0: nothing differs; 1: something does.
 
 Examples:
 
-  lineal diff base code          which tensors changed, by block
+  lineal diff base code          which tensors changed, by block and role
 
   lineal diff base code --json   every tensor with its hashes
 
@@ -73,28 +74,36 @@ def _measure(before: str, after: str, threads: int | None, registry: str | None,
 
 
 def _lines(found: "Difference") -> list[str]:
-    """The weights, by block; then each file beside them that changed."""
-    from lineal.lineage.difference import Change
-
+    """The weights, by runs of blocks in which the same changed; then each file beside them that changed."""
     if found.same_weights:
         lines = ["the weights are the same"]
     else:
-        blocks = {tensor.block: None for tensor in found.tensors}
-        known = sorted(block for block in blocks if block is not None)
-        order = [*([None] if None in blocks else []), *known]
-        lines = [_block(block, [t for t in found.tensors if t.block == block], Change.SAME) for block in order]
+        changes: dict[int | None, list[tuple[str, str]]] = {}
+        for tensor in found.tensors:
+            changes.setdefault(tensor.block, []).append((tensor.role, tensor.change.value))
+        order = sorted(changes, key=lambda block: -1 if block is None else block)
+        runs = groupby(order, key=lambda block: (block is None, changes[block]))
+        lines = [f"{_title(list(run))}: {_summary(changed)}" for (_, changed), run in runs]
     return [*lines, *(f"{path}: {change.value}" for path, change in found.package.items())]
 
 
-def _block(block: int | None, tensors: "list[TensorChange]", same: "Change") -> str:
-    counts: dict[str, int] = {}
-    for tensor in tensors:
-        counts[tensor.change.value] = counts.get(tensor.change.value, 0) + 1
-    title = "outside blocks" if block is None else f"block {block}"
-    changed = [tensor for tensor in tensors if tensor.change is not same]
-    if len(changed) == 1:
-        return f"{title}: {changed[0].name} {changed[0].change.value}, {len(tensors) - 1} same"
-    return f"{title}: {', '.join(f'{count} {change}' for change, count in sorted(counts.items()))}"
+def _title(run: list[int | None]) -> str:
+    first, last = run[0], run[-1]
+    if first is None:
+        return "outside blocks"
+    return f"block {first}" if first == last else f"blocks {first}-{last}"
+
+
+def _summary(changes: list[tuple[str, str]]) -> str:
+    """How many changed in each way, and which; of those that stayed the same, how many."""
+    from lineal.lineage.names import listed
+
+    roles: dict[str, list[str]] = {}
+    for role, change in changes:
+        roles.setdefault(change, []).append(role)
+    same = len(roles.pop("same", ()))
+    told = [f"{len(names)} {change} ({listed(names)})" for change, names in sorted(roles.items())]
+    return ", ".join([*told, *([f"{same} same"] if same else [])])
 
 
 def _json(found: "Difference") -> "dict[str, Json]":
@@ -112,6 +121,7 @@ def _json(found: "Difference") -> "dict[str, Json]":
             {
                 "name": tensor.name,
                 "block": tensor.block,
+                "role": tensor.role,
                 "change": tensor.change.value,
                 "before": side(tensor, "before"),
                 "after": side(tensor, "after"),

@@ -36,6 +36,12 @@ class TensorChange:
         match = BLOCK.fullmatch(self.name)
         return int(match["number"]) if match else None
 
+    @property
+    def role(self) -> str:
+        """The name inside its block, where it is in one, without what every weight's ends in."""
+        match = BLOCK.fullmatch(self.name)
+        return (match["after"].removeprefix(".") if match else self.name).removesuffix(".weight")
+
 
 @final
 @dataclass(frozen=True)
