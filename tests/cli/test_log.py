@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from lineal.lineage import ancestry
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.records import Name
 from lineal.lineage.registry import Registry
@@ -35,6 +36,28 @@ def test_depth_limits_how_far_back_the_tree_goes(registry: Registry, run: Run):
     _ = add_family(registry)
     _, out, _ = run("log", "q4", "--depth", "1")
     assert [line.split()[0 if i == 0 else 1] for i, line in enumerate(out.splitlines())] == ["both", "q4"]
+
+
+def test_the_tree_goes_down_on_request(registry: Registry, run: Run):
+    hashes = add_family(registry)
+
+    def shown(*words: str) -> list[str]:
+        return [node["label"] for node in json.loads(run("log", *words, "--json")[1])["models"]]
+
+    assert shown("code", "--down", "--depth", "0") == ["code"]
+    everything = {"code"} | {registry.label(model) for model in ancestry.descendants(registry, hashes["code"])}
+    assert set(shown("code", "--down")) == everything
+    children = [registry.label(model) for model in ancestry.children(registry, hashes["code"])]
+    assert set(shown("code", "--down", "--depth", "1")) == {"code", *children}
+    assert run("log", "code", "--down")[1].splitlines()[0].startswith("code ")
+
+
+def test_more_than_a_screen_below_is_refused_with_what_narrows_it(registry: Registry, run: Run):
+    _ = registry.record_all(step(digest(str(i)), digest("root")) for i in range(2001))
+    registry.set_name(Name("great", "root", digest("root")))
+    code, out, err = run("log", "root", "--down")
+    assert (code, out) == (2, "")
+    assert err == "lineal: 2,002 models to show: --depth narrows, lineal descendants lists\n"
 
 
 def test_a_family_is_shown_alone_and_an_unknown_one_is_refused(registry: Registry, run: Run):

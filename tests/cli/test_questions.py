@@ -174,3 +174,11 @@ def test_a_registry_that_is_not_there_is_not_made(lineal: Command, tmp_path: Pat
     assert (answer.code, answer.out) == (3, "")
     assert answer.err.startswith("lineal: no registry at nowhere/registry.db")
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_registry_that_is_asked_for_and_not_there_is_not_made_by_verify(lineal: Command, tmp_path: Path) -> None:
+    assert lineal("merge", "./a", "./b", "--method", "linear", "--out", "mean").code == 0
+    answer = lineal("verify", "./mean", "--registry", "mistyped.db")
+    assert (answer.code, answer.out) == (3, "")
+    assert answer.err.startswith("lineal: no registry at mistyped.db")
+    assert not (tmp_path / "mistyped.db").exists()

@@ -24,6 +24,8 @@ Examples:
 
   lineal log both --depth 1     only its parents
 
+  lineal log base --down        what was made from it
+
   lineal log --family demo --svg family.svg
 """
 
@@ -35,8 +37,11 @@ def log(
         bool, typer.Option("--all", help="Every way in which a model was made, not only the one recorded first.")
     ] = False,
     depth: Annotated[
-        int | None, typer.Option("--depth", min=0, help="How many generations to go back from the models asked for.")
+        int | None, typer.Option("--depth", min=0, help="How many generations to go from the models asked for.")
     ] = None,
+    down: Annotated[
+        bool, typer.Option("--down", help="What was made from the models, not what they go back to.")
+    ] = False,
     svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Also write the tree as a picture.")] = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
@@ -50,7 +55,10 @@ def log(
     from lineal.lineage.registry import Registry
 
     with Registry.open_existing(locate(registry)) as opened:
-        graph = family_graph(opened, _asked_for(opened, models or [], family), depth, every_step)
+        asked = _asked_for(opened, models or [], family)
+        if down:
+            asked, depth = _below(opened, asked, depth), 0
+        graph = family_graph(opened, asked, depth, every_step)
     if svg is not None:
         from lineal.lineage.picture import draw
 
@@ -64,6 +72,16 @@ def log(
         from lineal.cli.family_tree import print_graph
 
         print_graph(graph)
+
+
+def _below(registry: "Registry", models: list[bytes], depth: int | None) -> list[bytes]:
+    from lineal.errors import UsageError
+    from lineal.lineage.ancestry import generations_down
+
+    below = list(generations_down(registry, models, depth))
+    if len(below) > MOST_UNASKED:
+        raise UsageError(f"{len(below):,} models to show: --depth narrows, lineal descendants lists")
+    return below
 
 
 def _asked_for(registry: "Registry", models: list[str], family: str | None) -> list[bytes]:

@@ -38,6 +38,18 @@ def children(registry: Registry, model: bytes) -> tuple[bytes, ...]:
         return tuple(edges.neighbours(connection, models.key(connection, model), DOWN))
 
 
+def generations_down(registry: Registry, of: Sequence[bytes], depth: int | None = None) -> tuple[bytes, ...]:
+    """These models and what was made from them in so many generations, or in any, the nearest first."""
+    with registry.reading() as connection:
+        found = dict.fromkeys(models.keys(connection, of).values())
+        generation = list(found)
+        while generation and depth != 0:
+            generation = [child for child in edges.made_from(connection, generation) if child not in found]
+            found |= dict.fromkeys(generation)
+            depth = None if depth is None else depth - 1
+        return _hashes(connection, list(found))
+
+
 def roots(registry: Registry, of: bytes | None = None) -> tuple[bytes, ...]:
     """The models that were made from no other: all of them, or those that one model goes back to."""
     with registry.reading() as connection:

@@ -64,6 +64,15 @@ def with_children(connection: Connection, candidates: Iterable[int]) -> set[int]
     return {row[0] for row in rows_for(connection, query, candidates)}
 
 
+def made_from(connection: Connection, parents: Iterable[int]) -> list[int]:
+    """The models one edge below these, by step."""
+    query = """
+        SELECT child_id, min(step_id) FROM step_input WHERE model_id IN :values AND child_id IS NOT NULL
+        GROUP BY child_id ORDER BY min(step_id)
+    """
+    return list(dict.fromkeys(row[0] for row in rows_for(connection, query, parents)))
+
+
 def leads_up(connection: Connection, starts: Iterable[int], goal: int) -> bool:
     """Whether the goal is one of the starts or an ancestor of one."""
     query = text("""
