@@ -1,6 +1,11 @@
 """The verbs, in the order in which a newcomer meets them."""
 
+from itertools import chain
+from types import ModuleType
+from typing import Any, final
+
 import typer
+from typer.core import TyperGroup
 
 from lineal.cli import (
     add,
@@ -38,8 +43,40 @@ from lineal.cli import (
     why,
 )
 
+METHOD_OPTIONS = {"ignore_unknown_options": True}
+"""For verbs whose options depend on a method: what is unknown here, the method must know."""
+
+_DERIVING = (merge, prune, quantize, finetune, distill)
+_SECTIONS = {
+    "Derive": (run, *_DERIVING, methods),
+    "Try": (evaluate, generate),
+    "Name": (add, tag, promote),
+    "Ask": (log, show, why, ancestors, descendants, common, path, roots, leaves, diff, blame, find, bisect),
+    "Trust": (verify, taint, tainted, clear, journal, check, prove, check_proof),
+}
+_NAMES = {evaluate: "eval"}
+"""Of verbs that are also words of Python's."""
+
+
+@final
+class _Sections(TyperGroup):
+    """Commands under headings, in the order in which a newcomer meets them."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        width = formatter.width - 6 - max(map(len, self.commands))
+        for section, verbs in _SECTIONS.items():
+            with formatter.section(section):
+                named = [(verb, self.commands[verb]) for verb in map(_name, verbs)]
+                formatter.write_dl([(name, command.get_short_help_str(width)) for name, command in named])
+
+
+def _name(verb: ModuleType) -> str:
+    return _NAMES.get(verb, verb.__name__.rpartition(".")[2].replace("_", "-"))
+
+
 app = typer.Typer(
     name="lineal",
+    cls=_Sections,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -47,39 +84,7 @@ app = typer.Typer(
     help="Derives models from models, and knows where every one of them came from.",
 )
 
-METHOD_OPTIONS = {"ignore_unknown_options": True}
-"""For verbs whose options depend on a method: what is unknown here, the method must know."""
-
-app.command(epilog=run.EXAMPLES)(run.run)
-app.command(epilog=merge.EXAMPLES, context_settings=METHOD_OPTIONS)(merge.merge)
-app.command(epilog=prune.EXAMPLES, context_settings=METHOD_OPTIONS)(prune.prune)
-app.command(epilog=quantize.EXAMPLES, context_settings=METHOD_OPTIONS)(quantize.quantize)
-app.command(epilog=finetune.EXAMPLES, context_settings=METHOD_OPTIONS)(finetune.finetune)
-app.command(epilog=distill.EXAMPLES, context_settings=METHOD_OPTIONS)(distill.distill)
-app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
-app.command(epilog=generate.EXAMPLES)(generate.generate)
-app.command(epilog=add.EXAMPLES)(add.add)
-app.command(epilog=tag.EXAMPLES)(tag.tag)
-app.command(epilog=promote.EXAMPLES)(promote.promote)
-app.command(epilog=log.EXAMPLES)(log.log)
-app.command(epilog=show.EXAMPLES)(show.show)
-app.command(epilog=why.EXAMPLES)(why.why)
-app.command(epilog=ancestors.EXAMPLES)(ancestors.ancestors)
-app.command(epilog=descendants.EXAMPLES)(descendants.descendants)
-app.command(epilog=common.EXAMPLES)(common.common)
-app.command(epilog=path.EXAMPLES)(path.path)
-app.command(epilog=roots.EXAMPLES)(roots.roots)
-app.command(epilog=leaves.EXAMPLES)(leaves.leaves)
-app.command(epilog=diff.EXAMPLES)(diff.diff)
-app.command(epilog=blame.EXAMPLES)(blame.blame)
-app.command(epilog=find.EXAMPLES)(find.find)
-app.command(epilog=bisect.EXAMPLES)(bisect.bisect)
-app.command(epilog=verify.EXAMPLES)(verify.verify)
-app.command(epilog=taint.EXAMPLES)(taint.taint)
-app.command(epilog=tainted.EXAMPLES)(tainted.tainted)
-app.command(epilog=clear.EXAMPLES)(clear.clear)
-app.command(epilog=journal.EXAMPLES)(journal.journal)
-app.command(epilog=check.EXAMPLES)(check.check)
-app.command(epilog=prove.EXAMPLES)(prove.prove)
-app.command("check-proof", epilog=check_proof.EXAMPLES)(check_proof.check_proof)
-app.command(epilog=methods.EXAMPLES)(methods.methods)
+for _verb in chain.from_iterable(_SECTIONS.values()):
+    _settings = METHOD_OPTIONS if _verb in _DERIVING else None
+    _function = getattr(_verb, _verb.__name__.rpartition(".")[2])
+    _ = app.command(_name(_verb), epilog=_verb.EXAMPLES, context_settings=_settings)(_function)
