@@ -12,7 +12,8 @@
     taint         a model that must not be used, why and who says so, until it is cleared
     journal       every change of a name or version since the journal began, each bound to those before it by a hash
 
-Words in braces are the database's (sqlite.py, postgres.py). A migration that has been released is never edited: add another.
+Words in braces are the database's (sqlite.py, postgres.py). A migration that has been released is never edited: add
+another.
 """
 
 from sqlalchemy import Connection, inspect, text
