@@ -11,7 +11,7 @@ RegistryOption: TypeAlias = Annotated[
         "--registry",
         envvar="LINEAL_REGISTRY",
         metavar="PLACE",
-        help="A file or postgresql:// URL; default: the nearest .lineal/registry.db upward, else ~/.lineal/registry.db.",
+        help="A file or a postgresql:// URL; default: the nearest .lineal/registry.db upward, else in ~/.lineal.",
     ),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
