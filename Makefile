@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := build/peers
 
-.PHONY: setup demo test test-faults test-peers lint bench-merge bench-lineage clean help
+.PHONY: setup postgres demo test test-faults test-peers lint bench-merge bench-lineage clean help
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -18,8 +18,19 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) \
 		"$$(grep '^torch==' constraints.txt)"
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,postgres,dev]'
 	@touch $@
+
+postgres: ## PostgreSQL's server from Debian's packages, where that is allowed; tests of it are skipped without
+	@if ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null; then \
+		echo "PostgreSQL is here"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } \
+			|| echo "PostgreSQL cannot be installed: its tests will be skipped"; \
+	else \
+		echo "PostgreSQL is not here, and installing it needs root and apt-get: its tests will be skipped"; \
+	fi
 
 demo: $(READY) ## A family of models from one file: train, fine-tune, merge, evaluate, verify, draw
 	$(BIN)/python examples/demo/demo.py

@@ -48,30 +48,36 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=1_000_000, help="how many; 1,000,000")
-    parser.add_argument("--out", type=Path, default=_HERE / "LINEAGE.md", help="the page to write; LINEAGE.md")
+    parser.add_argument("--registry", metavar="URL", help="an empty PostgreSQL database; an SQLite file of its own")
+    parser.add_argument("--out", type=Path, help="the page to write; LINEAGE.md, or LINEAGE-POSTGRESQL.md")
     parser.add_argument("--work", type=Path, default=_HERE / "work" / "lineage", help="where the registry is made")
     arguments = parser.parse_args()
     shutil.rmtree(arguments.work, ignore_errors=True)
     arguments.work.mkdir(parents=True)
     load = os.getloadavg()[0]
-    rows = list(_measured(arguments.work / "registry.db", arguments.models))
-    arguments.out.write_text(_page(rows, arguments.models, load))
-    print(arguments.out.read_text())
+    rows = list(_measured(arguments.registry or arguments.work / "registry.db", arguments.models))
+    out = arguments.out or _HERE / ("LINEAGE-POSTGRESQL.md" if arguments.registry else "LINEAGE.md")
+    out.write_text(_page(rows, arguments.models, load, "PostgreSQL" if arguments.registry else "SQLite"))
+    print(out.read_text())
     shutil.rmtree(arguments.work)
 
 
-def _measured(place: Path, count: int) -> Iterator[Row]:
+def _measured(place: str | Path, count: int) -> Iterator[Row]:
     parents, draws = _graph(count), random.Random(1)
     with Registry.open(place) as registry:
+        if ancestry.roots(registry):
+            sys.exit(f"{registry.place} is not empty")
+        empty = _size(registry)
         seconds = _timed(lambda: _add(registry, count))
         yield Row("models added, a second", f"{count / seconds:,.0f}", "20,000")
-        yield Row("bytes a model without tensors", f"{_size(place) / count:,.0f}", "1,024")
+        yield Row("bytes a model without tensors", f"{(_size(registry) - empty) / count:,.0f}", "1,024")
         edges = sum(map(len, parents))
-        before = _size(place)
+        before = _size(registry)
         seconds = _timed(lambda: _record(registry, parents))
         yield Row("steps recorded, a second", f"{count / seconds:,.0f}", "")
-        yield Row("bytes a step", f"{(_size(place) - before) / count:,.0f}", "")
+        yield Row("bytes a step", f"{(_size(registry) - before) / count:,.0f}", "")
         yield Row("edges", f"{edges:,}", "")
+        _settle(registry)
         asked = [_hash(draws.randrange(count)) for _ in range(_ASKED)]
         in_families = [_hash(draws.randrange(count // _GREAT_FAMILY, count)) for _ in range(_ASKED)]
         yield _percentile("ancestors, p99 ms", [_ms(lambda m=m: ancestry.ancestors(registry, m)) for m in asked], "2")
@@ -87,7 +93,7 @@ def _measured(place: Path, count: int) -> Iterator[Row]:
         found = [_ms(lambda m=m: registry.taints_of(m)) for m in asked]
         yield _percentile("whether a model is tainted, p99 ms", found, "")
         registry.set_name(Name("bench", "one", _hash(count - 1)))
-        yield Row("bytes a tensor reference, equal leaves once", f"{_a_reference(registry, place):.0f}", "40")
+        yield Row("bytes a tensor reference, equal leaves once", f"{_a_reference(registry):.0f}", "40")
     yield _log(place)
 
 
@@ -131,17 +137,17 @@ def _step(number: int, parents: Sequence[int]) -> StepRecord:
     return StepRecord(done, _hash(number), Evidence.RECORDED, {"lineal": "bench"}, 1.0, 1.0)
 
 
-def _a_reference(registry: Registry, place: Path) -> float:
+def _a_reference(registry: Registry) -> float:
     """What a model's mention of a tensor costs that others have, too."""
     leaves = [Leaf(f"model.layers.{i}.weight", "BF16", (64, 64), 8192, i.to_bytes(32, "big")) for i in range(400)]
     models = [ModelRecord(manifest_of(leaves, {"config.json": bytes([255, i]) * 16})) for i in range(200)]
     registry.add_models(models[:1])
-    before = _size(place)
+    before = _size(registry)
     registry.add_models(models[1:])
-    return (_size(place) - before) / (len(leaves) * (len(models) - 1))
+    return (_size(registry) - before) / (len(leaves) * (len(models) - 1))
 
 
-def _log(place: Path) -> Row:
+def _log(place: str | Path) -> Row:
     """Of one model as a process, against the imports that it cannot do without."""
     ours = [sys.executable, "-m", "lineal", "log", "bench:one", "--registry", str(place)]
     base = [sys.executable, "-c", _BASELINE]
@@ -150,12 +156,22 @@ def _log(place: Path) -> Row:
     return Row(f"lineal log of one model, times `{_BASELINE}`", f"{times:.2f}", "1.5")
 
 
-def _size(place: Path) -> int:
-    """The database's file, once everything has been written into it."""
-    connection = sqlite3.connect(place)
+def _size(registry: Registry) -> int:
+    """The bytes of the database, once everything has been written into it."""
+    with registry.reading() as connection:
+        if connection.dialect.name == "postgresql":
+            return connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
+    connection = sqlite3.connect(registry.place)
     _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.close()
-    return place.stat().st_size
+    return Path(registry.place).stat().st_size
+
+
+def _settle(registry: Registry) -> None:
+    """Do at once what PostgreSQL's autovacuum does within a minute of a bulk."""
+    with registry._store.writing() as connection:  # noqa: SLF001  no call of the registry's is for this
+        if connection.dialect.name == "postgresql":
+            _ = connection.exec_driver_sql("ANALYZE")
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -172,12 +188,12 @@ def _percentile(what: str, found: Sequence[float], target: str) -> Row:
     return Row(what, f"{statistics.quantiles(found, n=100)[98]:.2f}", target)
 
 
-def _page(rows: Sequence[Row], count: int, load: float) -> str:
+def _page(rows: Sequence[Row], count: int, load: float, database: str) -> str:
     where = f"{time.strftime('%Y-%m-%d')}, {processor()}, {os.cpu_count()} cores, {platform.system()}"
     parts = [
         "# Benchmarks of the lineage\n\n## `make bench-lineage`\n",
-        f"A generated registry of {count:,} models in SQLite: a tenth descends from one, the others are families of a",
-        f"hundred, each model made from an earlier one of its family, a fifth of them from two. {where},",
+        f"A generated registry of {count:,} models in {database}: a tenth descends from one, the others are families",
+        f"of a hundred, each model made from an earlier one of its family, a fifth of them from two. {where},",
         f"Python {platform.python_version()}, load {load:.1f} at the start.\n",
         "| what | measured | target |\n| - | - | - |",
         *(f"| {row.what} | {row.figure} | {row.target} |" for row in rows),

@@ -26,10 +26,10 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    """The one that commands of a test use."""
-    monkeypatch.setenv("LINEAL_REGISTRY", str(tmp_path / "registry.db"))
-    with Registry.open(tmp_path / "registry.db") as opened:
+def registry(place: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    """The one that commands of a test use, in either database."""
+    monkeypatch.setenv("LINEAL_REGISTRY", place)
+    with Registry.open(place) as opened:
         yield opened
 
 

@@ -149,12 +149,12 @@ def test_a_registry_too_large_to_draw_asks_for_names(registry: Registry, run: Ru
 
 
 @pytest.mark.parametrize("verb", ["log", "show"])
-def test_the_lineage_verbs_import_nothing_that_computes(registry: Registry, verb: str):
+def test_the_lineage_verbs_import_nothing_that_computes(place: str, registry: Registry, verb: str):
     _ = add_family(registry)
     program = f"""
 import sys
 from lineal.cli.entry import main
-main(["{verb}", "both", "--registry", {str(registry.path)!r}])
+main(["{verb}", "both", "--registry", {place!r}])
 print([name for name in ("numpy", "numba", "torch", "transformers") if name in sys.modules], file=sys.stderr)
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -1,7 +1,6 @@
 """Questions on the command line: who comes from whom, why, what differs, what is this."""
 
 import json
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from lineal.lineage.registry import Registry
 from tests.builders import make_checkpoint, random_tensors
 from tests.cli.conftest import Command, Run
+from tests.databases import Database
 from tests.lineage.families import ROOT, add_family, digest, step
 
 RELATIVES = ["ancestors", "descendants", "common", "path", "roots", "leaves"]
@@ -103,30 +103,28 @@ def test_help_has_examples(verb: str, run: Run) -> None:
     assert f"lineal {verb}" in out.split("Examples:")[1]
 
 
-def test_questions_import_nothing_that_computes(registry: Registry) -> None:
+def test_questions_import_nothing_that_computes(place: str, registry: Registry) -> None:
     _ = add_family(registry)
     asked = [["ancestors", "both"], ["path", "base", "both"], ["why", "both"], ["blame", "both"], ["roots"]]
     program = f"""
 import sys
 from lineal.cli.entry import main
 for words in {asked!r}:
-    main([*words, "--registry", {str(registry.path)!r}])
+    main([*words, "--registry", {place!r}])
 print([name for name in ("numpy", "numba", "torch", "transformers") if name in sys.modules], file=sys.stderr)
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert ran.stderr.endswith("[]\n")
 
 
-def test_the_journal_and_its_check(registry: Registry, run: Run) -> None:
+def test_the_journal_and_its_check(database: Database, place: str, registry: Registry, run: Run) -> None:
     hashes = add_family(registry)
     out = run("journal", "both")[1]
     assert out.endswith(f"Z  demo:both is b3:{hashes['both'].hex()[:8]}\n")
     assert json.loads(run("journal", "--limit", "1", "--json")[1])[0]["name"] == "demo:q4"
     assert run("check") == (0, "7 models, 7 steps, 7 journal entries\n", "")
     assert json.loads(run("check", "--json")[1])["faults"] == []
-    with sqlite3.connect(registry.path) as connection:
-        connection.execute("DELETE FROM journal WHERE id = 1")
-    connection.close()
+    _ = database.run(place, "DELETE FROM journal WHERE id = 1")
     code, out, err = run("check")
     assert (code, out.splitlines()[0]) == (1, "journal: entry 1 is missing")
     assert err == "lineal: 1 things in the registry do not hold together\n"

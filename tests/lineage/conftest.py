@@ -1,7 +1,6 @@
-"""A registry of their own for tests that need one."""
+"""A registry of their own for tests that need one, in either database."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -9,6 +8,6 @@ from lineal.lineage.registry import Registry
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
-    with Registry.open(tmp_path / "registry.db") as opened:
+def registry(place: str) -> Iterator[Registry]:
+    with Registry.open(place) as opened:
         yield opened

@@ -14,6 +14,7 @@ from lineal.errors import UsageError
 from lineal.lineage import ancestry
 from lineal.lineage.records import StepRecord
 from lineal.lineage.registry import Registry
+from tests.databases import Database
 from tests.lineage.families import add_family, digest, step
 
 Plain = dict[int, list[int]]
@@ -54,10 +55,14 @@ def plain_depth(parents: Plain, number: int) -> int:
 
 @given(families())
 @settings(max_examples=40)
-def test_every_answer_is_that_of_a_plain_graph(made: list[tuple[int, tuple[int, ...]]]):
+def test_every_answer_is_that_of_a_plain_graph(database: Database, made: list[tuple[int, tuple[int, ...]]]):
     parents = plain_parents(made)
     children: Plain = {number: [c for c, above in parents.items() if number in above] for number in parents}
-    with tempfile.TemporaryDirectory() as folder, Registry.open(Path(folder) / "r.db") as registry:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        database.migrated(Path(folder)) as place,
+        Registry.open(place) as registry,
+    ):
         _ = registry.record_all(step(node(c), *map(node, p), order=i) for i, (c, p) in enumerate(made))
         for number in parents:
             model, above, below = node(number), plain_reach(parents, number), plain_reach(children, number)

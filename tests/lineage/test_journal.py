@@ -1,16 +1,15 @@
 """The journal of names: complete, in order, and broken by any change to what it says."""
 
-import sqlite3
-from pathlib import Path
-
 import pytest
 
 from lineal.derivation.hashes import format_hash
+from lineal.lineage import journal
 from lineal.lineage.check import check
 from lineal.lineage.records import Name
 from lineal.lineage.registry import Registry
 from lineal.lineage.semantic_version import SemanticVersion
 from lineal.lineage.stages import Stage
+from tests.databases import Database
 from tests.lineage.families import add_family, model
 
 V1 = SemanticVersion.parse("1.0.0")
@@ -56,31 +55,45 @@ def test_a_registry_that_was_left_alone_holds_together(registry: Registry) -> No
     ("meddling", "said"),
     [
         ("UPDATE journal SET content = replace(content, 'demo:both', 'demo:mine') WHERE id = 4", "entry 4 does not"),
-        ("UPDATE journal SET entry_hash = randomblob(32) WHERE id = 2", "entry 2 does not follow"),
+        (
+            "UPDATE journal SET entry_hash = (SELECT model_hash FROM model WHERE id = 1) WHERE id = 2",
+            "entry 2 does not follow",
+        ),
         ("DELETE FROM journal WHERE id = 3", "entry 3 is missing"),
         ("UPDATE name SET model_id = 1 WHERE name = 'both'", "demo:both: the journal says b3:"),
         ("DELETE FROM version", "demo:both@1.0.0: the journal says b3:"),
         ("UPDATE version SET stage = 'production'", "demo:both@1.0.0: the journal says b3:"),
-        ("UPDATE tensor SET data_hash = randomblob(32) WHERE id = 1", "do not give its hash: it is damaged"),
+        (
+            "UPDATE tensor SET data_hash = (SELECT model_hash FROM model WHERE id = 1) WHERE id = 1",
+            "do not give its hash: it is damaged",
+        ),
         ("UPDATE step SET options = '{\"density\":0.3}' WHERE method = 'ties'", "does not give its derivation id"),
-        ("PRAGMA foreign_keys = OFF; DELETE FROM environment", "refers to something that environment does not hold"),
+        ("DELETE FROM environment", "refers to something that environment does not hold"),
     ],
 )
-def test_what_was_changed_behind_its_back_is_named(registry: Registry, meddling: str, said: str) -> None:
+def test_what_was_changed_behind_its_back_is_named(
+    database: Database, place: str, registry: Registry, meddling: str, said: str
+) -> None:
     add_family(registry)
     registry.add_version("both", V1)
-    with sqlite3.connect(registry.path) as connection:
-        connection.executescript(meddling)
-    connection.close()
+    database.run(place, database.unchecked, meddling)
     faults = check(registry).faults
     assert any(said in fault for fault in faults), faults
 
 
-def test_a_journal_begins_where_an_older_registry_ends(tmp_path: Path, registry: Registry) -> None:
+def test_a_change_that_fails_leaves_no_gap_in_the_journal(registry: Registry) -> None:
+    _ = add_family(registry)
+    with pytest.raises(RuntimeError), registry._store.writing() as connection:
+        journal.append(connection, {"change": "name", "name": "demo:gone"})
+        raise RuntimeError
+    name(registry, "both", "newer")
+    assert [entry.number for entry in registry.journal(limit=2)] == [8, 7]
+    assert check(registry).faults == ()
+
+
+def test_a_journal_begins_where_an_older_registry_ends(database: Database, place: str, registry: Registry) -> None:
     add_family(registry)
-    with sqlite3.connect(registry.path) as connection:
-        connection.execute("DELETE FROM journal")
-    connection.close()
+    database.run(place, "DELETE FROM journal")
     assert check(registry).faults == ()
     name(registry, "both", "newer")
     assert [entry.change["name"] for entry in registry.journal()] == ["demo:both"]

@@ -10,6 +10,7 @@ from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
 from lineal.errors import DerivationError, RegistryError, UsageError
 from lineal.lineage.records import ModelRecord
 from lineal.lineage.registry import Registry
+from tests.databases import Database
 from tests.lineage.families import digest, hash_of, model, step
 
 
@@ -93,10 +94,9 @@ def test_a_manifest_with_a_tensor_twice_or_out_of_order_is_refused():
             _ = ModelRecord(Manifest(leaves, {}))
 
 
-def test_a_manifest_that_was_tampered_with_is_refused(registry: Registry):
+def test_a_manifest_that_was_tampered_with_is_refused(database: Database, place: str, registry: Registry):
     model_hash = registry.add_model(layered("a", "a"))
-    with registry.reading() as connection:
-        _ = connection.execute(text("UPDATE tensor_spec SET dtype = 'F16' WHERE name = 'layer.3'"))
+    _ = database.run(place, "UPDATE tensor_spec SET dtype = 'F16' WHERE name = 'layer.3'")
     with pytest.raises(RegistryError, match="do not give its hash: it is damaged"):
         _ = registry.manifest(model_hash)
 
@@ -108,6 +108,20 @@ def test_a_model_lies_in_several_places_and_a_place_holds_one_model(registry: Re
     second = registry.add_model(model("b"), tmp_path / "y")
     assert registry.locations(first) == (tmp_path / "x",)
     assert registry.locations(second) == (tmp_path / "y",)
+
+
+def test_places_are_sorted_by_their_bytes(registry: Registry, tmp_path: Path):
+    for name in ("b", "_", "a", "B", "\u00e9", "A.1", "A-1"):
+        model_hash = registry.add_model(model("a"), tmp_path / name)
+    known = [os.fsencode(place) for place in registry.locations(model_hash)]
+    assert known == sorted(known)
+
+
+def test_a_model_may_come_twice_in_one_call_and_a_licence_stays_told(registry: Registry):
+    twice = model("a", licence="mit")
+    registry.add_models([twice, model("b"), model("a"), twice, model("a")])
+    assert registry.model(hash_of("a")).licence == "mit"
+    assert count(registry, "model") == 2
 
 
 def test_places_are_kept_absolute(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

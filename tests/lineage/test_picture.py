@@ -62,7 +62,7 @@ def test_the_picture_needs_nothing_from_elsewhere_and_runs_nothing(registry: Reg
 
 
 def test_text_is_escaped_and_characters_that_xml_forbids_are_replaced(registry: Registry):
-    members = [Member("base", "original", '<b>&"\x00', perplexity={"x<y>&\x08": 2.0})]
+    members = [Member("base", "original", '<b>&"\x01', perplexity={"x<y>&\x08": 2.0})]
     picture = drawn(registry, [*members, Member("next", "fine-tune", "<i>&\x1f", (("parent", "base"),))])
     assert words(picture, "made") == ["original", "<i>&\\x1f"]
     assert "x<y>&\ufffd" in words(picture, "text")

@@ -10,8 +10,8 @@ RegistryOption: TypeAlias = Annotated[
     typer.Option(
         "--registry",
         envvar="LINEAL_REGISTRY",
-        metavar="PATH",
-        help="The registry; default: the nearest .lineal/registry.db upward, else ~/.lineal/registry.db.",
+        metavar="PLACE",
+        help="A file or a postgresql:// URL; default: the nearest .lineal/registry.db upward, else in ~/.lineal.",
     ),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

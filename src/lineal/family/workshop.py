@@ -67,7 +67,7 @@ class Workshop:
 
     @property
     def memory(self) -> HashMemory:
-        return HashMemory(self.registry.path.parent / "hashes.db")
+        return HashMemory(self.registry.folder / "hashes.db")
 
     def find(self, reference: str) -> Placed:
         """A model by path (contains / or is .), name or hash; a place that holds something else by now is refused."""

@@ -10,7 +10,7 @@ from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Step
 from lineal.errors import DerivationError, LinealError, RegistryError
 from lineal.lineage import journal, models, steps
-from lineal.lineage.dialect import damage
+from lineal.lineage.dialect import dialect_of
 from lineal.lineage.registry import Registry
 from lineal.lineage.store import batches
 
@@ -31,7 +31,12 @@ class Checked:
 def check(registry: Registry) -> Checked:
     """Hash every manifest and every step again, and follow the journal from its beginning; no weights are read."""
     with registry.reading() as connection:
-        found = [*damage(connection), *_models(connection), *_steps(connection), *journal.faults(connection)]
+        found = [
+            *dialect_of(connection).damage(connection),
+            *_models(connection),
+            *_steps(connection),
+            *journal.faults(connection),
+        ]
         count = {
             table: int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
             for table in ("model", "step", "journal")

@@ -1,87 +1,96 @@
-"""The one place where databases differ: column types, connections, how a transaction begins, what errors mean."""
+"""What a registry asks of the database that keeps it: the one place where databases differ.
 
-import sqlite3
-from collections.abc import Iterator, Mapping
-from functools import partial
+sqlite.py and postgres.py answer; everything else is written in the SQL that both understand.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, final
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from lineal.errors import RegistryError
+from lineal.lineage.insertion import Insertion
 
 WAIT_SECONDS = 120
 """How long a writer waits for the others; a bulk of a million models holds the registry for about a minute."""
 
-COLUMN_TYPES: Mapping[str, str] = {
-    "key": "INTEGER PRIMARY KEY",
-    "integer": "INTEGER",
-    "real": "REAL",
-    "text": "TEXT",
-    "blob": "BLOB",
-    "rows": "STRICT",
-    "rows_by_key": "STRICT, WITHOUT ROWID",
-}
-"""What the migrations' placeholders mean; `rows_by_key`: stored in the order of the primary key."""
-
-_PRAGMAS = (
-    "foreign_keys = ON",
-    "synchronous = FULL",
-    "fullfsync = ON",  # macOS: a plain fsync leaves the bytes in the drive's cache
-    "temp_store = MEMORY",
-    "cache_size = -65536",
-)
-
-_ADVICE: Mapping[str, str] = {
-    "locked": f"another process has been writing for over {WAIT_SECONDS} s: wait for it or stop it, then repeat",
-    "full": "nothing was changed: free space on its disk, then repeat",
-    "disk I/O": "nothing was changed: check its disk and the space left there, then repeat",
-    "readonly": "the file and its folder must be writable",
-    "unable to open": "the file and its folder must be readable and writable",
-    "malformed": "it is damaged: restore it from a copy, or remove it and add the models again",
-    "not a database": "it is damaged or no registry: name another with --registry",
-    "no such table": "it is damaged or no registry: name another with --registry",
-}
+_OPTION = "lineal_dialect"
 
 
-def engine_for(path: Path) -> Engine:
-    """An engine on an SQLite file that exists; connections carry every setting that a registry relies on."""
-    engine = create_engine("sqlite://", creator=partial(_connect, path), poolclass=QueuePool)
-    event.listen(engine, "begin", _begin)
-    return engine
+@final
+@dataclass(frozen=True)
+class Engines:
+    """Two ways to begin a transaction on one pool of connections.
+
+    reading: what it sees is one moment of the registry. writing: writers queue up at its beginning, never in its
+    middle, and what it did is durable when it ends.
+    """
+
+    reading: Engine
+    writing: Engine
 
 
-def for_writing(engine: Engine) -> Engine:
-    """The same engine for transactions that write: they queue up at their beginning, never in their middle."""
-    return engine.execution_options(lineal_writes=True)
+class Dialect(Protocol):
+    """A database at a certain place, which holds a registry or may come to hold one."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, as people are told: never with a password."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Where this machine keeps what goes with the registry but not into it."""
+        ...
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """What the words in braces of the migrations mean."""
+        ...
+
+    def make(self, build: Callable[["Dialect"], None]) -> None:
+        """Where a registry is a thing of its own and there is none, let `build` fill one before anybody sees it."""
+        ...
+
+    def look(self) -> None:
+        """Refuse, without touching it, what can be seen from outside to hold no registry."""
+        ...
+
+    def admit(self) -> None:
+        """Refuse to begin a registry in a database that was there before, if it can only be another program's."""
+        ...
+
+    def engines(self) -> Engines: ...
+
+    def explain(self, error: DBAPIError) -> str:
+        """A complaint of the database in one line, with what to do about it."""
+        ...
+
+    def damage(self, connection: Connection) -> Iterator[str]:
+        """What the database itself finds wrong with its indexes and references."""
+        ...
+
+    def insert(self, connection: Connection, insertion: Insertion, rows: Sequence[tuple[object, ...]]) -> None:
+        """Put rows into a table, in their order, as fast as the database can."""
+        ...
 
 
-def advice(reason: str) -> str:
-    """What to do about a database's complaint."""
-    return next((text for sign, text in _ADVICE.items() if sign in reason), "nothing was changed")
+def engines_on(engine: Engine, dialect: Dialect) -> Engines:
+    """Both kinds of transaction, on connections that know their dialect."""
+    known = {_OPTION: dialect}
+    return Engines(engine.execution_options(**known), engine.execution_options(**known))
 
 
-def damage(connection: Connection) -> Iterator[str]:
-    """What the database itself finds wrong with its pages, indexes and references."""
-    for (said,) in connection.exec_driver_sql("PRAGMA integrity_check"):
-        if said != "ok":
-            yield f"database: {said}"
-    for table, row, other, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
-        yield f"database: row {row} of {table} refers to something that {other} does not hold"
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        timeout=WAIT_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
+def nothing_there(dialect: Dialect) -> RegistryError:
+    """For those who only read."""
+    return RegistryError(
+        f"no registry at {dialect.place}: lineal run or lineal add begins one, --registry names another"
     )
-    for pragma in _PRAGMAS:
-        _ = connection.execute(f"PRAGMA {pragma}")
-    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        _ = connection.execute("PRAGMA journal_mode = WAL")
-    return connection
 
 
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("lineal_writes", False)
-    _ = connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def dialect_of(connection: Connection) -> Dialect:
+    """The dialect that a registry's connection speaks."""
+    return connection.get_execution_options()[_OPTION]

@@ -28,11 +28,13 @@ class Entry:
 
 
 def append(connection: Connection, change: Mapping[str, Json]) -> None:
-    """Note a change, in the transaction that makes it."""
-    last = connection.execute(text("SELECT entry_hash FROM journal ORDER BY id DESC LIMIT 1")).scalar_one_or_none()
+    """Note a change, in the transaction that makes it: the next number, with no gap where a transaction failed."""
+    last = connection.execute(text("SELECT id, entry_hash FROM journal ORDER BY id DESC LIMIT 1")).first()
+    number, before = (last.id + 1, last.entry_hash) if last else (1, _BEGINNING)
     content = canonical_json({"created": time.time(), **change})
-    row = {"content": content.decode(), "entry_hash": _hash(last or _BEGINNING, content)}
-    _ = connection.execute(text("INSERT INTO journal (content, entry_hash) VALUES (:content, :entry_hash)"), row)
+    statement = "INSERT INTO journal (id, content, entry_hash) VALUES (:id, :content, :entry_hash)"
+    row = {"id": number, "content": content.decode(), "entry_hash": _hash(before, content)}
+    _ = connection.execute(text(statement), row)
 
 
 def entries(connection: Connection, name: str | None = None, limit: int | None = None) -> tuple[Entry, ...]:

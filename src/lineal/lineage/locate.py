@@ -24,7 +24,12 @@ def locate(
     for above in (start, *start.parents):
         if (above / PLACE).exists():
             return above / PLACE
+    return home() / PLACE.name
+
+
+def home() -> Path:
+    """The folder for what belongs to no folder of models."""
     try:
-        return Path.home() / PLACE
+        return Path.home() / PLACE.parent
     except RuntimeError:
         raise RegistryError(f"no home folder for the registry: name one with --registry or {VARIABLE}") from None

@@ -1,7 +1,8 @@
 """Models in the registry: what they are made of, what their package is, and where they lie."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -9,64 +10,93 @@ from sqlalchemy import Connection, text
 from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import RegistryError, UsageError
+from lineal.lineage.insertion import Insertion
 from lineal.lineage.records import KnownModel, ModelRecord
-from lineal.lineage.store import batches, execute_each, rows_for
+from lineal.lineage.store import batches, insert, rows_for
 
-_ADD_MODEL = """
-    INSERT INTO model (model_hash, weights_hash, form, licence, parameters, tensor_bytes)
-    VALUES (:model_hash, :weights_hash, :form, :licence, :parameters, :tensor_bytes)
-    ON CONFLICT (model_hash) DO UPDATE SET
-        weights_hash = excluded.weights_hash, form = excluded.form, parameters = excluded.parameters,
-        tensor_bytes = excluded.tensor_bytes, licence = coalesce(excluded.licence, model.licence)
+_MODELS = Insertion(
+    "model",
+    {
+        "model_hash": "blob",
+        "weights_hash": "blob",
+        "form": "text",
+        "licence": "text",
+        "parameters": "integer",
+        "tensor_bytes": "integer",
+    },
+    on_conflict="""
+        ON CONFLICT (model_hash) DO UPDATE SET
+            weights_hash = excluded.weights_hash, form = excluded.form, parameters = excluded.parameters,
+            tensor_bytes = excluded.tensor_bytes, licence = coalesce(excluded.licence, model.licence)
+    """,
+)
+_MENTIONED = Insertion("model", {"model_hash": "blob"}, on_conflict="ON CONFLICT DO NOTHING")
+_SPEC = {"name": "text", "dtype": "text", "shape": "text", "byte_length": "integer"}
+_OF_SPEC = """
+    spec.name = given.name AND spec.dtype = given.dtype AND spec.shape = given.shape
+    AND spec.byte_length = given.byte_length
 """
-_ADD_SPEC = """
-    INSERT INTO tensor_spec (name, dtype, shape, byte_length) VALUES (:name, :dtype, :shape, :byte_length)
-    ON CONFLICT DO NOTHING
-"""
-_OF_SPEC = "spec.name = :name AND spec.dtype = :dtype AND spec.shape = :shape AND spec.byte_length = :byte_length"
-_ADD_TENSOR = f"""
-    INSERT INTO tensor (data_hash, spec_id) SELECT :data_hash, spec.id FROM tensor_spec AS spec WHERE {_OF_SPEC}
-    ON CONFLICT DO NOTHING
-"""
-_ADD_MODEL_TENSOR = f"""
-    INSERT INTO model_tensor (model_id, tensor_id)
-    SELECT model.id, tensor.id
-    FROM model, tensor_spec AS spec JOIN tensor ON tensor.spec_id = spec.id AND tensor.data_hash = :data_hash
-    WHERE model.model_hash = :model_hash AND {_OF_SPEC}
-    ON CONFLICT DO NOTHING
-"""
-_ADD_FILE = "INSERT INTO package_file (path, content_hash) VALUES (:path, :content_hash) ON CONFLICT DO NOTHING"
-_ADD_MODEL_FILE = """
-    INSERT INTO model_package (model_id, package_file_id)
-    SELECT model.id, package_file.id FROM model, package_file
-    WHERE model.model_hash = :model_hash AND package_file.path = :path AND package_file.content_hash = :content_hash
-    ON CONFLICT DO NOTHING
-"""
+_SPECS = Insertion("tensor_spec", _SPEC, on_conflict="ON CONFLICT DO NOTHING")
+_TENSORS = Insertion(
+    "tensor",
+    {"data_hash": "blob", **_SPEC},
+    columns=("data_hash", "spec_id"),
+    selected=f"SELECT given.data_hash, spec.id FROM {{given}} JOIN tensor_spec AS spec ON {_OF_SPEC}",
+    on_conflict="ON CONFLICT DO NOTHING",
+)
+_MODEL_TENSORS = Insertion(
+    "model_tensor",
+    {"model_id": "integer", "data_hash": "blob", **_SPEC},
+    columns=("model_id", "tensor_id"),
+    selected=f"""
+        SELECT given.model_id, tensor.id FROM {{given}} JOIN tensor_spec AS spec ON {_OF_SPEC}
+        JOIN tensor ON tensor.spec_id = spec.id AND tensor.data_hash = given.data_hash
+    """,
+    on_conflict="ON CONFLICT DO NOTHING",
+)
+_FILE = {"path": "text", "content_hash": "blob"}
+_FILES = Insertion("package_file", _FILE, on_conflict="ON CONFLICT DO NOTHING")
+_MODEL_FILES = Insertion(
+    "model_package",
+    {"model_id": "integer", **_FILE},
+    columns=("model_id", "package_file_id"),
+    selected="""
+        SELECT given.model_id, package_file.id FROM {given}
+        JOIN package_file ON package_file.path = given.path AND package_file.content_hash = given.content_hash
+    """,
+    on_conflict="ON CONFLICT DO NOTHING",
+)
 
 
 def add(connection: Connection, records: Iterable[ModelRecord]) -> None:
     """Write models; those known are left as they are, those only referred to are completed."""
     for batch in batches(records):
-        hashed = [(record.manifest.model_hash, record) for record in batch]
-        execute_each(connection, _ADD_MODEL, (_model_row(model_hash, record) for model_hash, record in hashed))
-        leaves = [(model_hash, _leaf_row(leaf)) for model_hash, record in hashed for leaf in record.manifest.leaves]
-        execute_each(connection, _ADD_SPEC, _distinct({**row, "data_hash": b""} for _, row in leaves))
-        execute_each(connection, _ADD_TENSOR, _distinct(row for _, row in leaves))
-        execute_each(connection, _ADD_MODEL_TENSOR, ({**row, "model_hash": digest} for digest, row in leaves))
-        files = [
-            (digest, {"path": path, "content_hash": content})
-            for digest, record in hashed
-            for path, content in record.manifest.package.items()
-        ]
-        execute_each(connection, _ADD_FILE, _distinct(row for _, row in files))
-        execute_each(connection, _ADD_MODEL_FILE, ({**row, "model_hash": digest} for digest, row in files))
+        hashed = _once_each(batch)
+        insert(connection, _MODELS, (_model_row(digest, record) for digest, record in hashed.items()))
+        known = keys(connection, hashed)
+        leaves = [(known[digest], _leaf_row(leaf)) for digest, made in hashed.items() for leaf in made.manifest.leaves]
+        insert(connection, _SPECS, dict.fromkeys(row[1:] for _, row in leaves))
+        insert(connection, _TENSORS, dict.fromkeys(row for _, row in leaves))
+        insert(connection, _MODEL_TENSORS, ((key, *row) for key, row in leaves))
+        files = [(known[digest], file) for digest, made in hashed.items() for file in made.manifest.package.items()]
+        insert(connection, _FILES, dict.fromkeys(file for _, file in files))
+        insert(connection, _MODEL_FILES, ((key, *file) for key, file in files))
+
+
+def _once_each(records: Iterable[ModelRecord]) -> dict[bytes, ModelRecord]:
+    """By hash, the last where one comes twice: a statement may touch a row only once. A licence, once told, stays."""
+    found: dict[bytes, ModelRecord] = {}
+    for record in records:
+        digest = record.manifest.model_hash
+        told = found[digest].licence if digest in found else None
+        found[digest] = replace(record, licence=told) if told and record.licence is None else record
+    return found
 
 
 def mention(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, int]:
     """The keys of these models; those that nobody added yet become unresolved ones."""
     wanted = list(dict.fromkeys(hashes))
-    statement = "INSERT INTO model (model_hash) VALUES (:model_hash) ON CONFLICT DO NOTHING"
-    execute_each(connection, statement, ({"model_hash": digest} for digest in wanted))
+    insert(connection, _MENTIONED, ((digest,) for digest in wanted))
     return keys(connection, wanted)
 
 
@@ -165,26 +195,11 @@ def _written(location: Path) -> str:
     return path
 
 
-def _model_row(model_hash: bytes, record: ModelRecord) -> dict[str, object]:
-    return {
-        "model_hash": model_hash,
-        "weights_hash": record.manifest.weights_hash,
-        "form": record.form,
-        "licence": record.licence,
-        "parameters": record.manifest.parameters,
-        "tensor_bytes": record.manifest.tensor_bytes,
-    }
+def _model_row(model_hash: bytes, record: ModelRecord) -> tuple[object, ...]:
+    made_of = record.manifest
+    return model_hash, made_of.weights_hash, record.form, record.licence, made_of.parameters, made_of.tensor_bytes
 
 
-def _leaf_row(leaf: Leaf) -> dict[str, object]:
-    return {
-        "name": leaf.name,
-        "dtype": leaf.dtype,
-        "shape": json.dumps(leaf.shape, separators=(",", ":")),
-        "byte_length": leaf.byte_length,
-        "data_hash": leaf.data_hash,
-    }
-
-
-def _distinct(rows: Iterable[Mapping[str, object]]) -> Iterable[dict[str, object]]:
-    return (dict(items) for items in dict.fromkeys(tuple(row.items()) for row in rows))
+def _leaf_row(leaf: Leaf) -> tuple[object, ...]:
+    shape = json.dumps(leaf.shape, separators=(",", ":"))
+    return leaf.data_hash, leaf.name, leaf.dtype, shape, leaf.byte_length

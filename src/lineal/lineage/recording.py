@@ -9,28 +9,50 @@ from sqlalchemy import Connection
 from lineal.derivation.canonical import canonical_json
 from lineal.errors import LineageCycle
 from lineal.lineage import edges, models, steps
+from lineal.lineage.insertion import Insertion
 from lineal.lineage.order import shortest_path
 from lineal.lineage.records import Outcome, Recording, StepRecord
 from lineal.lineage.references import labels
-from lineal.lineage.store import batches, execute_each
+from lineal.lineage.store import batches, insert
 
-_ADD_STEP = """
-    INSERT INTO step (derivation_id, child_id, type, method, version, options, evidence, share, environment_id,
-        seconds, created, reproduces)
-    VALUES (:derivation_id, :child_id, :type, :method, :version, :options, :evidence, :share, :environment_id,
-        :seconds, :created, :reproduces)
-"""
-_ADD_INPUT = """
-    INSERT INTO step_input (step_id, position, role, model_id, child_id)
-    SELECT step.id, :position, :role, :model_id, :edge_child_id FROM step
-    WHERE derivation_id = :derivation_id AND step.child_id = :child_id
-"""
-_ADD_DATA_FILE = "INSERT INTO data_file (name, data_hash) VALUES (:name, :data_hash) ON CONFLICT DO NOTHING"
-_ADD_DATA = """
-    INSERT INTO step_data (step_id, position, data_file_id)
-    SELECT step.id, :position, data_file.id FROM step, data_file
-    WHERE derivation_id = :derivation_id AND child_id = :child_id AND name = :name AND data_hash = :data_hash
-"""
+_STEP = {"derivation_id": "blob", "child_id": "integer"}
+_STEPS = Insertion(
+    "step",
+    {
+        **_STEP,
+        "type": "text",
+        "method": "text",
+        "version": "integer",
+        "options": "text",
+        "evidence": "text",
+        "share": "real",
+        "environment_id": "integer",
+        "seconds": "real",
+        "created": "real",
+        "reproduces": "integer",
+    },
+)
+_OF_STEP = "step.derivation_id = given.derivation_id AND step.child_id = given.child_id"
+_INPUTS = Insertion(
+    "step_input",
+    {**_STEP, "position": "integer", "role": "text", "model_id": "integer", "edge_child_id": "integer"},
+    columns=("step_id", "position", "role", "model_id", "child_id"),
+    selected=f"""
+        SELECT step.id, given.position, given.role, given.model_id, given.edge_child_id
+        FROM {{given}} JOIN step ON {_OF_STEP}
+    """,
+)
+_FILE = {"name": "text", "data_hash": "blob"}
+_DATA_FILES = Insertion("data_file", _FILE, on_conflict="ON CONFLICT DO NOTHING")
+_DATA = Insertion(
+    "step_data",
+    {**_STEP, "position": "integer", **_FILE},
+    columns=("step_id", "position", "data_file_id"),
+    selected=f"""
+        SELECT step.id, given.position, data_file.id FROM {{given}} JOIN step ON {_OF_STEP}
+        JOIN data_file ON data_file.name = given.name AND data_file.data_hash = given.data_hash
+    """,
+)
 
 
 def record_all(connection: Connection, records: Iterable[StepRecord]) -> list[Recording]:
@@ -49,8 +71,8 @@ class _Entry:
     input_ids: tuple[int, ...]
 
     @property
-    def identity(self) -> dict[str, object]:
-        return {"derivation_id": self.derivation_id, "child_id": self.child_id}
+    def identity(self) -> tuple[bytes, int]:
+        return self.derivation_id, self.child_id
 
 
 @final
@@ -112,43 +134,37 @@ class _Batch:
 
     def _write(self) -> None:
         pending, self.unwritten = self.unwritten, []
-        execute_each(self.connection, _ADD_STEP, (_step_row(entry, reproduces) for entry, reproduces in pending))
+        insert(self.connection, _STEPS, (_step_row(entry, reproduces) for entry, reproduces in pending))
         inputs = (
-            {
-                **entry.identity,
-                "position": position,
-                "role": used.role,
-                "model_id": entry.input_ids[position],
-                "edge_child_id": None if reproduces else entry.child_id,
-            }
+            (*entry.identity, position, used.role, key, None if reproduces else entry.child_id)
             for entry, reproduces in pending
-            for position, used in enumerate(entry.record.step.inputs)
+            for position, (used, key) in enumerate(zip(entry.record.step.inputs, entry.input_ids, strict=True))
         )
-        execute_each(self.connection, _ADD_INPUT, inputs)
+        insert(self.connection, _INPUTS, inputs)
         data = [
-            {**entry.identity, "position": position, "name": file.name, "data_hash": file.data_hash}
+            (*entry.identity, position, file.name, file.data_hash)
             for entry, _ in pending
             for position, file in enumerate(entry.record.step.data)
         ]
-        execute_each(self.connection, _ADD_DATA_FILE, data)
-        execute_each(self.connection, _ADD_DATA, data)
+        insert(self.connection, _DATA_FILES, dict.fromkeys(row[-2:] for row in data))
+        insert(self.connection, _DATA, data)
 
 
-def _step_row(entry: _Entry, reproduces: bool) -> dict[str, object]:
+def _step_row(entry: _Entry, reproduces: bool) -> tuple[object, ...]:
     record = entry.record
-    return {
-        **entry.identity,
-        "type": record.step.type,
-        "method": record.step.method,
-        "version": record.step.version,
-        "options": canonical_json(record.step.options).decode(),
-        "evidence": record.evidence.value,
-        "share": record.share,
-        "environment_id": entry.environment_id,
-        "seconds": record.seconds,
-        "created": record.created,
-        "reproduces": int(reproduces),
-    }
+    return (
+        *entry.identity,
+        record.step.type,
+        record.step.method,
+        record.step.version,
+        canonical_json(record.step.options).decode(),
+        record.evidence.value,
+        None if record.share is None else float(record.share),
+        entry.environment_id,
+        float(record.seconds),
+        float(record.created),
+        int(reproduces),
+    )
 
 
 def _input_hashes(record: StepRecord) -> tuple[bytes, ...]:

@@ -10,14 +10,14 @@ from sqlalchemy import Connection
 
 from lineal.checkpoint.identity import Manifest
 from lineal.derivation.canonical import Json
-from lineal.errors import RegistryError, UsageError
+from lineal.errors import UsageError
 from lineal.lineage import evaluations, journal, models, names, recording, references, steps, taints, versions
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.journal import Entry
 from lineal.lineage.records import Evaluation, KnownModel, ModelRecord, ModelVersion, Name, Recording, StepRecord
 from lineal.lineage.semantic_version import SemanticVersion
 from lineal.lineage.stages import FORWARD, Stage
-from lineal.lineage.store import Store, create_store, open_store
+from lineal.lineage.store import Store, begin_store, dialect_at, open_store
 from lineal.lineage.taints import Taint
 
 
@@ -34,18 +34,12 @@ class Registry:
     @classmethod
     def open(cls, location: str | Path) -> Self:
         """The registry at this place; an empty one is made where none is."""
-        path = _file(location)
-        if not path.exists():
-            create_store(path)
-        return cls(open_store(path))
+        return cls(begin_store(dialect_at(location)))
 
     @classmethod
     def open_existing(cls, location: str | Path) -> Self:
         """The registry at this place, for those who only read: refused where none is."""
-        path = _file(location)
-        if not path.exists():
-            raise RegistryError(f"no registry at {path}: lineal run or lineal add begins one, --registry names another")
-        return cls(open_store(path))
+        return cls(open_store(dialect_at(location)))
 
     def __enter__(self) -> Self:
         return self
@@ -59,8 +53,14 @@ class Registry:
         self._store.close()
 
     @property
-    def path(self) -> Path:
-        return self._store.path
+    def place(self) -> str:
+        """Where it is, as people are told: a path, or a URL without its password."""
+        return self._store.dialect.place
+
+    @property
+    def folder(self) -> Path:
+        """Where this machine keeps what goes with the registry but not into it."""
+        return self._store.dialect.folder
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
@@ -254,10 +254,3 @@ def _refuse_tainted(connection: Connection, version: ModelVersion) -> None:
     for taint in taints.of_model(connection, version.model_hash):
         whose = references.labels(connection, [taint.model])[taint.model]
         raise UsageError(f"{version} is tainted by {whose} ({taint.reason}): lineal clear {whose} takes that back")
-
-
-def _file(location: str | Path) -> Path:
-    if isinstance(location, str) and "://" in location:
-        scheme = location.partition(":")[0]
-        raise RegistryError(f"the registry cannot be a {scheme}:// URL: this lineal keeps it in an SQLite file")
-    return Path(location).expanduser()

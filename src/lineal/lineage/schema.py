@@ -12,12 +12,13 @@
     taint         a model that must not be used, why and who says so, until it is cleared
     journal       every change of a name or version since the journal began, each bound to those before it by a hash
 
-Words in braces are the dialect's (dialect.py). A migration that has been released is never edited: add another.
+Words in braces are the database's (sqlite.py, postgres.py). A migration that has been released is never edited: add
+another.
 """
 
 from sqlalchemy import Connection, inspect, text
 
-from lineal.lineage.dialect import COLUMN_TYPES
+from lineal.lineage.dialect import dialect_of
 
 MIGRATIONS_TABLE = "lineal_migration"
 
@@ -252,4 +253,4 @@ def apply(connection: Connection, version: int, statements: tuple[str, ...]) -> 
 
 
 def _run(connection: Connection, statement: str) -> None:
-    _ = connection.exec_driver_sql(statement.format_map(COLUMN_TYPES))
+    _ = connection.exec_driver_sql(statement.format_map(dialect_of(connection).words))

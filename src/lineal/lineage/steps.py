@@ -10,8 +10,9 @@ from lineal.derivation.step import DataFile, Input, Step
 from lineal.errors import UsageError
 from lineal.lineage import models
 from lineal.lineage.evidence import Evidence, raised
+from lineal.lineage.insertion import Insertion
 from lineal.lineage.records import StepRecord
-from lineal.lineage.store import execute_each, rows_for
+from lineal.lineage.store import insert, rows_for
 
 _OF_CHILDREN = """
     SELECT step.id, model_hash, type, method, version, options, evidence, content, seconds, created, reproduces, share
@@ -26,6 +27,7 @@ _DATA = """
     SELECT step_id, name, data_hash FROM step_data JOIN data_file ON data_file.id = data_file_id
     WHERE step_id IN :values ORDER BY step_id, position
 """
+_ENVIRONMENTS = Insertion("environment", {"content": "text"}, on_conflict="ON CONFLICT DO NOTHING")
 
 
 def of_children(connection: Connection, children: Iterable[bytes]) -> dict[bytes, list[StepRecord]]:
@@ -111,8 +113,7 @@ def witness(connection: Connection, record: StepRecord, environment_id: int) -> 
 def environment_keys(connection: Connection, records: Iterable[StepRecord]) -> list[int]:
     """The keys of the environments that these steps ran in, step by step; each environment is stored once."""
     contents = [canonical_json(record.environment).decode() for record in records]
-    statement = "INSERT INTO environment (content) VALUES (:content) ON CONFLICT DO NOTHING"
-    execute_each(connection, statement, ({"content": content} for content in dict.fromkeys(contents)))
+    insert(connection, _ENVIRONMENTS, ((content,) for content in dict.fromkeys(contents)))
     query = "SELECT content, id FROM environment WHERE content IN :values"
     keys = dict(rows_for(connection, query, set(contents)))
     return [keys[content] for content in contents]

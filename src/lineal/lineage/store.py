@@ -1,8 +1,6 @@
 """A registry's database: made whole or not at all; reads see one moment, writes come one at a time."""
 
-import fcntl
-import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -13,8 +11,11 @@ from sqlalchemy.engine import Row
 from sqlalchemy.exc import DBAPIError
 
 from lineal.errors import RegistryError
-from lineal.lineage.dialect import advice, engine_for, for_writing
+from lineal.lineage.dialect import Dialect, dialect_of, nothing_there
+from lineal.lineage.insertion import Insertion
+from lineal.lineage.postgres import SCHEMES, PostgresDatabase
 from lineal.lineage.schema import MIGRATIONS, applied_version, apply
+from lineal.lineage.sqlite import SqliteFile
 
 T = TypeVar("T")
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
@@ -22,31 +23,28 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 BATCH = 1000
 """Rows asked for at once: far below every database's limit of parameters."""
 
-_SQLITE_FILE = b"SQLite format 3\0"
-
 
 @final
 class Store:
     """An open registry database. Its errors are RegistryErrors that name it and say what to do."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._engine = engine_for(path)
-        self._writer = for_writing(self._engine)
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._engines = dialect.engines()
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        with self._explained(), self._engine.begin() as connection:
+        with self._explained(), self._engines.reading.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
         """One transaction, durable when the block ends, gone without a trace when it raises."""
-        with self._explained(), self._writer.begin() as connection:
+        with self._explained(), self._engines.writing.begin() as connection:
             yield connection
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._engines.reading.dispose()  # and with it the pool of both
 
     def migrate(self, migrations: tuple[tuple[str, ...], ...] = MIGRATIONS) -> None:
         """Bring an older schema up to date, one transaction a migration; refuse one that is newer."""
@@ -56,14 +54,21 @@ class Store:
                     apply(connection, version + 1, migrations[version])
         if version > len(migrations):
             raise RegistryError(
-                f"the registry {self.path} has schema {version}, this lineal knows schemas up to {len(migrations)}: "
-                "upgrade lineal, or name another registry with --registry"
+                f"the registry {self.dialect.place} has schema {version}, this lineal knows schemas up to "
+                f"{len(migrations)}: upgrade lineal, or name another registry with --registry"
             )
 
-    def bring_up_to_date(self) -> None:
-        """Migrate what is a registry already; anything else is left as it is."""
+    def begin(self) -> None:
+        """Bring up to date what is a registry, or becomes one now."""
         if self.version() == 0:
-            raise RegistryError(f"{self.path} is not a lineal registry (another program's SQLite file): name another")
+            self.dialect.admit()
+        self.migrate()
+
+    def resume(self) -> None:
+        """Bring up to date what is a registry already; anything else is left as it is."""
+        if self.version() == 0:
+            self.dialect.admit()
+            raise nothing_there(self.dialect)
         self.migrate()
 
     def version(self) -> int:
@@ -76,56 +81,49 @@ class Store:
         try:
             yield
         except DBAPIError as error:
-            reason = str(error.orig)
-            raise RegistryError(f"the registry {self.path}: {reason}; {advice(reason)}") from error
+            raise RegistryError(f"the registry {self.dialect.place}: {self.dialect.explain(error)}") from error
 
 
-def open_store(path: Path) -> Store:
-    """The store in an existing file; a file that holds anything else is refused and left as it is."""
+def dialect_at(location: str | Path) -> Dialect:
+    """What a path or a URL names; nothing is opened yet."""
+    if isinstance(location, str) and "://" in location:
+        scheme = location.partition(":")[0]
+        if scheme not in SCHEMES:
+            raise RegistryError(
+                f"the registry cannot be a {scheme}:// URL: the path of an SQLite file is needed, or postgresql://"
+            )
+        return PostgresDatabase.at(location)
+    return SqliteFile(Path(location).expanduser())
+
+
+def begin_store(dialect: Dialect) -> Store:
+    """The store where a registry is; an empty one begins where none is."""
+    dialect.make(_build)
+    return _opened(dialect, Store.begin)
+
+
+def open_store(dialect: Dialect) -> Store:
+    """The store where a registry is; what holds anything else is refused and left as it is."""
+    return _opened(dialect, Store.resume)
+
+
+def _opened(dialect: Dialect, prepare: Callable[[Store], None]) -> Store:
+    dialect.look()
+    store = Store(dialect)
     try:
-        with path.open("rb") as file:
-            beginning = file.read(len(_SQLITE_FILE))
-    except OSError as error:
-        raise RegistryError(f"the registry {path} cannot be read: {error.strerror}") from error
-    if beginning != _SQLITE_FILE:
-        raise RegistryError(f"{path} is not a lineal registry (not an SQLite file): name another with --registry")
-    store = Store(path)
-    try:
-        store.bring_up_to_date()
+        prepare(store)
     except RegistryError:
         store.close()
         raise
     return store
 
 
-def create_store(path: Path) -> None:
-    """Make an empty registry where none is: built beside under the folder's lock, then renamed into place."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-    except OSError as error:
-        raise RegistryError(f"no registry can be made at {path}: {error.strerror} ({error.filename})") from error
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        if not path.exists():
-            _build(path.with_name(f".{path.name}.new")).rename(path)
-            os.fsync(folder)
-    except OSError as error:
-        raise RegistryError(f"no registry can be made at {path}: {error.strerror}") from error
-    finally:
-        os.close(folder)
-
-
-def _build(unfinished: Path) -> Path:
-    for leftover in unfinished.parent.glob(f"{unfinished.name}*"):
-        leftover.unlink()  # of a process that was killed here: the folder's lock is ours
-    unfinished.touch(exist_ok=False)
-    store = Store(unfinished)
+def _build(dialect: Dialect) -> None:
+    store = Store(dialect)
     try:
         store.migrate()
     finally:
         store.close()
-    return unfinished
 
 
 def rows_for(connection: Connection, query: str, values: Iterable[object], **others: object) -> Iterator[AnyRow]:
@@ -133,6 +131,12 @@ def rows_for(connection: Connection, query: str, values: Iterable[object], **oth
     statement = text(query).bindparams(bindparam("values", expanding=True))
     for batch in batches(values):
         yield from connection.execute(statement, {"values": batch, **others})
+
+
+def insert(connection: Connection, insertion: Insertion, rows: Iterable[tuple[object, ...]]) -> None:
+    """Put rows into a table, a batch in a statement."""
+    for batch in batches(rows):
+        dialect_of(connection).insert(connection, insertion, batch)
 
 
 def execute_each(connection: Connection, statement: str, parameters: Iterable[dict[str, object]]) -> None:

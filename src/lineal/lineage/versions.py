@@ -27,8 +27,8 @@ _METRICS = "SELECT version_id, metric, figure FROM version_metric WHERE version_
 
 _WRITE = """
     INSERT INTO version (name_id, semver, model_id, stage, quality_score, created)
-    SELECT name.id, :semver, :model_id, :stage, :quality_score, :created FROM name
-    WHERE family = :family AND name = :name
+    VALUES ((SELECT id FROM name WHERE family = :family AND name = :name), :semver, :model_id, :stage, :quality_score,
+        :created)
     ON CONFLICT (name_id, semver) DO UPDATE SET stage = excluded.stage, quality_score = excluded.quality_score
     RETURNING id
 """

@@ -1,0 +1,157 @@
+"""A registry in an SQLite file: beside it lies what goes with it."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import final
+
+from sqlalchemy import Connection, QueuePool, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from lineal.errors import RegistryError
+from lineal.lineage.dialect import WAIT_SECONDS, Dialect, Engines, engines_on, nothing_there
+from lineal.lineage.insertion import Insertion
+
+_WORDS: Mapping[str, str] = MappingProxyType({
+    "key": "INTEGER PRIMARY KEY",
+    "integer": "INTEGER",
+    "real": "REAL",
+    "text": "TEXT",
+    "blob": "BLOB",
+    "rows": "STRICT",
+    "rows_by_key": "STRICT, WITHOUT ROWID",
+})  # fmt: skip
+
+_PRAGMAS = (
+    "foreign_keys = ON",
+    "synchronous = FULL",
+    "fullfsync = ON",  # macOS: a plain fsync leaves the bytes in the drive's cache
+    "temp_store = MEMORY",
+    "cache_size = -65536",
+)
+
+_ADVICE: Mapping[str, str] = MappingProxyType({
+    "locked": f"another process has been writing for over {WAIT_SECONDS} s: wait for it or stop it, then repeat",
+    "full": "nothing was changed: free space on its disk, then repeat",
+    "disk I/O": "nothing was changed: check its disk and the space left there, then repeat",
+    "readonly": "the file and its folder must be writable",
+    "unable to open": "the file and its folder must be readable and writable",
+    "malformed": "it is damaged: restore it from a copy, or remove it and add the models again",
+    "not a database": "it is damaged or no registry: name another with --registry",
+    "no such table": "it is damaged or no registry: name another with --registry",
+})  # fmt: skip
+
+_BEGINNING = b"SQLite format 3\0"
+
+
+@final
+@dataclass(frozen=True)
+class SqliteFile:
+    """path: of the file, whether it exists or not."""
+
+    path: Path
+
+    @property
+    def place(self) -> str:
+        return str(self.path)
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        return _WORDS
+
+    def make(self, build: Callable[[Dialect], None]) -> None:
+        """Built beside under the folder's lock, then renamed into place: whole or not there at all."""
+        if self.path.exists():
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            folder = os.open(self.path.parent, os.O_RDONLY)
+        except OSError as error:
+            raise RegistryError(
+                f"no registry can be made at {self.path}: {error.strerror} ({error.filename})"
+            ) from error
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            if not self.path.exists():
+                unfinished = _cleared(self.path.with_name(f".{self.path.name}.new"))
+                build(SqliteFile(unfinished))
+                _ = unfinished.rename(self.path)
+                os.fsync(folder)
+        except OSError as error:
+            raise RegistryError(f"no registry can be made at {self.path}: {error.strerror}") from error
+        finally:
+            os.close(folder)
+
+    def look(self) -> None:
+        if not self.path.exists():
+            raise nothing_there(self)
+        try:
+            with self.path.open("rb") as file:
+                beginning = file.read(len(_BEGINNING))
+        except OSError as error:
+            raise RegistryError(f"the registry {self.path} cannot be read: {error.strerror}") from error
+        if beginning != _BEGINNING:
+            raise RegistryError(
+                f"{self.path} is not a lineal registry (not an SQLite file): name another with --registry"
+            )
+
+    def admit(self) -> None:
+        raise RegistryError(f"{self.path} is not a lineal registry (another program's SQLite file): name another")
+
+    def engines(self) -> Engines:
+        engine = create_engine("sqlite://", creator=partial(_connect, self.path), poolclass=QueuePool)
+        engines = engines_on(engine, self)
+        event.listen(engines.reading, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        event.listen(engines.writing, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        return engines
+
+    def explain(self, error: DBAPIError) -> str:
+        reason = str(error.orig)
+        advice = next((text for sign, text in _ADVICE.items() if sign in reason), "nothing was changed")
+        return f"{reason}; {advice}"
+
+    def damage(self, connection: Connection) -> Iterator[str]:
+        for (said,) in connection.exec_driver_sql("PRAGMA integrity_check"):
+            if said != "ok":
+                yield f"database: {said}"
+        for table, row, other, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+            yield f"database: row {row} of {table} refers to something that {other} does not hold"
+
+    def insert(self, connection: Connection, insertion: Insertion, rows: Sequence[tuple[object, ...]]) -> None:
+        """Row by row: a prepared statement of SQLite is a call of a function."""
+        given = f"(SELECT {', '.join(f'? AS {name}' for name in insertion.given)}) AS given"
+        rows_given = f"VALUES ({', '.join('?' for _ in insertion.given)})"
+        source = insertion.selected.format(given=given) if insertion.selected else rows_given
+        _ = connection.exec_driver_sql(f"{insertion.into()} {source} {insertion.on_conflict}", list(rows))
+
+
+def _cleared(unfinished: Path) -> Path:
+    """An empty file to build in; the folder's lock is ours, so what lies there is of a process that was killed."""
+    for leftover in unfinished.parent.glob(f"{unfinished.name}*"):
+        leftover.unlink()
+    unfinished.touch(exist_ok=False)
+    return unfinished
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=WAIT_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    for pragma in _PRAGMAS:
+        _ = connection.execute(f"PRAGMA {pragma}")
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        _ = connection.execute("PRAGMA journal_mode = WAL")
+    return connection
