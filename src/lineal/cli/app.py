@@ -31,10 +31,12 @@ from lineal.cli import (
     roots,
     run,
     show,
+    sign,
     tag,
     taint,
     tainted,
     verify,
+    verify_signature,
     why,
 )
 
@@ -82,4 +84,6 @@ app.command(epilog=journal.EXAMPLES)(journal.journal)
 app.command(epilog=check.EXAMPLES)(check.check)
 app.command(epilog=prove.EXAMPLES)(prove.prove)
 app.command("check-proof", epilog=check_proof.EXAMPLES)(check_proof.check_proof)
+app.command(epilog=sign.EXAMPLES)(sign.sign)
+app.command("verify-signature", epilog=verify_signature.EXAMPLES)(verify_signature.verify_signature)
 app.command(epilog=methods.EXAMPLES)(methods.methods)
