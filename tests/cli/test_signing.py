@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import pytest
 
 from lineal.lineage import signing_keys
 from tests.cli.conftest import Command
-from tests.cli.test_imports import loaded_by
-from tests.lineage.keys import id_of, make_key, write_private, write_public
+from tests.cli.test_imports import SOURCE, loaded_by
+from tests.lineage.keys import id_of, line, make_key, write_private, write_public
 
 KEY, OTHER = make_key("ed25519"), make_key("p256")
 MINE, THEIRS = id_of(KEY)[:16], id_of(OTHER)[:16]
@@ -135,11 +136,20 @@ def test_a_file_or_folder_needs_no_registry_and_makes_none(signed: Command, tmp_
 
 
 def test_what_a_stranger_writes_reaches_no_terminal_as_it_is(signed: Command) -> None:
-    evil = {"payload": "", "payloadType": "\x1b[2J", "signatures": [{"sig": "", "keyid": "\x1b[31mgood"}], "\x1b": 0}
-    Path("evil.json").write_text(json.dumps(evil))
-    answer = signed("verify-signature", "evil.json", "--key", "mine.pub")
-    assert answer.code == 1
-    assert all(letter.isprintable() or letter == "\n" for letter in answer.out + answer.err)
+    escape = "\x1b[31m"
+    unsigned = {"payload": "", "payloadType": escape, "signatures": [{"sig": "", "keyid": f"{escape}good"}], escape: 0}
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"digest": {"linealModelHash": 64 * "0"}}],
+        "predicateType": "urn:uuid:88a48f7b-32ae-48a2-8d14-577b3be2c752#lineal/model/v1",
+        "predicate": {"weightsHash": "b3:" + 64 * "0", "package": {escape: escape}},
+    }
+    lines = [json.dumps(unsigned), line(statement, OTHER), json.dumps(unsigned).replace("sig", "sag"), escape]
+    Path("mean/lineal.intoto.jsonl").write_text("\n".join(lines))
+    for words in (("verify-signature", "./mean", "--key", "mine.pub"), ("add", "./mean")):
+        answer = signed(*words)
+        assert len((answer.out + answer.err).splitlines()) >= 4
+        assert all(letter.isprintable() or letter == "\n" for letter in answer.out + answer.err)
 
 
 def test_show_and_check_tell_of_signatures(signed: Command) -> None:
@@ -216,6 +226,29 @@ def test_both_verbs_load_neither_numpy_nor_torch(signed: Command, tmp_path: Path
     heavy = {"numba", "numpy", "torch", "transformers"}
     assert loaded_by(tmp_path, "sign", "mean", "--key", "mine.key", *registry).isdisjoint(heavy)
     assert loaded_by(tmp_path, "verify-signature", "./mean", "--key", "mine.pub").isdisjoint(heavy)
+
+
+def test_the_core_does_without_the_package(signed: Command, tmp_path: Path) -> None:
+    """In a process where it cannot be imported."""
+
+    def without(*words: str) -> subprocess.CompletedProcess[str]:
+        program = (
+            f"import sys; sys.modules['cryptography'] = None\nfrom lineal.cli.entry import main; main({list(words)!r})"
+        )
+        environment = {**os.environ, "PYTHONPATH": SOURCE}
+        return subprocess.run(
+            [sys.executable, "-c", program], check=True, capture_output=True, text=True, env=environment
+        )
+
+    assert (
+        "neither checked nor kept: checking signatures needs" in without("add", "./mean", "--registry", "x.db").stderr
+    )
+    assert "signing needs the extra 'sign'" in without("sign", "mean", "--key", "mine.key").stderr
+    checked = without("check")
+    assert checked.stdout.endswith(", 2 signatures\n")
+    assert checked.stderr.startswith(
+        "signatures were not checked: checking signatures needs the extra 'sign': pip install"
+    )
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl on this machine")

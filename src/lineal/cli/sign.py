@@ -21,13 +21,13 @@ Examples:
 
   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out lineal.key
 
-  openssl pkey -in lineal.key -pubout -out lineal.pub      the public half, for those who check
+  openssl pkey -in lineal.key -pubout -out lineal.pub
 
-  lineal sign both --key lineal.key                        into lineal.intoto.jsonl in the model's folder
+  lineal sign both --key lineal.key               into lineal.intoto.jsonl in its folder
 
   lineal sign both --key lineal.key --out both.intoto.jsonl
 
-  lineal sign both --key lineal.key --no-step              what it is, not how it was made
+  lineal sign both --key lineal.key --no-step     what it is, not how it was made
 """
 
 

@@ -19,7 +19,7 @@ def subject(model: bytes, derivation_id: bytes | None) -> str:
 def line_of(finding: Finding) -> str:
     """A line a signature: what it is worth, by which key, and of what or why not."""
     key = f"key {printable(finding.key_id[:16])}" if finding.key_id else "no key named"
-    said = [printable(finding.why)] if finding.why else []
+    said = [finding.why] if finding.why else []
     if finding.claim is not None and not finding.why:
         step = finding.claim.step
         said.append(subject(finding.claim.model, None if step is None else step.derivation_id))

@@ -16,13 +16,13 @@ Exit code 0: every key given with --key has signed, and no signature is bad; 1: 
 
 Examples:
 
-  lineal verify-signature both --key theirs.pub           what the registry keeps
+  lineal verify-signature both --key lineal.pub        what the registry keeps
 
-  lineal verify-signature ./both --key theirs.pub         what lies in the folder, hashed anew; no registry is needed
+  lineal verify-signature ./both --key lineal.pub      what lies there, hashed anew
 
-  lineal verify-signature both.intoto.jsonl --key theirs.pub --model b3:20bdd159...    a file alone
+  lineal verify-signature both.intoto.jsonl --key lineal.pub --model b3:20bdd159...
 
-  lineal verify-signature both                            who says so: keys that nobody has vouched for
+  lineal verify-signature both                         keys that nobody vouches for
 """
 
 

@@ -17,6 +17,7 @@ from lineal.lineage.registry import Registry
 from lineal.lineage.signatures import Signature
 from lineal.lineage.signing_keys import PrivateKey, PublicKey, key_id, public_key
 from lineal.lineage.statements import Claim, model_statement, payload_of, read_claim, step_statement
+from lineal.lineage.wording import printable
 
 
 @final
@@ -39,6 +40,7 @@ class Finding:
     """What is to be said of one signature. key_id: of the key that signed; of a bad one, what it says of its key.
 
     claim: what was signed, where that is known to be signed; kept: the signature as a registry keeps it, likewise.
+    why: in words that a terminal may show.
     """
 
     verdict: Verdict
@@ -70,7 +72,7 @@ def judge(line: str, keys: Sequence[PublicKey] = (), model: bytes | None = None)
     try:
         envelope = read_envelope(line)
     except ValueError as error:
-        return (Finding(Verdict.NOT_UNDERSTOOD, why=f"no envelope: {error}"),)
+        return (Finding(Verdict.NOT_UNDERSTOOD, why=printable(f"no envelope: {error}")),)
     return tuple(_judged(envelope, signature, keys, model) for signature in envelope.signatures)
 
 
@@ -104,7 +106,7 @@ def _judged(
     try:
         claim = read_claim(envelope)
     except ValueError as error:
-        return Finding(Verdict.NOT_UNDERSTOOD, signer.key_id, why=str(error))
+        return Finding(Verdict.NOT_UNDERSTOOD, signer.key_id, why=printable(str(error)))
     if model is not None and claim.model != model:
         return Finding(Verdict.ANOTHER_MODEL, signer.key_id, claim, f"it is of {format_hash(claim.model)}")
     derivation_id = None if claim.step is None else claim.step.derivation_id
