@@ -190,6 +190,17 @@ def test_an_encrypted_key_takes_its_password_from_the_environment(
     assert signed(*words).code == 0
 
 
+def test_on_a_terminal_the_password_is_asked_for(
+    signed: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_private(tmp_path / "locked.key", OTHER, "secret")
+    asked: list[str] = []
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "secret")
+    assert signed("sign", "mean", "--key", "locked.key").code == 0
+    assert asked == ["Password of locked.key: "]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
