@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import lineal
 from tests.builders import make_checkpoint, random_tensors
 
+SOURCE = str(Path(lineal.__file__).parents[1])
 HEAVY = ("numba", "numpy", "peft", "torch", "transformers")
 
 
@@ -24,7 +26,7 @@ def loaded_by(folder: Path, *words: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=folder,
-        env={"PATH": "", "LINEAL_REGISTRY": str(folder / "registry.db"), "HOME": str(folder)},
+        env={"PATH": "", "PYTHONPATH": SOURCE, "LINEAL_REGISTRY": str(folder / "registry.db"), "HOME": str(folder)},
         capture_output=True,
         text=True,
         check=True,
@@ -58,7 +60,7 @@ def test_verification_by_recomputation_loads_no_torch(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("log",), ("log", "--json"), ("log", "--svg", "tree.svg"), ("show", "./mean"), ("add", "./a")]
+    "words", [("log",), ("log", "--json"), ("log", "--svg", "tree.svg"), ("show", "./mean"), ("add", "./a"), ("check",)]
 )
 def test_the_lineage_verbs_load_neither_numpy_nor_numba(folder: Path, words: tuple[str, ...]) -> None:
     assert loaded_by(folder, *words).isdisjoint(HEAVY)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption
+from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption, TrustedKeysOption
 
 EXAMPLES = """
 Examples:
@@ -13,12 +13,15 @@ Examples:
   lineal add ./llama                        an original, known by its content from now on
 
   lineal add ./both --name mine:both        with its history, where it has a lineal.json
+
+  lineal add ./both --key theirs.pub        only if this key has signed it; its step is then of the grade signed
 """
 
 
 def add(
     folders: Annotated[list[Path], typer.Argument(help="Model folders.")],
     name: Annotated[str | None, typer.Option("--name", help="NAME or FAMILY:NAME; for one folder.")] = None,
+    keys: TrustedKeysOption = None,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
@@ -29,11 +32,13 @@ def add(
     from lineal.derivation.hashes import format_hash
     from lineal.errors import UsageError
     from lineal.family.add import add_folder
+    from lineal.lineage.signing_keys import read_public_keys
 
     if name is not None and len(folders) > 1:
         raise UsageError(f"one name cannot stand for {len(folders)} folders")
+    trusted = read_public_keys(keys or ())
     with open_workshop(registry, threads) as workshop:
-        added = [add_folder(workshop, folder, name) for folder in folders]
+        added = [add_folder(workshop, folder, name, trusted) for folder in folders]
     if as_json:
         print_json(
             [{"folder": str(a.folder), "name": str(a.name), "model_hash": format_hash(a.model_hash)} for a in added]

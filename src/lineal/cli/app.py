@@ -36,10 +36,12 @@ from lineal.cli import (
     roots,
     run,
     show,
+    sign,
     tag,
     taint,
     tainted,
     verify,
+    verify_signature,
     why,
 )
 
@@ -52,7 +54,7 @@ _SECTIONS = {
     "Try": (evaluate, generate),
     "Name": (add, tag, promote),
     "Ask": (log, show, why, ancestors, descendants, common, path, roots, leaves, diff, blame, find, bisect),
-    "Trust": (verify, taint, tainted, clear, journal, check, prove, check_proof),
+    "Trust": (verify, taint, tainted, clear, journal, check, prove, check_proof, sign, verify_signature),
 }
 _NAMES = {evaluate: "eval"}
 """Of verbs that are also words of Python's."""

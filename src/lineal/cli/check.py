@@ -1,5 +1,7 @@
 """lineal check: whether the registry holds together."""
 
+import sys
+
 from lineal.cli.options import JsonOption, RegistryOption
 
 EXAMPLES = """
@@ -14,7 +16,7 @@ Examples:
 
 
 def check(registry: RegistryOption = None, as_json: JsonOption = False) -> None:
-    """Hash every record of the registry again and follow its journal from the beginning; no weights are read."""
+    """Hash every record again, verify signatures, follow the journal from the beginning; no weights are read."""
     from dataclasses import asdict
 
     from lineal.errors import VerificationFailed
@@ -31,6 +33,9 @@ def check(registry: RegistryOption = None, as_json: JsonOption = False) -> None:
     else:
         for fault in found.faults:
             print(fault)
-        print(f"{found.models} models, {found.steps} steps, {found.entries} journal entries")
+        counts = f"{found.models} models, {found.steps} steps, {found.entries} journal entries"
+        print(f"{counts}, {found.signatures} signatures" if found.signatures else counts)
+        if found.signatures_unchecked:
+            print(f"signatures were not checked: {found.signatures_unchecked}", file=sys.stderr)
     if found.faults:
         raise VerificationFailed(f"{len(found.faults)} things in the registry do not hold together")

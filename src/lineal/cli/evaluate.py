@@ -26,8 +26,8 @@ def evaluate(
     """Perplexity, bits per byte, and KL divergence from the base or the parents; known figures are not recomputed."""
     from lineal.cli.scores import print_scores
     from lineal.cli.workshop import open_workshop
-    from lineal.family.build import register
     from lineal.family.evaluation import evaluate_model
+    from lineal.family.workshop import register
 
     texts = _by_name(data)
     with open_workshop(registry) as workshop:

@@ -30,3 +30,7 @@ AdapterBaseOption: TypeAlias = Annotated[
     str | None, typer.Option("--base", help="The base of an adapter whose record is not known here.")
 ]
 NonfiniteOption: TypeAlias = Annotated[bool, typer.Option("--allow-nonfinite", help="Let NaN and Inf of parents pass.")]
+TrustedKeysOption: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option("--key", metavar="PEM", help="A public key that you trust; may be given several times."),
+]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lineal.derivation.canonical import Json
     from lineal.lineage.portrait import Portrait
     from lineal.lineage.records import StepRecord
+    from lineal.lineage.signatures import Signature
 
 _NAMES_WIDTH = 17
 
@@ -93,8 +94,17 @@ def _identity(known: "Portrait") -> list[tuple[str, str]]:
             ("size of tensors", f"{size(model.tensor_bytes or 0)} ({model.tensor_bytes:,} bytes)"),
             ("licence", _value(model.licence or "none found")),
         ]
+    if known.signatures:
+        rows.append(("signatures", "\n".join(map(_signature, known.signatures))))
     places = [f"{_value(str(place))}{'' if place.exists() else ' (not there any more)'}" for place in known.locations]
     return [*rows, ("lies at", "\n".join(places) or "no known place")]
+
+
+def _signature(kept: "Signature") -> str:
+    from lineal.derivation.hashes import format_hash
+
+    about = "the model" if kept.derivation_id is None else f"the step {format_hash(kept.derivation_id)[:11]}"
+    return f"{about}, by key {kept.key_id[:16]}"
 
 
 def _step(known: "Portrait", record: "StepRecord", title: str) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
 from lineal.family.making import Inputs, Made, make
 from lineal.family.place import Place
 from lineal.family.recipe import ModelRecipe, Origin
-from lineal.family.workshop import Placed, Workshop
+from lineal.family.workshop import Placed, Workshop, register
 from lineal.lineage.card import CARD, model_card
 from lineal.lineage.environment import environment
 from lineal.lineage.evidence import Evidence
@@ -275,16 +275,6 @@ def _record(workshop: Workshop, order: Order, provenance: Provenance, place: Pat
     if recording.outcome is Outcome.IRREPRODUCIBLE and order.method.reproducibility is Reproducibility.EXACT:
         others = ", ".join(format_hash(other)[:11] for other in recording.other_children)
         workshop.progress.say(f"{order.name}: an exact method gave other bytes before ({others}); both are kept")
-
-
-def register(workshop: Workshop, placed: Placed) -> bytes:
-    """Know a model that was found on disk, and where it lies."""
-    placed = workshop.identify(placed)
-    if placed.hashes is None:
-        raise LinealError(f"{placed.label}: could not be hashed")
-    licence = placed.hashes.licence.hex() if placed.hashes.licence else None
-    record = ModelRecord(placed.hashes.manifest, placed.form, licence)
-    return workshop.registry.add_model(record, placed.place.resolve())
 
 
 def _model_record(provenance: Provenance) -> ModelRecord:

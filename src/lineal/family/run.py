@@ -11,14 +11,14 @@ from lineal.derivation.hashes import HASH_LENGTH
 from lineal.derivation.step import Role
 from lineal.engines.parents import GGUF_IS_NO_PARENT
 from lineal.errors import CheckpointError, UsageError
-from lineal.family.build import Order, build, existing, register
+from lineal.family.build import Order, build, existing
 from lineal.family.hub import snapshot
 from lineal.family.making import Inputs
 from lineal.family.order import dependency_order
 from lineal.family.preflight import refuse_impossible, see_original
 from lineal.family.recipe import Family, ModelRecipe, Origin
 from lineal.family.streams import Streamed, recipe_inputs, stream_inputs
-from lineal.family.workshop import Placed, Workshop
+from lineal.family.workshop import Placed, Workshop, register
 from lineal.lineage.records import Name
 from lineal.methods.merge import MergeRecipe
 from lineal.methods.method import Method, nearest

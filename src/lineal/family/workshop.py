@@ -11,9 +11,10 @@ from lineal.checkpoint.identity import Manifest
 from lineal.checkpoint.memory import HashMemory
 from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
 from lineal.derivation.hashes import format_hash
-from lineal.errors import CheckpointError, RegistryError, UsageError
+from lineal.errors import CheckpointError, LinealError, RegistryError, UsageError
 from lineal.family.progress import Progress, Silent
 from lineal.lineage.lineal_json import read_provenance
+from lineal.lineage.records import ModelRecord
 from lineal.lineage.registry import Registry
 
 
@@ -150,6 +151,16 @@ class Workshop:
         if base.form != "full":
             raise CheckpointError(f"{label}: its base {base.label} is of the form {base.form!r}, not a model in full")
         return base
+
+
+def register(workshop: Workshop, placed: Placed) -> bytes:
+    """Know a model that was found on disk, and where it lies."""
+    placed = workshop.identify(placed)
+    if placed.hashes is None:
+        raise LinealError(f"{placed.label}: could not be hashed")
+    licence = placed.hashes.licence.hex() if placed.hashes.licence else None
+    record = ModelRecord(placed.hashes.manifest, placed.form, licence)
+    return workshop.registry.add_model(record, placed.place.resolve())
 
 
 def _recorded_base(folder: Path) -> bytes | None:

@@ -1,5 +1,6 @@
 """What the reading verbs print with --json: graphs and portraits in JSON types, hashes as `b3:` and hex."""
 
+import json
 from datetime import UTC, datetime
 from typing import cast
 
@@ -8,6 +9,7 @@ from lineal.derivation.hashes import format_hash
 from lineal.lineage.graph import Edge, FamilyGraph, Node
 from lineal.lineage.portrait import Portrait
 from lineal.lineage.records import Evaluation, KnownModel, ModelVersion, StepRecord
+from lineal.lineage.signatures import Signature
 
 
 def graph_as_json(graph: FamilyGraph) -> dict[str, Json]:
@@ -27,6 +29,7 @@ def portrait_as_json(portrait: Portrait) -> dict[str, Json]:
         "locations": [str(location) for location in portrait.locations],
         "steps": [_step(record) for record in portrait.steps],
         "evaluations": [_evaluation(evaluation) for evaluation in portrait.evaluations],
+        "signatures": [_signature(signature) for signature in portrait.signatures],
         "labels": {format_hash(digest): label for digest, label in portrait.labels.items()},
     }
 
@@ -94,6 +97,15 @@ def _step(record: StepRecord) -> dict[str, Json]:
         "environment": dict(record.environment),
         "seconds": record.seconds,
         "created": written_time(record.created),
+    }
+
+
+def _signature(signature: Signature) -> dict[str, Json]:
+    return {
+        "of": "model" if signature.derivation_id is None else "step",
+        "derivation_id": None if signature.derivation_id is None else format_hash(signature.derivation_id),
+        "key": signature.key_id,
+        "envelope": json.loads(signature.envelope),
     }
 
 

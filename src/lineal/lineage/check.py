@@ -1,4 +1,4 @@
-"""Whether a registry holds together: its database, the hashes of its models and steps, its journal."""
+"""Whether a registry holds together: its database, the hashes of its models and steps, its signatures, its journal."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ from sqlalchemy import Connection, text
 
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Step
-from lineal.errors import DerivationError, LinealError, RegistryError
-from lineal.lineage import journal, models, steps
+from lineal.errors import DerivationError, LinealError, MissingExtra, RegistryError
+from lineal.lineage import journal, models, signatures, signing, steps
 from lineal.lineage.dialect import dialect_of
 from lineal.lineage.registry import Registry
+from lineal.lineage.signing_keys import can_sign
 from lineal.lineage.store import batches
 
 _SHOWN = 11
@@ -20,28 +21,32 @@ _SHOWN = 11
 @final
 @dataclass(frozen=True)
 class Checked:
-    """What was looked at, and everything wrong with it."""
+    """What was looked at, and everything wrong with it. signatures_unchecked: why no signature was verified."""
 
     models: int
     steps: int
     entries: int
     faults: tuple[str, ...]
+    signatures: int
+    signatures_unchecked: str | None = None
 
 
 def check(registry: Registry) -> Checked:
     """Hash every manifest and every step again, and follow the journal from its beginning; no weights are read."""
     with registry.reading() as connection:
-        found = [
+        count = {
+            table: int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
+            for table in ("model", "step", "journal", "signature")
+        }
+        unchecked = str(MissingExtra("checking signatures", "sign")) if count["signature"] and not can_sign() else None
+        found = (
             *dialect_of(connection).damage(connection),
             *_models(connection),
             *_steps(connection),
+            *_signatures(connection, unchecked),
             *journal.faults(connection),
-        ]
-        count = {
-            table: int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
-            for table in ("model", "step", "journal")
-        }
-        return Checked(count["model"], count["step"], count["journal"], tuple(found))
+        )
+        return Checked(count["model"], count["step"], count["journal"], found, count["signature"], unchecked)
 
 
 def _models(connection: Connection) -> Iterator[str]:
@@ -68,6 +73,13 @@ def _steps(connection: Connection) -> Iterator[str]:
             found = {_derivation(record.step) for record in records}
             if found != recorded[child]:
                 yield f"{format_hash(child)[:_SHOWN]}: a step that gave it does not give its derivation id"
+
+
+def _signatures(connection: Connection, unchecked: str | None) -> Iterator[str]:
+    for child in signatures.graded_without_one(connection):
+        yield f"{format_hash(child)[:_SHOWN]}: a step that gave it is graded signed, but no signature of it is kept"
+    if unchecked is None:
+        yield from signing.faults(connection)
 
 
 def _derivation(step: Step) -> bytes:

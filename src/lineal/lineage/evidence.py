@@ -20,7 +20,7 @@ class Evidence(Enum):
     RECORDED = "recorded"
     """lineal ran it here, or read it in the lineal.json of a model whose hashes agree."""
     SIGNED = "signed"
-    """Somebody put a key's name to it."""
+    """A key that was named here, to sign with or to trust, has signed it."""
     REPLAYED = "replayed"
     """It was recomputed, and the bytes were equal; with the share of the tensors that were."""
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from lineal.lineage import evaluations, models, names, references, steps, taints, versions
+from lineal.lineage import evaluations, models, names, references, signatures, steps, taints, versions
 from lineal.lineage.records import Evaluation, KnownModel, ModelVersion, Name, StepRecord
 from lineal.lineage.registry import Registry
+from lineal.lineage.signatures import Signature
 from lineal.lineage.taints import Taint
 
 
@@ -24,6 +25,7 @@ class Portrait:
     evaluations: tuple[Evaluation, ...]
     taints: tuple[Taint, ...]
     labels: Mapping[bytes, str]
+    signatures: tuple[Signature, ...]
 
 
 def portrait(registry: Registry, model: bytes) -> Portrait:
@@ -44,4 +46,5 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
             evaluations=scores,
             taints=tainted,
             labels=references.labels(connection, {model, *related}),
+            signatures=signatures.of_models(connection, [model]).get(model, ()),
         )

@@ -1,6 +1,6 @@
 """The registry: every model, step, name and evaluation known here, in one database."""
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -11,11 +11,23 @@ from sqlalchemy import Connection
 from lineal.checkpoint.identity import Manifest
 from lineal.derivation.canonical import Json
 from lineal.errors import UsageError
-from lineal.lineage import evaluations, journal, models, names, recording, references, steps, taints, versions
+from lineal.lineage import (
+    evaluations,
+    journal,
+    models,
+    names,
+    recording,
+    references,
+    signatures,
+    steps,
+    taints,
+    versions,
+)
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.journal import Entry
 from lineal.lineage.records import Evaluation, KnownModel, ModelRecord, ModelVersion, Name, Recording, StepRecord
 from lineal.lineage.semantic_version import SemanticVersion
+from lineal.lineage.signatures import Signature
 from lineal.lineage.stages import FORWARD, Stage
 from lineal.lineage.store import Store, begin_store, dialect_at, open_store
 from lineal.lineage.taints import Taint
@@ -230,6 +242,18 @@ class Registry:
         """Every taint that stands, and how many models it reaches beside its own."""
         with self.reading() as connection:
             return taints.standing(connection)
+
+    # Signatures
+
+    def keep_signatures(self, found: Iterable[Signature], trusted: Collection[str] = ()) -> None:
+        """Keep signatures that hold; steps that a trusted key (by its id) has signed are graded signed from now on."""
+        with self._store.writing() as connection:
+            signatures.keep(connection, found, trusted)
+
+    def signatures_of(self, model_hash: bytes) -> tuple[Signature, ...]:
+        """The signatures of a model and of the steps that gave it."""
+        with self.reading() as connection:
+            return signatures.of_models(connection, [model_hash]).get(model_hash, ())
 
     # Evaluations
 

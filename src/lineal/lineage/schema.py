@@ -10,6 +10,7 @@
     evaluation    what a model scored            environment where steps ran, each stored once
     version       a semantic version of a name, of one model for good; with its tags and metrics
     taint         a model that must not be used, why and who says so, until it is cleared
+    signature     an envelope with one signature: of a model, or of the step that gave it
     journal       every change of a name or version since the journal began, each bound to those before it by a hash
 
 Words in braces are the database's (sqlite.py, postgres.py). A migration that has been released is never edited: add
@@ -233,7 +234,27 @@ _TAINTS = (
     "CREATE INDEX taint_by_model ON taint (model_id) WHERE cleared IS NULL",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_MODELS, *_STEPS, *_EVALUATIONS), _VERSIONS, _JOURNAL, _TAINTS)
+_SIGNATURES = (
+    """
+    CREATE TABLE signature (
+        id {key},
+        model_id {integer} NOT NULL REFERENCES model (id),
+        step_id {integer} REFERENCES step (id),
+        key_id {blob} NOT NULL CHECK (length(key_id) = 32),
+        envelope {text} NOT NULL
+    ) {rows}
+    """,
+    "CREATE UNIQUE INDEX signature_once ON signature (model_id, (coalesce(step_id, 0)), key_id)",
+    "CREATE INDEX signature_by_step ON signature (step_id) WHERE step_id IS NOT NULL",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (*_MODELS, *_STEPS, *_EVALUATIONS),
+    _VERSIONS,
+    _JOURNAL,
+    _TAINTS,
+    _SIGNATURES,
+)
 
 
 def applied_version(connection: Connection) -> int:
