@@ -1,5 +1,6 @@
 """What each command loads: the core no torch, the lineage verbs not even numpy, help next to nothing."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,12 @@ def loaded_by(folder: Path, *words: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=folder,
-        env={"PATH": "", "LINEAL_REGISTRY": str(folder / "registry.db"), "HOME": str(folder)},
+        env={
+            "PATH": "",
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+            "LINEAL_REGISTRY": str(folder / "registry.db"),
+            "HOME": str(folder),
+        },
         capture_output=True,
         text=True,
         check=True,

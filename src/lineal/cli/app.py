@@ -20,6 +20,7 @@ from lineal.cli import (
     generate,
     journal,
     leaves,
+    licence,
     log,
     merge,
     methods,
@@ -73,6 +74,7 @@ app.command(epilog=leaves.EXAMPLES)(leaves.leaves)
 app.command(epilog=diff.EXAMPLES)(diff.diff)
 app.command(epilog=blame.EXAMPLES)(blame.blame)
 app.command(epilog=find.EXAMPLES)(find.find)
+app.command(epilog=licence.EXAMPLES)(licence.licence)
 app.command(epilog=bisect.EXAMPLES)(bisect.bisect)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=taint.EXAMPLES)(taint.taint)

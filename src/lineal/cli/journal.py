@@ -61,6 +61,12 @@ def _said(entry: "Entry") -> str:
     if change.get("change") in ("taint", "clear"):
         what = "is tainted" if change.get("change") == "taint" else "is cleared"
         return f"{model} {what}: {printable(str(change.get('reason')))}"
+    if change.get("change") == "licence":
+        subject, licence = str(change.get("model") or change.get("data"))[:11], printable(str(change.get("licence")))
+        because = f", overridden: {printable(str(change.get('because')))}" if change.get("because") else ""
+        return (
+            f"{subject} has no stated licence" if change.get("licence") is None else f"{subject} is {licence}{because}"
+        )
     if change.get("change") == "name":
         before = change.get("before")
         return f"{name} is {model}" + (f", was {str(before)[:11]}" if before else "")

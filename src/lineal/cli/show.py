@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lineal.derivation.canonical import Json
+    from lineal.lineage.licence_graph import Judgement
     from lineal.lineage.portrait import Portrait
     from lineal.lineage.records import StepRecord
 
@@ -82,6 +83,7 @@ def _identity(known: "Portrait") -> list[tuple[str, str]]:
         rows.append(("versions", "\n".join(version_lines(known.versions))))
     if known.taints:
         rows.append(("tainted", "\n".join(f"{known.labels[t.model]}: {_value(t.reason)}" for t in known.taints)))
+    rows.append(("licence", _licence(known.licence)))
     rows.append(("model hash", format_hash(model.model_hash)))
     if model.weights_hash is None:
         rows.append(("unresolved", "others were made from it, but it was never added here"))
@@ -91,10 +93,19 @@ def _identity(known: "Portrait") -> list[tuple[str, str]]:
             ("form", str(model.form)),
             ("parameters", f"{model.parameters:,}"),
             ("size of tensors", f"{size(model.tensor_bytes or 0)} ({model.tensor_bytes:,} bytes)"),
-            ("licence", _value(model.licence or "none found")),
+            ("licence texts", _value(model.licence or "none found")),
         ]
     places = [f"{_value(str(place))}{'' if place.exists() else ' (not there any more)'}" for place in known.locations]
     return [*rows, ("lies at", "\n".join(places) or "no known place")]
+
+
+def _licence(judged: "Judgement") -> str:
+    """What binds the model, why it holds, or what cannot be kept together."""
+    from lineal.lineage.licences import told
+
+    if judged.override is not None:
+        return f"{told(judged.joined)}, overridden: {_value(judged.override.because)}"
+    return "\n".join([told(judged.joined), *map(str, judged.conflicts)])
 
 
 def _step(known: "Portrait", record: "StepRecord", title: str) -> list[tuple[str, str]]:

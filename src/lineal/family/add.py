@@ -36,12 +36,13 @@ def add_folder(workshop: Workshop, folder: Path, name: str | None = None) -> Add
     hashes = placed.hashes
     licence = hashes.licence.hex() if hashes and hashes.licence else None
     if hashes is not None:
-        workshop.registry.add_model(ModelRecord(hashes.manifest, placed.form, licence), folder.resolve())
+        record = ModelRecord(hashes.manifest, placed.form, licence, placed.stated_licence)
+        workshop.registry.add_model(record, folder.resolve())
     history = "an original, as far as is known"
     if provenance is not None:
         step = provenance.step
-        record = StepRecord(step, placed.model_hash, Evidence.RECORDED, provenance.environment, 0.0, time.time())
-        workshop.registry.record(record)
+        done = StepRecord(step, placed.model_hash, Evidence.RECORDED, provenance.environment, 0.0, time.time())
+        workshop.registry.record(done)
         history = f"{step.type} ({step.method}) of {', '.join(provenance.input_names) or 'nothing'}"
     called = replace(parse_name(name) if name else name_of_folder(folder), model_hash=placed.model_hash)
     workshop.registry.set_name(called)

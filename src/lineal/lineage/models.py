@@ -7,10 +7,13 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
+from lineal.checkpoint.licence_texts import StatedLicence
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import RegistryError, UsageError
+from lineal.lineage.licences import AND, identifiers
 from lineal.lineage.records import KnownModel, ModelRecord
 from lineal.lineage.store import batches, execute_each, rows_for
+from lineal.lineage.wording import printable
 
 _ADD_MODEL = """
     INSERT INTO model (model_hash, weights_hash, form, licence, parameters, tensor_bytes)
@@ -42,6 +45,11 @@ _ADD_MODEL_FILE = """
     WHERE model.model_hash = :model_hash AND package_file.path = :path AND package_file.content_hash = :content_hash
     ON CONFLICT DO NOTHING
 """
+_ADD_LICENCE = """
+    INSERT INTO model_licence (model_id, basis, licence, source)
+    SELECT model.id, 'found', :stated, :source FROM model WHERE model_hash = :model_hash
+    ON CONFLICT (model_id, basis) DO UPDATE SET licence = excluded.licence, source = excluded.source
+"""
 
 
 def add(connection: Connection, records: Iterable[ModelRecord]) -> None:
@@ -49,6 +57,10 @@ def add(connection: Connection, records: Iterable[ModelRecord]) -> None:
     for batch in batches(records):
         hashed = [(record.manifest.model_hash, record) for record in batch]
         execute_each(connection, _ADD_MODEL, (_model_row(model_hash, record) for model_hash, record in hashed))
+        licences = (
+            _licence_row(model_hash, record.stated) for model_hash, record in hashed if record.stated is not None
+        )
+        execute_each(connection, _ADD_LICENCE, licences)
         leaves = [(model_hash, _leaf_row(leaf)) for model_hash, record in hashed for leaf in record.manifest.leaves]
         execute_each(connection, _ADD_SPEC, _distinct({**row, "data_hash": b""} for _, row in leaves))
         execute_each(connection, _ADD_TENSOR, _distinct(row for _, row in leaves))
@@ -174,6 +186,11 @@ def _model_row(model_hash: bytes, record: ModelRecord) -> dict[str, object]:
         "parameters": record.manifest.parameters,
         "tensor_bytes": record.manifest.tensor_bytes,
     }
+
+
+def _licence_row(model_hash: bytes, stated: StatedLicence) -> dict[str, object]:
+    spelled = AND.join(identifiers(stated.licence))
+    return {"model_hash": model_hash, "stated": spelled, "source": printable(stated.source)}
 
 
 def _leaf_row(leaf: Leaf) -> dict[str, object]:

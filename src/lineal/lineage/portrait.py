@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from lineal.lineage import evaluations, models, names, references, steps, taints, versions
+from lineal.lineage import evaluations, licensing, models, names, references, steps, taints, versions
+from lineal.lineage.licence_graph import Judgement
 from lineal.lineage.records import Evaluation, KnownModel, ModelVersion, Name, StepRecord
 from lineal.lineage.registry import Registry
 from lineal.lineage.taints import Taint
@@ -23,6 +24,7 @@ class Portrait:
     steps: tuple[StepRecord, ...]
     evaluations: tuple[Evaluation, ...]
     taints: tuple[Taint, ...]
+    licence: Judgement
     labels: Mapping[bytes, str]
 
 
@@ -43,5 +45,6 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
             steps=tuple(made),
             evaluations=scores,
             taints=tainted,
+            licence=licensing.of_model(connection, model),
             labels=references.labels(connection, {model, *related}),
         )

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Literal, final
 
 from lineal.checkpoint.identity import Manifest
+from lineal.checkpoint.licence_texts import StatedLicence
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import check_hash
 from lineal.derivation.step import Step
@@ -26,11 +27,12 @@ _METRIC = re.compile(r"[!-<>-~]+")
 @final
 @dataclass(frozen=True)
 class ModelRecord:
-    """A model whose bytes were hashed: what it is made of, and the licence found beside it."""
+    """A model whose bytes were hashed: what it is made of. licence: the hash of its texts; stated: what it is."""
 
     manifest: Manifest
     form: Form = "full"
     licence: str | None = None
+    stated: StatedLicence | None = None
 
     def __post_init__(self) -> None:
         names = [leaf.name.encode() for leaf in self.manifest.leaves]

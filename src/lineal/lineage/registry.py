@@ -68,6 +68,12 @@ class Registry:
         with self._store.reading() as connection:
             yield connection
 
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """One transaction, for changes that are not the registry's own: durable at its end, undone by an error."""
+        with self._store.writing() as connection:
+            yield connection
+
     # Models
 
     def add_model(self, record: ModelRecord, location: Path | None = None) -> bytes:

@@ -1,0 +1,45 @@
+"""Data files as the registry knows them: by their content, under the names they had where models were made on them."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from lineal.checkpoint.hashing import hash_file
+from lineal.derivation.hashes import HASH_LENGTH, format_hash, parse_hash
+from lineal.derivation.step import DataFile
+from lineal.errors import UsageError
+from lineal.lineage.names import HASH_PREFIX, listed, shortened
+
+_KNOWN = "SELECT name, data_hash FROM data_file"
+
+
+def resolve(connection: Connection, reference: str) -> DataFile:
+    """What a file on this disk, a `b3:` hash or a name of a data file stands for; a file need not be known."""
+    if reference.startswith(HASH_PREFIX) and len(reference) == len(HASH_PREFIX) + 2 * HASH_LENGTH:
+        digest = parse_hash(reference)
+        return DataFile(name_of(connection, digest) or shortened(digest), digest)
+    if Path(reference).is_file():
+        digest = hash_file(Path(reference))
+        return DataFile(name_of(connection, digest) or Path(reference).name, digest)
+    rows = connection.execute(text(f"{_KNOWN} ORDER BY id")).all()
+    found = {row.data_hash: row.name for row in rows if _means(reference, row.name, row.data_hash)}
+    if not found:
+        raise UsageError(f"no data file is called {reference!r}, neither on this disk nor in the registry")
+    if len(found) > 1:
+        several = listed(f"{format_hash(digest)} {name}" for digest, name in found.items())
+        raise UsageError(f"{reference!r} can mean {len(found)} data files: {several}")
+    ((digest, name),) = found.items()
+    return DataFile(name, digest)
+
+
+def name_of(connection: Connection, digest: bytes) -> str | None:
+    """The name under which something was first made on this content."""
+    query = f"{_KNOWN} WHERE data_hash = :digest ORDER BY id LIMIT 1"
+    row = connection.execute(text(query), {"digest": digest}).first()
+    return None if row is None else str(row.name)
+
+
+def _means(reference: str, name: str, digest: bytes) -> bool:
+    if reference.startswith(HASH_PREFIX):
+        return len(reference) > len(HASH_PREFIX) + 7 and format_hash(digest).startswith(reference.lower())
+    return name == reference
