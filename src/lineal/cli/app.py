@@ -25,6 +25,7 @@ from lineal.cli import (
     merge,
     methods,
     path,
+    policy,
     promote,
     prove,
     prune,
@@ -62,6 +63,7 @@ app.command(epilog=generate.EXAMPLES)(generate.generate)
 app.command(epilog=add.EXAMPLES)(add.add)
 app.command(epilog=tag.EXAMPLES)(tag.tag)
 app.command(epilog=promote.EXAMPLES)(promote.promote)
+app.command(epilog=policy.EXAMPLES)(policy.policy)
 app.command(epilog=log.EXAMPLES)(log.log)
 app.command(epilog=show.EXAMPLES)(show.show)
 app.command(epilog=why.EXAMPLES)(why.why)

@@ -7,6 +7,7 @@ import typer
 from lineal.cli.options import JsonOption, LimitOption, RegistryOption
 
 if TYPE_CHECKING:
+    from lineal.derivation.canonical import Json
     from lineal.lineage.journal import Entry
 
 EXAMPLES = """
@@ -67,7 +68,17 @@ def _said(entry: "Entry") -> str:
         return (
             f"{subject} has no stated licence" if change.get("licence") is None else f"{subject} is {licence}{because}"
         )
+    if change.get("change") == "policy":
+        return _policy(name, str(change.get("stage")), change.get("policy"))
     if change.get("change") == "name":
         before = change.get("before")
         return f"{name} is {model}" + (f", was {str(before)[:11]}" if before else "")
     return f"{name} is {model} in {printable(str(change.get('stage')))}"
+
+
+def _policy(name: str, stage: str, rules: "Json") -> str:
+    from lineal.lineage.policies import Policy
+
+    if not isinstance(rules, dict):
+        return f"{name} has no policy for {stage} any more"
+    return f"{name} must meet for {stage}: {Policy.from_json(rules)}"

@@ -32,6 +32,7 @@ def tag(
     as_json: JsonOption = False,
 ) -> None:
     """Give a model a version, for good, or add tags, a score and metrics to one that it has."""
+    from lineal.cli.figures import figures
     from lineal.lineage.locate import locate
     from lineal.lineage.registry import Registry
     from lineal.lineage.semantic_version import SemanticVersion
@@ -43,7 +44,7 @@ def tag(
             tags=tuple(tags or ()),
             untag=tuple(untag or ()),
             quality_score=score,
-            metrics=_figures(metrics or []),
+            metrics=figures("--metric", metrics or []),
         )
     if as_json:
         from lineal.cli.terminal import print_json
@@ -54,19 +55,3 @@ def tag(
         from lineal.cli.versions import version_lines
 
         print(*version_lines([known]))
-
-
-def _figures(words: list[str]) -> dict[str, float]:
-    from lineal.errors import UsageError
-
-    figures: dict[str, float] = {}
-    for word in words:
-        name, _, written = word.partition("=")
-        try:
-            figure = float(written)
-        except ValueError:
-            raise UsageError(f"--metric {word}: NAME=VALUE is needed, a number as the value") from None
-        if name in figures:
-            raise UsageError(f"--metric {word}: {name} is given twice")
-        figures[name] = figure
-    return figures

@@ -21,7 +21,7 @@ from lineal.lineage.stages import STAGES, Stage
 Form = Literal["full", "adapter", "gguf"]
 
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-_METRIC = re.compile(r"[!-<>-~]+")
+METRIC = re.compile(r"[!-<>-~]+")
 
 
 @final
@@ -170,7 +170,7 @@ class ModelVersion:
         if self.quality_score is not None and not 0 <= self.quality_score <= 100:
             raise UsageError(f"{self}: a quality score is 0 to 100, got {self.quality_score}")
         for metric, figure in self.metrics.items():
-            if not _METRIC.fullmatch(metric):
+            if not METRIC.fullmatch(metric):
                 raise UsageError(f"{self}: {metric!r} is no metric's name: visible ASCII characters without '='")
             if not math.isfinite(figure):
                 raise UsageError(f"{self}: {metric} is {figure}, a metric must be finite")

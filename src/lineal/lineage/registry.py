@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from lineal.checkpoint.identity import Manifest
 from lineal.derivation.canonical import Json
-from lineal.errors import RegistryError, UsageError
+from lineal.errors import RegistryError
 from lineal.lineage import evaluations, journal, models, names, recording, references, steps, taints, versions
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.journal import Entry
+from lineal.lineage.promotion import require_fit
 from lineal.lineage.records import Evaluation, KnownModel, ModelRecord, ModelVersion, Name, Recording, StepRecord
 from lineal.lineage.semantic_version import SemanticVersion
 from lineal.lineage.stages import FORWARD, Stage
@@ -187,11 +188,14 @@ class Registry:
             return versions.add(connection, name, version, tags, untag, quality_score, metrics)
 
     def promote(self, reference: str, stage: Stage) -> tuple[ModelVersion, ModelVersion]:
-        """Move the version that NAME@VERSION means a step on or back: what it was, and what it is."""
+        """Move the version that NAME@VERSION means a step on or back: what it was, and what it is.
+
+        Going on raises AnswerIsNo, with everything that is unmet, where a taint, licences or a policy are against it.
+        """
         with self._store.writing() as connection:
             before = references.version(connection, reference)
             if (before.stage, stage) in FORWARD:
-                _refuse_tainted(connection, before)
+                require_fit(connection, before, stage)
             return before, versions.promote(connection, before, stage)
 
     def version(self, reference: str) -> ModelVersion:
@@ -254,12 +258,6 @@ class Registry:
         """A known evaluation of this model on these bytes under these settings, whatever the text was called."""
         with self.reading() as connection:
             return evaluations.find(connection, model, data_hash, settings, reference)
-
-
-def _refuse_tainted(connection: Connection, version: ModelVersion) -> None:
-    for taint in taints.of_model(connection, version.model_hash):
-        whose = references.labels(connection, [taint.model])[taint.model]
-        raise UsageError(f"{version} is tainted by {whose} ({taint.reason}): lineal clear {whose} takes that back")
 
 
 def _file(location: str | Path) -> Path:

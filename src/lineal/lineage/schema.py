@@ -10,9 +10,9 @@
     evaluation    what a model scored            environment where steps ran, each stored once
     version       a semantic version of a name, of one model for good; with its tags and metrics
     taint         a model that must not be used, why and who says so, until it is cleared
-    model_licence what a model's licence is, as it was found beside it, as people give it, or as they override it
-    data_licence  what people say of a data file's, by its content
     journal       every change of a name or version since the journal began, each bound to those before it by a hash
+
+What is judged of models and data has tables of its own (judgement_schema.py).
 
 Words in braces are the dialect's (dialect.py). A migration that has been released is never edited: add another.
 """
@@ -20,6 +20,7 @@ Words in braces are the dialect's (dialect.py). A migration that has been releas
 from sqlalchemy import Connection, inspect, text
 
 from lineal.lineage.dialect import COLUMN_TYPES
+from lineal.lineage.judgement_schema import JUDGEMENT
 
 MIGRATIONS_TABLE = "lineal_migration"
 
@@ -234,30 +235,12 @@ _TAINTS = (
     "CREATE INDEX taint_by_model ON taint (model_id) WHERE cleared IS NULL",
 )
 
-_LICENCES = (
-    """
-    CREATE TABLE model_licence (
-        model_id {integer} NOT NULL REFERENCES model (id),
-        basis {text} NOT NULL CHECK (basis IN ('found', 'given', 'override')),
-        licence {text} NOT NULL,
-        source {text} NOT NULL,
-        PRIMARY KEY (model_id, basis)
-    ) {rows_by_key}
-    """,
-    """
-    CREATE TABLE data_licence (
-        data_hash {blob} NOT NULL PRIMARY KEY CHECK (length(data_hash) = 32),
-        licence {text} NOT NULL
-    ) {rows_by_key}
-    """,
-)
-
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (*_MODELS, *_STEPS, *_EVALUATIONS),
     _VERSIONS,
     _JOURNAL,
     _TAINTS,
-    _LICENCES,
+    JUDGEMENT,
 )
 
 
