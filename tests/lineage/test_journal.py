@@ -59,7 +59,8 @@ def test_a_registry_that_was_left_alone_holds_together(registry: Registry) -> No
         ("UPDATE journal SET entry_hash = randomblob(32) WHERE id = 2", "entry 2 does not follow"),
         ("DELETE FROM journal WHERE id = 3", "entry 3 is missing"),
         ("UPDATE name SET model_id = 1 WHERE name = 'both'", "demo:both: the journal says b3:"),
-        ("DELETE FROM version", "demo:both@1.0.0: the journal says b3:"),
+        ("DELETE FROM version_tag; DELETE FROM version", "demo:both@1.0.0: the journal says b3:"),
+        ("DELETE FROM version_tag", "in development, tagged good, the registry b3:"),
         ("UPDATE version SET stage = 'production'", "demo:both@1.0.0: the journal says b3:"),
         ("UPDATE tensor SET data_hash = randomblob(32) WHERE id = 1", "do not give its hash: it is damaged"),
         ("UPDATE step SET options = '{\"density\":0.3}' WHERE method = 'ties'", "does not give its derivation id"),
@@ -68,7 +69,7 @@ def test_a_registry_that_was_left_alone_holds_together(registry: Registry) -> No
 )
 def test_what_was_changed_behind_its_back_is_named(registry: Registry, meddling: str, said: str) -> None:
     add_family(registry)
-    registry.add_version("both", V1)
+    registry.add_version("both", V1, tags=("good",))
     with sqlite3.connect(registry.path) as connection:
         connection.executescript(meddling)
     connection.close()

@@ -73,7 +73,9 @@ def _said(entry: "Entry") -> str:
     if change.get("change") == "name":
         before = change.get("before")
         return f"{name} is {model}" + (f", was {str(before)[:11]}" if before else "")
-    return f"{name} is {model} in {printable(str(change.get('stage')))}"
+    tags = change.get("tags")
+    tagged = f", tagged {printable(', '.join(map(str, tags)))}" if isinstance(tags, list) and tags else ""
+    return f"{name} is {model} in {printable(str(change.get('stage')))}{tagged}"
 
 
 def _policy(name: str, stage: str, rules: "Json") -> str:

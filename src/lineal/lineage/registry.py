@@ -178,14 +178,16 @@ class Registry:
         untag: tuple[str, ...] = (),
         quality_score: float | None = None,
         metrics: Mapping[str, float] | None = None,
+        aliases: tuple[str, ...] = (),
     ) -> ModelVersion:
         """Give a model a version, under the one name that the reference means; for one that it has, add to that.
 
         A version never changes its model. A new one is in development; score and metrics replace those given before.
+        aliases: tags that only one version of the name has, so that they are taken from any other.
         """
         with self._store.writing() as connection:
             name = references.named(connection, reference)
-            return versions.add(connection, name, version, tags, untag, quality_score, metrics)
+            return versions.add(connection, name, version, tags, untag, quality_score, metrics, aliases)
 
     def promote(self, reference: str, stage: Stage) -> tuple[ModelVersion, ModelVersion]:
         """Move the version that NAME@VERSION means a step on or back: what it was, and what it is.
