@@ -58,7 +58,7 @@ def _said(entry: "Entry") -> str:
     from lineal.lineage.wording import printable
 
     change = entry.change
-    name, model = printable(str(change.get("name"))), str(change.get("model"))[:11]
+    name, model = printable(str(change.get("name"))), str(change.get("model") or change.get("data"))[:11]
     if change.get("change") in ("taint", "clear"):
         what = "is tainted" if change.get("change") == "taint" else "is cleared"
         return f"{model} {what}: {printable(str(change.get('reason')))}"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lineal.lineage.licence_graph import Judgement
     from lineal.lineage.portrait import Portrait
     from lineal.lineage.records import StepRecord
+    from lineal.lineage.taints import Taint
 
 _NAMES_WIDTH = 17
 
@@ -82,7 +83,7 @@ def _identity(known: "Portrait") -> list[tuple[str, str]]:
     if known.versions:
         rows.append(("versions", "\n".join(version_lines(known.versions))))
     if known.taints:
-        rows.append(("tainted", "\n".join(f"{known.labels[t.model]}: {_value(t.reason)}" for t in known.taints)))
+        rows.append(("tainted", "\n".join(f"{_tainting(known, t)}: {_value(t.reason)}" for t in known.taints)))
     rows.append(("licence", _licence(known.licence)))
     rows.append(("model hash", format_hash(model.model_hash)))
     if model.weights_hash is None:
@@ -97,6 +98,11 @@ def _identity(known: "Portrait") -> list[tuple[str, str]]:
         ]
     places = [f"{_value(str(place))}{'' if place.exists() else ' (not there any more)'}" for place in known.locations]
     return [*rows, ("lies at", "\n".join(places) or "no known place")]
+
+
+def _tainting(known: "Portrait", taint: "Taint") -> str:
+    label = known.labels[taint.model]
+    return label if taint.data is None else f"{_value(taint.data)}, which {label} was made on"
 
 
 def _licence(judged: "Judgement") -> str:

@@ -23,7 +23,13 @@ def portrait_as_json(portrait: Portrait) -> dict[str, Json]:
         "names": [str(name) for name in portrait.names],
         "versions": [version_as_json(version) for version in portrait.versions],
         "taints": [
-            {"model": format_hash(t.model), "reason": t.reason, "source": t.source, "created": written_time(t.created)}
+            {
+                "model": format_hash(t.model),
+                "data": t.data,
+                "reason": t.reason,
+                "source": t.source,
+                "created": written_time(t.created),
+            }
             for t in portrait.taints
         ],
         "terms": judgement_as_json(portrait.licence),

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Step
 from lineal.errors import DerivationError, LinealError, RegistryError
-from lineal.lineage import journal, licence_records, models, policies, steps
+from lineal.lineage import data_taints, journal, licence_records, models, policies, steps
 from lineal.lineage.dialect import damage
 from lineal.lineage.registry import Registry
 from lineal.lineage.store import batches
@@ -32,7 +32,7 @@ def check(registry: Registry) -> Checked:
     """Hash every manifest and every step again, and follow the journal from its beginning; no weights are read."""
     with registry.reading() as connection:
         found = [*damage(connection), *_models(connection), *_steps(connection), *journal.faults(connection)]
-        found += [*licence_records.faults(connection), *policies.faults(connection)]
+        found += [*licence_records.faults(connection), *policies.faults(connection), *data_taints.faults(connection)]
         count = {
             table: int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
             for table in ("model", "step", "journal")

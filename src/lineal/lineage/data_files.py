@@ -8,9 +8,12 @@ from lineal.checkpoint.hashing import hash_file
 from lineal.derivation.hashes import HASH_LENGTH, format_hash, parse_hash
 from lineal.derivation.step import DataFile
 from lineal.errors import UsageError
+from lineal.lineage.edges import EVERYTHING
 from lineal.lineage.names import HASH_PREFIX, listed, shortened
 
 _KNOWN = "SELECT name, data_hash FROM data_file"
+_ON_DATA = "JOIN step_data ON step_id = step.id JOIN data_file ON data_file.id = data_file_id"
+_WHERE = "WHERE data_hash = :digest AND reproduces = 0"
 
 
 def resolve(connection: Connection, reference: str) -> DataFile:
@@ -43,3 +46,32 @@ def _means(reference: str, name: str, digest: bytes) -> bool:
     if reference.startswith(HASH_PREFIX):
         return len(reference) > len(HASH_PREFIX) + 7 and format_hash(digest).startswith(reference.lower())
     return name == reference
+
+
+def made_on(connection: Connection, digest: bytes) -> list[bytes]:
+    """The models of which a step used the file, first recorded first."""
+    query = f"SELECT model_hash FROM step {_ON_DATA} JOIN model ON model.id = step.child_id {_WHERE} ORDER BY step.id"
+    return list(dict.fromkeys(connection.execute(text(query), {"digest": digest}).scalars()))
+
+
+def reached(connection: Connection, digest: bytes, limit: int | None = None) -> list[bytes]:
+    """The models that were made on the file, and everything that was made from those, nearest first."""
+    query = f"""
+        WITH RECURSIVE reached (id) AS (
+            SELECT step.child_id FROM step {_ON_DATA} {_WHERE}
+            UNION
+            SELECT child_id FROM reached JOIN step_input ON model_id = reached.id WHERE child_id IS NOT NULL
+        )
+        SELECT (SELECT model_hash FROM model WHERE model.id = reached.id) FROM reached LIMIT :limit
+    """
+    bounds = {"digest": digest, "limit": EVERYTHING if limit is None else limit}
+    return list(connection.execute(text(query), bounds).scalars())
+
+
+def scored_on(connection: Connection, digest: bytes) -> list[bytes]:
+    """The models that were evaluated on the file."""
+    query = """
+        SELECT model_hash FROM evaluation JOIN model ON model.id = model_id WHERE data_hash = :digest
+        ORDER BY evaluation.id
+    """
+    return list(dict.fromkeys(connection.execute(text(query), {"digest": digest}).scalars()))

@@ -27,7 +27,14 @@ def require_fit(connection: Connection, version: ModelVersion, stage: Stage) -> 
 def _unmet(connection: Connection, version: ModelVersion, stage: Stage) -> Iterator[str]:
     for taint in taints.of_model(connection, version.model_hash):
         whose = references.labels(connection, [taint.model])[taint.model]
-        yield f"it is tainted by {whose} ({printable(taint.reason)}): lineal clear {whose} takes that back"
+        if taint.data is None:
+            yield f"it is tainted by {whose} ({printable(taint.reason)}): lineal clear {whose} takes that back"
+        else:
+            file = printable(taint.data)
+            yield (
+                f"it is tainted by {file}, which {whose} was made on ({printable(taint.reason)}): "
+                f"lineal clear --data {file} takes that back"
+            )
     judged = licensing.of_model(connection, version.model_hash)
     yield from map(str, judged.conflicts)
     scores = evaluations.of_models(connection, [version.model_hash]).get(version.model_hash, ())
