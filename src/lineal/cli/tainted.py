@@ -62,8 +62,8 @@ def _standing(registry: "Registry") -> "list[dict[str, Json]]":
         {**_written(registry, taint), "reaches": reached} for taint, reached in registry.taints()
     ]
     with registry.reading() as connection:
-        of_data = data_taints.standing(connection)
-    found += [
+        standing = data_taints.standing(connection)
+    of_data: list[dict[str, Json]] = [
         {
             "tainted": taint.name,
             "hash": format_hash(taint.data),
@@ -73,9 +73,9 @@ def _standing(registry: "Registry") -> "list[dict[str, Json]]":
             "created": written_time(taint.created),
             "reaches": taint.reached,
         }
-        for taint in of_data
+        for taint in standing
     ]
-    return found
+    return [*found, *of_data]
 
 
 def _written(registry: "Registry", taint: "Taint") -> "dict[str, Json]":

@@ -12,7 +12,7 @@ from lineal.family.names import is_place
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage import licence_records, licensing, models
-from lineal.lineage.licence_graph import Judgement, Licensed, Statement, judge
+from lineal.lineage.licence_graph import Judgement, Licensed, LicensedData, Statement, judge
 from lineal.lineage.licences import AND, UNKNOWN, identifiers
 
 Key: TypeAlias = str | bytes
@@ -56,7 +56,7 @@ class _Lookup:
             return self._outside(key)
         if recipe.origin is None:
             inputs: tuple[Key, ...] = tuple(reference.model for reference in recipe.inputs)
-            data = tuple((path.name, self._of_data(path)) for path in recipe.data)
+            data = tuple(LicensedData(path, path.name, self._of_data(path)) for path in recipe.data)
             return Licensed(key, self._family.licences.models.get(key), inputs, data)
         return _stated_too(self._placed(key, self._originals[key]), self._family.licences.models.get(key))
 

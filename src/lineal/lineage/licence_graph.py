@@ -30,13 +30,23 @@ class Statement:
 
 @final
 @dataclass(frozen=True)
+class LicensedData:
+    """A data file. key: the same for the same file, by whichever model it was used."""
+
+    key: Hashable
+    name: str
+    statement: Statement | None
+
+
+@final
+@dataclass(frozen=True)
 class Licensed(Generic[K]):
     """A model of the graph: its own statement, what it was made from, and the data it was made on."""
 
     label: str
     statement: Statement | None
     inputs: tuple[K, ...] = ()
-    data: tuple[tuple[str, Statement | None], ...] = ()
+    data: tuple[LicensedData, ...] = ()
 
 
 @final
@@ -84,23 +94,26 @@ class Judgement:
 
 
 def judge(start: K, look: Callable[[K], Licensed[K]]) -> Judgement:
-    """Join the licences of a model, of everything above it, and of their data; nearest first, each model once."""
+    """Join the licences of a model, of everything above it, and of their data; nearest first, each of them once."""
     first = look(start)
     found: list[Contribution] = []
-    waiting: deque[tuple[Licensed[K], tuple[str, ...]]] = deque([(first, (first.label,))])
-    seen = {start}
+    waiting = deque([_Way(first, None)])
+    seen: set[Hashable] = {start}
     while waiting:
-        model, path = waiting.popleft()
-        found += _own(model, path)
+        way = waiting.popleft()
+        model = way.model
+        if model.statement is not None or not (model.inputs or model.data):  # what was made need not state anything
+            found += _stated(model.statement, way.labels())
         if model.statement and model.statement.override:
             continue
-        for name, statement in model.data:
-            found += _stated(statement, (*path, name))
+        for file in model.data:
+            if file.key not in seen:
+                seen.add(file.key)
+                found += _stated(file.statement, (*way.labels(), file.name))
         for above in model.inputs:
             if above not in seen:
                 seen.add(above)
-                known = look(above)
-                waiting.append((known, (*path, known.label)))
+                waiting.append(_Way(look(above), way))
     override = first.statement if first.statement and first.statement.override else None
     return Judgement(tuple(found), tuple(_conflicts(found)), override)
 
@@ -119,11 +132,22 @@ def refuse_conflicts(judgements: Iterable[Judgement]) -> None:
         raise LicenceConflict("\n".join(lines))
 
 
-def _own(model: Licensed[K], path: tuple[str, ...]) -> list[Contribution]:
-    """What a model itself states; one that was made from something need not state anything."""
-    if model.statement is None and (model.inputs or model.data):
-        return []
-    return _stated(model.statement, path)
+@final
+@dataclass(frozen=True)
+class _Way(Generic[K]):
+    """A model, and the one below it by which it was reached."""
+
+    model: Licensed[K]
+    below: "_Way[K] | None"
+
+    def labels(self) -> tuple[str, ...]:
+        """From the model that was asked about up to this one."""
+        found: list[str] = []
+        way: _Way[K] | None = self
+        while way is not None:
+            found.append(way.model.label)
+            way = way.below
+        return tuple(reversed(found))
 
 
 def _stated(statement: Statement | None, path: tuple[str, ...]) -> list[Contribution]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from lineal.lineage import edges, licence_records, models, references, steps
-from lineal.lineage.licence_graph import Judgement, Licensed, judge
+from lineal.lineage.licence_graph import Judgement, Licensed, LicensedData, judge
 
 if TYPE_CHECKING:
     from lineal.lineage.registry import Registry  # which asks this itself before it promotes
@@ -34,6 +34,6 @@ def licensed(connection: Connection, model: bytes) -> dict[bytes, Licensed[bytes
         done = [record.step for record in made.get(digest, ()) if not record.reproduces]
         inputs = dict.fromkeys(used.model_hash for step in done for used in step.inputs)
         files = dict.fromkeys(file for step in done for file in step.data)
-        used_data = tuple((file.name, of_data.get(file.data_hash)) for file in files)
-        found[digest] = Licensed(labels[digest], stated.get(digest), tuple(inputs), used_data)
+        used = tuple(LicensedData(file.data_hash, file.name, of_data.get(file.data_hash)) for file in files)
+        found[digest] = Licensed(labels[digest], stated.get(digest), tuple(inputs), used)
     return found
