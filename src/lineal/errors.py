@@ -2,6 +2,7 @@
 
     LinealError                 exit code
     |-- AnswerIsNo              1   the question was understood; the answer is no
+    |   |-- LicenceConflict     1   licences that cannot be kept together in one model
     |   `-- VerificationFailed  1   bytes or a recomputation differ from the record
     |-- UsageError              2   a call or a recipe that cannot mean anything
     |   |-- RecipeError         2   faults in a family file, all at once, with lines
@@ -28,6 +29,10 @@ class LinealError(Exception):
 
 class AnswerIsNo(LinealError):
     exit_code = 1
+
+
+class LicenceConflict(AnswerIsNo):
+    pass
 
 
 class VerificationFailed(AnswerIsNo):

@@ -61,7 +61,8 @@ def test_a_registry_that_was_left_alone_holds_together(registry: Registry) -> No
         ),
         ("DELETE FROM journal WHERE id = 3", "entry 3 is missing"),
         ("UPDATE name SET model_id = 1 WHERE name = 'both'", "demo:both: the journal says b3:"),
-        ("DELETE FROM version", "demo:both@1.0.0: the journal says b3:"),
+        ("DELETE FROM version_tag; DELETE FROM version", "demo:both@1.0.0: the journal says b3:"),
+        ("DELETE FROM version_tag", "in development, tagged good, the registry b3:"),
         ("UPDATE version SET stage = 'production'", "demo:both@1.0.0: the journal says b3:"),
         (
             "UPDATE tensor SET data_hash = (SELECT model_hash FROM model WHERE id = 1) WHERE id = 1",
@@ -75,8 +76,8 @@ def test_what_was_changed_behind_its_back_is_named(
     database: Database, place: str, registry: Registry, meddling: str, said: str
 ) -> None:
     add_family(registry)
-    registry.add_version("both", V1)
-    database.run(place, database.unchecked, meddling)
+    registry.add_version("both", V1, tags=("good",))
+    database.run(place, database.unchecked, *meddling.split("; "))
     faults = check(registry).faults
     assert any(said in fault for fault in faults), faults
 

@@ -53,7 +53,8 @@ def test_a_form_that_nobody_knows_is_refused(tmp_path: Path, form: object) -> No
 
 
 def test_the_card_of_a_gguf_names_its_library_and_relation(tmp_path: Path) -> None:
-    card = model_card("q8", provenance(random_gguf(tmp_path / "x.gguf"), "gguf"), {"models:a": "org/a"})
+    card = model_card("q8", provenance(random_gguf(tmp_path / "x.gguf"), "gguf"), {"models:a": "org/a"}, "gpl-3.0")
     assert "library_name: gguf\n" in card
     assert "base_model: org/a\n" in card
     assert "base_model_relation: quantized\n" in card
+    assert "license: gpl-3.0\n" in card

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lineal.errors import UsageError
+from lineal.errors import AnswerIsNo, UsageError
 from lineal.lineage.check import check
 from lineal.lineage.portrait import portrait
 from lineal.lineage.registry import Registry
@@ -44,14 +44,14 @@ def test_a_tainted_version_goes_no_further_until_it_is_cleared(registry: Registr
     hashes = add_family(registry)
     registry.add_version("both", V1)
     registry.taint(hashes["base"], "licence withdrawn", "")
-    with pytest.raises(UsageError, match=r"is tainted by base \(licence withdrawn\): lineal clear base"):
+    with pytest.raises(AnswerIsNo, match=r"is tainted by base \(licence withdrawn\): lineal clear base"):
         registry.promote("both@1.0.0", Stage.STAGING)
     registry.clear(hashes["base"], "bought")
     registry.promote("both@1.0.0", Stage.STAGING)
     registry.promote("both@1.0.0", Stage.PRODUCTION)
     registry.taint(hashes["base"], "again", "")
     registry.promote("both@1.0.0", Stage.STAGING)  # a step back
-    with pytest.raises(UsageError, match="is tainted by base"):
+    with pytest.raises(AnswerIsNo, match="is tainted by base"):
         registry.promote("both@1.0.0", Stage.PRODUCTION)
 
 

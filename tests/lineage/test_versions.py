@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lineal.errors import RegistryError, UsageError
+from lineal.lineage.check import check
 from lineal.lineage.portrait import portrait
 from lineal.lineage.records import ModelVersion, Name
 from lineal.lineage.registry import Registry
@@ -86,6 +87,27 @@ def test_a_release_is_made_of_its_candidate_wherever_the_name_is_by_then(registr
     registry.set_name(Name("demo", "both", registry.add_model(model("newer"))))
     assert registry.add_version("both@1.0.0-rc.1", ONE).model_hash == hashes["both"]
     assert [v.version for v in registry.versions_of(hashes["both"])] == [ONE, candidate]
+
+
+def test_an_alias_is_a_tag_that_one_version_has_at_a_time(registry: Registry, hashes: dict[str, bytes]):
+    _ = registry.add_version("both", ONE, tags=("good",), aliases=("champion",))
+    _ = registry.add_version("code", ONE, aliases=("champion",))
+    assert str(registry.version("both@champion")) == "demo:both@1.0.0"
+    registry.set_name(Name("demo", "both", registry.add_model(model("newer"))))
+    moved = registry.add_version("both", TWO, aliases=("champion", "newest"))
+    assert moved.tags == ("champion", "newest")
+    assert registry.version("both@1.0.0").tags == ("good",)
+    assert registry.resolve("both@champion") == moved.model_hash
+    assert registry.resolve("code@champion") == hashes["code"]
+    said = [(entry.change["name"], entry.change["tags"]) for entry in registry.journal("both", limit=2)]
+    assert said == [("demo:both@2.0.0", ["champion", "newest"]), ("demo:both@1.0.0", ["good"])]
+    assert registry.add_version("both@champion", TWO, aliases=("champion",)) == moved
+    with pytest.raises(UsageError, match="cannot be given and taken away at once"):
+        _ = registry.add_version("both", TWO, aliases=("champion",), untag=("champion",))
+    with pytest.raises(UsageError, match="'production' is no tag"):
+        _ = registry.add_version("both", TWO, aliases=("production",))
+    assert registry.version("both@champion") == moved
+    assert check(registry).faults == ()
 
 
 def test_versions_are_listed_the_highest_first(registry: Registry, hashes: dict[str, bytes]):

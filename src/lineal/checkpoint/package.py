@@ -20,6 +20,8 @@ CONFIGS = ("config.json", "generation_config.json", "adapter_config.json")
 
 STAMPS = frozenset({"transformers_version", "_name_or_path", "base_model_name_or_path", "revision"})
 
+CARD = "README.md"
+
 _CHAT_TEMPLATES = ("chat_template.*", "additional_chat_templates/*")
 _TOKENIZER = (
     "tokenizer*",

@@ -25,10 +25,12 @@ from lineal.cli import (
     generate,
     journal,
     leaves,
+    licence,
     log,
     merge,
     methods,
     path,
+    policy,
     promote,
     prove,
     prune,
@@ -52,8 +54,8 @@ _DERIVING = (merge, prune, quantize, finetune, distill)
 _SECTIONS = {
     "Derive": (run, *_DERIVING, methods),
     "Try": (evaluate, generate),
-    "Name": (add, tag, promote),
-    "Ask": (log, show, why, ancestors, descendants, common, path, roots, leaves, diff, blame, find, bisect),
+    "Name": (add, tag, promote, policy),
+    "Ask": (log, show, why, ancestors, descendants, common, path, roots, leaves, diff, blame, find, licence, bisect),
     "Trust": (verify, taint, tainted, clear, journal, check, prove, check_proof, sign, verify_signature),
 }
 _NAMES = {evaluate: "eval"}

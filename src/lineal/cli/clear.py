@@ -1,34 +1,57 @@
 """lineal clear: take a taint back."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineal.cli.options import RegistryOption
+from lineal.cli.options import DataOption, RegistryOption
+from lineal.errors import UsageError
+
+if TYPE_CHECKING:
+    from lineal.lineage.registry import Registry
 
 EXAMPLES = """
 Examples:
 
   lineal clear code --reason "the test sets were replaced"
+
+  lineal clear --data code.jsonl --reason "it was another file"
 """
 
 
 def clear(
-    model: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
     reason: Annotated[str, typer.Option("--reason", help="Why it may be used again.")],
+    model: Annotated[str | None, typer.Argument(help="A name, a b3: hash or the path of a known place.")] = None,
+    data: DataOption = None,
     registry: RegistryOption = None,
 ) -> None:
-    """Take back what taints this very model; taints of what it was made from stand."""
-    from lineal.errors import UsageError
+    """Take back what taints this very model or data file; taints of what it was made from stand."""
     from lineal.lineage.locate import locate
     from lineal.lineage.registry import Registry
 
+    if (model is None) == (data is None):
+        raise UsageError("a model is needed, or --data with a data file")
     with Registry.open_existing(locate(registry)) as opened:
-        cleared = opened.resolve(model)
-        count = opened.clear(cleared, reason)
-        inherited = opened.taints_of(cleared)
-        label = opened.label(cleared)
-        above = ", ".join(dict.fromkeys(opened.label(taint.model) for taint in inherited))
+        print(_model(opened, model, reason) if model is not None else _data(opened, str(data), reason))
+
+
+def _model(registry: "Registry", model: str, reason: str) -> str:
+    cleared = registry.resolve(model)
+    count = registry.clear(cleared, reason)
+    inherited = registry.taints_of(cleared)
+    label = registry.label(cleared)
+    above = ", ".join(dict.fromkeys(taint.data or registry.label(taint.model) for taint in inherited))
     if not count:
         raise UsageError(f"{label} has no taint of its own" + (f"; it has those of {above}" if above else ""))
-    print(f"{label} is cleared" + (f", and stays tainted by {above}" if above else ""))
+    return f"{label} is cleared" + (f", and stays tainted by {above}" if above else "")
+
+
+def _data(registry: "Registry", reference: str, reason: str) -> str:
+    from lineal.lineage import data_files, data_taints
+    from lineal.lineage.wording import printable
+
+    with registry.reading() as connection:
+        file = data_files.resolve(connection, reference)
+    if not data_taints.clear(registry, file.data_hash, reason):
+        raise UsageError(f"{printable(file.name)} is not tainted")
+    return f"{printable(file.name)} is cleared"

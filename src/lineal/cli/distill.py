@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import DryRunOption, OutOption, RegistryOption
+from lineal.cli.options import DryRunOption, LicenceOverrideOption, OutOption, RegistryOption
 
 EXAMPLES = """
 Every option of the method is an option here; lineal methods distill lists them. Structured ones are written as YAML.
@@ -27,6 +27,7 @@ def distill(
     student: Annotated[str, typer.Option("--student", help="The model whose weights the student begins with.")],
     data: Annotated[list[Path], typer.Option("--data", help="A .jsonl file with a text a line, or a text file.")],
     dry_run: DryRunOption = False,
+    licence_override: LicenceOverrideOption = None,
     registry: RegistryOption = None,
 ) -> None:
     """Distill teachers (names, paths or b3: hashes) into a student; the same call after a kill continues."""
@@ -41,4 +42,4 @@ def distill(
     inputs = [*(Reference("teacher", teacher) for teacher in teachers), Reference("student", student)]
     with open_workshop(registry) as workshop:
         family = family_of_one("distillation", chosen, inputs, out, data=data)
-        make_or_plan(workshop, family, out, dry_run=dry_run)
+        make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)

@@ -11,21 +11,32 @@ if TYPE_CHECKING:
     from lineal.lineage.search import Match
 
 EXAMPLES = """
-Exit code 0: it is known, or shares tensors with what is; 1: nothing here has a tensor of it.
+Exit code 0: it is known, or shares tensors with what is; 1: nothing here has a tensor of it, or was made on it.
 
 Examples:
 
   lineal find ./downloaded          is this a model that is known, or one like it?
+
+  lineal find code.jsonl            which models were made on this file, or scored on it?
 """
 
 
 def find(
-    folder: Annotated[Path, typer.Argument(help="A model folder or a GGUF.")],
+    folder: Annotated[Path, typer.Argument(help="A model folder, a GGUF, or a data file.")],
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hash a model on disk and list the known models that it is, or that share tensors with it, byte for byte."""
+    """Hash a model or a data file on disk: the known models that it is, shares tensors with or went into."""
+    from lineal.checkpoint.reader import is_lone_file
+
+    if folder.is_file() and not is_lone_file(folder):
+        _find_data(folder, registry, as_json=as_json)
+    else:
+        _find_model(folder, threads, registry, as_json=as_json)
+
+
+def _find_model(folder: Path, threads: int | None, registry: str | None, *, as_json: bool) -> None:
     from lineal.cli.terminal import print_json
     from lineal.cli.workshop import open_workshop
     from lineal.derivation.hashes import format_hash
@@ -59,6 +70,32 @@ def find(
             print(f"{labels[match.model_hash]}  {_said(match, len(manifest.leaves))}")
     if not found:
         raise AnswerIsNo(f"no known model has a tensor of {folder}")
+
+
+def _find_data(file: Path, registry: str | None, *, as_json: bool) -> None:
+    """The models that were made on a file, those made from them, and those that were scored on it."""
+    from lineal.cli.terminal import print_json
+    from lineal.derivation.hashes import format_hash
+    from lineal.errors import AnswerIsNo
+    from lineal.lineage import data_files, references
+    from lineal.lineage.locate import locate
+    from lineal.lineage.registry import Registry
+
+    with Registry.open_existing(locate(registry)) as opened, opened.reading() as connection:
+        digest = data_files.resolve(connection, str(file)).data_hash
+        made, scored = data_files.made_on(connection, digest), data_files.scored_on(connection, digest)
+        through = [model for model in data_files.reached(connection, digest) if model not in made]
+        labels = references.labels(connection, {*made, *through, *scored})
+    uses = {"data of": made, "through them in": through, "scored on it:": scored}
+    if as_json:
+        named = [[labels[model] for model in models] for models in uses.values()]
+        print_json({"data": format_hash(digest), **dict(zip(("made_on", "through", "scored_on"), named, strict=True))})
+    else:
+        for use, models in uses.items():
+            if models:
+                print(f"{file.name}: {use} {', '.join(labels[model] for model in models)}")
+    if not made and not scored:
+        raise AnswerIsNo(f"no known model was made or scored on {file}")
 
 
 def _said(match: "Match", tensors: int) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import DryRunOption, OutOption, RegistryOption
+from lineal.cli.options import DryRunOption, LicenceOverrideOption, OutOption, RegistryOption
 
 EXAMPLES = """
 Every option of the method is an option here; lineal methods NAME lists them.
@@ -24,6 +24,7 @@ def finetune(
     data: Annotated[list[Path], typer.Option("--data", help="A .jsonl file with a text a line, or a text file.")],
     method: Annotated[str, typer.Option("--method", help="How to fine-tune.")] = "lora",
     dry_run: DryRunOption = False,
+    licence_override: LicenceOverrideOption = None,
     registry: RegistryOption = None,
 ) -> None:
     """Fine-tune a model (a name, path or b3: hash) on text; the same call after a kill continues."""
@@ -36,4 +37,4 @@ def finetune(
     chosen = method_from_words("fine-tune", method, options)
     with open_workshop(registry) as workshop:
         family = family_of_one("fine-tune", chosen, [Reference("parent", model)], out, data=data)
-        make_or_plan(workshop, family, out, dry_run=dry_run)
+        make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)

@@ -7,6 +7,7 @@ import typer
 from lineal.cli.options import JsonOption, LimitOption, RegistryOption
 
 if TYPE_CHECKING:
+    from lineal.derivation.canonical import Json
     from lineal.lineage.journal import Entry
 
 EXAMPLES = """
@@ -57,11 +58,29 @@ def _said(entry: "Entry") -> str:
     from lineal.lineage.wording import printable
 
     change = entry.change
-    name, model = printable(str(change.get("name"))), str(change.get("model"))[:11]
+    name, model = printable(str(change.get("name"))), str(change.get("model") or change.get("data"))[:11]
     if change.get("change") in ("taint", "clear"):
         what = "is tainted" if change.get("change") == "taint" else "is cleared"
         return f"{model} {what}: {printable(str(change.get('reason')))}"
+    if change.get("change") == "licence":
+        subject, licence = str(change.get("model") or change.get("data"))[:11], printable(str(change.get("licence")))
+        because = f", overridden: {printable(str(change.get('because')))}" if change.get("because") else ""
+        return (
+            f"{subject} has no stated licence" if change.get("licence") is None else f"{subject} is {licence}{because}"
+        )
+    if change.get("change") == "policy":
+        return _policy(name, str(change.get("stage")), change.get("policy"))
     if change.get("change") == "name":
         before = change.get("before")
         return f"{name} is {model}" + (f", was {str(before)[:11]}" if before else "")
-    return f"{name} is {model} in {printable(str(change.get('stage')))}"
+    tags = change.get("tags")
+    tagged = f", tagged {printable(', '.join(map(str, tags)))}" if isinstance(tags, list) and tags else ""
+    return f"{name} is {model} in {printable(str(change.get('stage')))}{tagged}"
+
+
+def _policy(name: str, stage: str, rules: "Json") -> str:
+    from lineal.lineage.policies import Policy
+
+    if not isinstance(rules, dict):
+        return f"{name} has no policy for {stage} any more"
+    return f"{name} must meet for {stage}: {Policy.from_json(rules)}"

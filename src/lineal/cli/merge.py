@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import DryRunOption, NonfiniteOption, RegistryOption, ThreadsOption
+from lineal.cli.options import DryRunOption, LicenceOverrideOption, NonfiniteOption, RegistryOption, ThreadsOption
 from lineal.errors import UsageError
 
 EXAMPLES = """
@@ -33,6 +33,7 @@ def merge(
     data: Annotated[list[Path] | None, typer.Option("--data", help="A text that a greedy soup is picked by.")] = None,
     allow_nonfinite: NonfiniteOption = False,
     dry_run: DryRunOption = False,
+    licence_override: LicenceOverrideOption = None,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -47,7 +48,7 @@ def merge(
         with open_workshop(registry, threads) as workshop:
             file, out = recipe
             family = family_of_recipe(workshop, file, out, allow_nonfinite=allow_nonfinite)
-            make_or_plan(workshop, family, out, dry_run=dry_run)
+            make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)
         return
     if method is None or out is None:
         raise UsageError("--method and --out are needed, or a recipe: lineal merge RECIPE.yml OUT")
@@ -56,7 +57,7 @@ def merge(
     inputs = [*([Reference("base", base)] if base else []), *(Reference("parent", model) for model in models)]
     with open_workshop(registry, threads) as workshop:
         family = family_of_one("merge", chosen, inputs, out, data=data or (), allow_nonfinite=allow_nonfinite)
-        make_or_plan(workshop, family, out, dry_run=dry_run)
+        make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)
 
 
 def _recipe(

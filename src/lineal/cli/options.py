@@ -19,6 +19,10 @@ ThreadsOption: TypeAlias = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="Worker threads; the bytes never depend on it. Default: all cores."),
 ]
+DataOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--data", metavar="FILE", help="A data file: its path, the name it is known by, or its b3: hash."),
+]
 DryRunOption: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be done, from headers alone, and stop.")
 ]
@@ -28,6 +32,14 @@ LimitOption: TypeAlias = Annotated[
 OutOption: TypeAlias = Annotated[Path, typer.Option("--out", help="The folder to write.")]
 AdapterBaseOption: TypeAlias = Annotated[
     str | None, typer.Option("--base", help="The base of an adapter whose record is not known here.")
+]
+LicenceOverrideOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--licence-override",
+        metavar="'LICENCE: REASON'",
+        help="The licence that holds whatever it is made from, and why; it is recorded.",
+    ),
 ]
 NonfiniteOption: TypeAlias = Annotated[bool, typer.Option("--allow-nonfinite", help="Let NaN and Inf of parents pass.")]
 TrustedKeysOption: TypeAlias = Annotated[

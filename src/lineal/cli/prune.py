@@ -7,6 +7,7 @@ import typer
 from lineal.cli.options import (
     AdapterBaseOption,
     DryRunOption,
+    LicenceOverrideOption,
     NonfiniteOption,
     OutOption,
     RegistryOption,
@@ -33,6 +34,7 @@ def prune(
     base: AdapterBaseOption = None,
     allow_nonfinite: NonfiniteOption = False,
     dry_run: DryRunOption = False,
+    licence_override: LicenceOverrideOption = None,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -47,4 +49,4 @@ def prune(
     inputs = [*([Reference("base", base)] if base else []), Reference("parent", model)]
     with open_workshop(registry, threads) as workshop:
         family = family_of_one("prune", chosen, inputs, out, allow_nonfinite=allow_nonfinite)
-        make_or_plan(workshop, family, out, dry_run=dry_run)
+        make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)

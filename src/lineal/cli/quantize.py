@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import AdapterBaseOption, DryRunOption, NonfiniteOption, RegistryOption, ThreadsOption
+from lineal.cli.options import (
+    AdapterBaseOption,
+    DryRunOption,
+    LicenceOverrideOption,
+    NonfiniteOption,
+    RegistryOption,
+    ThreadsOption,
+)
 
 EXAMPLES = """
 Every option of the method is an option here; lineal methods NAME lists them.
@@ -27,6 +34,7 @@ def quantize(
     base: AdapterBaseOption = None,
     allow_nonfinite: NonfiniteOption = False,
     dry_run: DryRunOption = False,
+    licence_override: LicenceOverrideOption = None,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -41,4 +49,4 @@ def quantize(
     inputs = [*([Reference("base", base)] if base else []), Reference("parent", model)]
     with open_workshop(registry, threads) as workshop:
         family = family_of_one("quantize", chosen, inputs, out, allow_nonfinite=allow_nonfinite)
-        make_or_plan(workshop, family, out, dry_run=dry_run)
+        make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lineal.derivation.canonical import Json
+    from lineal.lineage.licence_graph import Judgement
     from lineal.lineage.portrait import Portrait
     from lineal.lineage.records import StepRecord
     from lineal.lineage.signatures import Signature
+    from lineal.lineage.taints import Taint
 
 _NAMES_WIDTH = 17
 
@@ -82,7 +84,8 @@ def _identity(known: "Portrait") -> list[tuple[str, str]]:
     if known.versions:
         rows.append(("versions", "\n".join(version_lines(known.versions))))
     if known.taints:
-        rows.append(("tainted", "\n".join(f"{known.labels[t.model]}: {_value(t.reason)}" for t in known.taints)))
+        rows.append(("tainted", "\n".join(f"{_tainting(known, t)}: {_value(t.reason)}" for t in known.taints)))
+    rows.append(("licence", _licence(known.licence)))
     rows.append(("model hash", format_hash(model.model_hash)))
     if model.weights_hash is None:
         rows.append(("unresolved", "others were made from it, but it was never added here"))
@@ -92,7 +95,7 @@ def _identity(known: "Portrait") -> list[tuple[str, str]]:
             ("form", str(model.form)),
             ("parameters", f"{model.parameters:,}"),
             ("size of tensors", f"{size(model.tensor_bytes or 0)} ({model.tensor_bytes:,} bytes)"),
-            ("licence", _value(model.licence or "none found")),
+            ("licence texts", _value(model.licence or "none found")),
         ]
     if known.signatures:
         rows.append(("signatures", "\n".join(map(_signature, known.signatures))))
@@ -105,6 +108,20 @@ def _signature(kept: "Signature") -> str:
 
     about = "the model" if kept.derivation_id is None else f"the step {format_hash(kept.derivation_id)[:11]}"
     return f"{about}, by key {kept.key_id[:16]}"
+
+
+def _tainting(known: "Portrait", taint: "Taint") -> str:
+    label = known.labels[taint.model]
+    return label if taint.data is None else f"{_value(taint.data)}, which {label} was made on"
+
+
+def _licence(judged: "Judgement") -> str:
+    """What binds the model, why it holds, or what cannot be kept together."""
+    from lineal.lineage.licences import told
+
+    if judged.override is not None:
+        return f"{told(judged.joined)}, overridden: {_value(judged.override.because)}"
+    return "\n".join([told(judged.joined), *map(str, judged.conflicts)])
 
 
 def _step(known: "Portrait", record: "StepRecord", title: str) -> list[tuple[str, str]]:

@@ -15,6 +15,8 @@ Examples:
 
   lineal tag both 1.0.0 --metric mmlu=0.61 --untag good
 
+  lineal tag both 1.0.0 --alias champion                  both@champion is this one from now on, and no other
+
   lineal tag both@1.0.0-rc.1 1.0.0                        the release of a candidate: the same model
 """
 
@@ -23,6 +25,9 @@ def tag(
     model: Annotated[str, typer.Argument(help="A name, NAME@VERSION, or the hash or place of a model with one name.")],
     version: Annotated[str, typer.Argument(help="A semantic version: 1.2.0, 2.0.0-rc.1.")],
     tags: Annotated[list[str] | None, typer.Option("--tag", metavar="WORD", help="May be given several times.")] = None,
+    aliases: Annotated[
+        list[str] | None, typer.Option("--alias", metavar="WORD", help="A tag that moves here from any other version.")
+    ] = None,
     untag: Annotated[list[str] | None, typer.Option("--untag", metavar="WORD", help="A tag to take away.")] = None,
     score: Annotated[float | None, typer.Option("--score", metavar="0-100", help="How good it is.")] = None,
     metrics: Annotated[
@@ -32,6 +37,7 @@ def tag(
     as_json: JsonOption = False,
 ) -> None:
     """Give a model a version, for good, or add tags, a score and metrics to one that it has."""
+    from lineal.cli.figures import figures
     from lineal.lineage.locate import locate
     from lineal.lineage.registry import Registry
     from lineal.lineage.semantic_version import SemanticVersion
@@ -41,9 +47,10 @@ def tag(
             model,
             SemanticVersion.parse(version),
             tags=tuple(tags or ()),
+            aliases=tuple(aliases or ()),
             untag=tuple(untag or ()),
             quality_score=score,
-            metrics=_figures(metrics or []),
+            metrics=figures("--metric", metrics or []),
         )
     if as_json:
         from lineal.cli.terminal import print_json
@@ -54,19 +61,3 @@ def tag(
         from lineal.cli.versions import version_lines
 
         print(*version_lines([known]))
-
-
-def _figures(words: list[str]) -> dict[str, float]:
-    from lineal.errors import UsageError
-
-    figures: dict[str, float] = {}
-    for word in words:
-        name, _, written = word.partition("=")
-        try:
-            figure = float(written)
-        except ValueError:
-            raise UsageError(f"--metric {word}: NAME=VALUE is needed, a number as the value") from None
-        if name in figures:
-            raise UsageError(f"--metric {word}: {name} is given twice")
-        figures[name] = figure
-    return figures

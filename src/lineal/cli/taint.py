@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import RegistryOption
+from lineal.cli.options import DataOption, RegistryOption
 
 EXAMPLES = """
 Examples:
@@ -13,23 +13,36 @@ Examples:
 
   lineal tainted both                                         exit code 1: it was made from code
 
+  lineal taint --data code.jsonl --reason "holds the test set"   every model made on it, and from those
+
   lineal clear code --reason "the test sets were replaced"
 """
 
 
 def taint(
-    model: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
     reason: Annotated[str, typer.Option("--reason", help="Why it must not be used.")],
+    model: Annotated[str | None, typer.Argument(help="A name, a b3: hash or the path of a known place.")] = None,
+    data: DataOption = None,
     source: Annotated[str, typer.Option("--source", help="Who says so: a ticket, an address, a person.")] = "",
     registry: RegistryOption = None,
 ) -> None:
-    """Taint a model, and with it everything that was or will be made from it."""
-    from lineal.lineage import ancestry
+    """Taint a model, or a data file, and with it everything that was or will be made from it."""
+    from lineal.errors import UsageError
+    from lineal.lineage import ancestry, data_files, data_taints
     from lineal.lineage.locate import locate
     from lineal.lineage.registry import Registry
+    from lineal.lineage.wording import printable
 
+    if (model is None) == (data is None):
+        raise UsageError("a model is needed, or --data with a data file")
     with Registry.open_existing(locate(registry)) as opened:
-        tainted = opened.resolve(model)
-        opened.taint(tainted, reason, source)
-        reached = len(ancestry.descendants(opened, tainted))
-        print(f"{opened.label(tainted)} is tainted, and {reached} models that were made from it")
+        if data is not None:
+            with opened.reading() as connection:
+                file = data_files.resolve(connection, data)
+            count = data_taints.add(opened, file.data_hash, reason, source)
+            print(f"{printable(file.name)} is tainted, and {count} models that were made on it or from those")
+        elif model is not None:
+            tainted = opened.resolve(model)
+            opened.taint(tainted, reason, source)
+            reached = len(ancestry.descendants(opened, tainted))
+            print(f"{opened.label(tainted)} is tainted, and {reached} models that were made from it")

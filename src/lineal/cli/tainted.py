@@ -54,7 +54,28 @@ def _of(registry: "Registry", models: list[str]) -> "list[dict[str, Json]]":
 
 
 def _standing(registry: "Registry") -> "list[dict[str, Json]]":
-    return [{**_written(registry, taint), "reaches": reached} for taint, reached in registry.taints()]
+    from lineal.derivation.hashes import format_hash
+    from lineal.lineage import data_taints
+    from lineal.lineage.as_json import written_time
+
+    found: list[dict[str, Json]] = [
+        {**_written(registry, taint), "reaches": reached} for taint, reached in registry.taints()
+    ]
+    with registry.reading() as connection:
+        standing = data_taints.standing(connection)
+    of_data: list[dict[str, Json]] = [
+        {
+            "tainted": taint.name,
+            "hash": format_hash(taint.data),
+            "data": taint.name,
+            "reason": taint.reason,
+            "source": taint.source,
+            "created": written_time(taint.created),
+            "reaches": taint.reached,
+        }
+        for taint in standing
+    ]
+    return [*found, *of_data]
 
 
 def _written(registry: "Registry", taint: "Taint") -> "dict[str, Json]":
@@ -64,6 +85,7 @@ def _written(registry: "Registry", taint: "Taint") -> "dict[str, Json]":
     return {
         "tainted": registry.label(taint.model),
         "hash": format_hash(taint.model),
+        "data": taint.data,
         "reason": taint.reason,
         "source": taint.source,
         "created": written_time(taint.created),
@@ -74,7 +96,10 @@ def _line(one: "dict[str, Json]") -> str:
     from lineal.lineage.wording import printable
 
     source = f" ({printable(str(one['source']))})" if one["source"] else ""
-    said = f"{one['tainted']}: {printable(str(one['reason']))}{source}, since {one['created']}"
+    said = f"{printable(str(one['tainted']))}: {printable(str(one['reason']))}{source}, since {one['created']}"
     if "reaches" in one:
-        return f"{said}, with {one['reaches']} models made from it"
+        return f"{said}, with {one['reaches']} models made {'on it or from those' if one['data'] else 'from it'}"
+    if one["data"]:
+        on = f"{one['tainted']}, which was made on {printable(str(one['data']))}: "
+        said = said.replace(f"{one['tainted']}: ", on, 1)
     return said if one["model"] == one["tainted"] else f"{one['model']}, made from {said}"

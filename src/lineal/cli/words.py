@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
-from lineal.family.one_off import derive
+from lineal.family.one_off import derive, overridden
 from lineal.family.recipe import Family
 from lineal.family.workshop import Workshop
 
@@ -25,8 +25,12 @@ def one_model_and_options(words: list[str], done: str) -> tuple[str, list[str]]:
     return models[0], options
 
 
-def make_or_plan(workshop: Workshop, family: Family, out: Path, *, dry_run: bool) -> None:
-    """Derive the family's last model, which is `out`, and print where it lies and its hash; or what that would take."""
+def make_or_plan(workshop: Workshop, family: Family, out: Path, *, dry_run: bool, licence: str | None) -> None:
+    """Derive the family's last model, which is `out`, and print where it lies and its hash; or what that would take.
+
+    licence: an override of its licence, with the reason.
+    """
+    family = overridden(family, out, licence)
     if dry_run:
         from lineal.cli.family_report import print_plan_of
 

@@ -1,15 +1,14 @@
 """What a GGUF says of itself, whatever its architecture."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import yaml
 from gguf import GGML_QUANT_VERSION, GGUFValueType, LlamaFileType
 
 from lineal.checkpoint.gguf_metadata import ARCHITECTURE, Value
+from lineal.checkpoint.licence_texts import card_licence
+from lineal.checkpoint.package import CARD
 from lineal.engines.parents import Model
-from lineal.lineage.card import CARD
 from lineal.methods.quantize import GgufQuantization
 
 _FILE_TYPES = {
@@ -30,7 +29,7 @@ _SAMPLING = {
 
 def general_metadata(method: GgufQuantization, model: Model, generation: Mapping[str, Any]) -> dict[str, Value]:
     """The keys under general: the name and licence are the parent's, without its family or folder."""
-    licence = _licence(model.folder / CARD)
+    licence = card_licence(model.folder / CARD)
     texts = {"general.type": "model", "general.name": model.name.rpartition(":")[2], "general.license": licence}
     counts = {"general.file_type": _FILE_TYPES[method.scheme], "general.quantization_version": GGML_QUANT_VERSION}
     given = {key: value for key in _SAMPLING if isinstance(value := generation.get(key), int | float)}
@@ -40,16 +39,3 @@ def general_metadata(method: GgufQuantization, model: Model, generation: Mapping
         **{key: Value(GGUFValueType.UINT32, int(count)) for key, count in counts.items()},
         **{f"general.sampling.{_SAMPLING[key][0]}": Value(_SAMPLING[key][1], value) for key, value in given.items()},
     }
-
-
-def _licence(card: Path) -> str | None:
-    """The licence that a model card's front matter names; a card is prose, and without one nothing is said."""
-    if not card.is_file():
-        return None
-    before, _, rest = card.read_text(encoding="utf-8", errors="replace").partition("---\n")
-    try:
-        front: Any = yaml.safe_load(rest.partition("\n---")[0]) if not before.strip() else None
-    except yaml.YAMLError:
-        return None
-    licence = cast(Mapping[str, Any], front).get("license") if isinstance(front, dict) else None
-    return licence if isinstance(licence, str) else None

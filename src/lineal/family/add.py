@@ -10,10 +10,10 @@ from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError
 from lineal.family.names import name_of_folder, parse_name
 from lineal.family.signing import signatures_beside, take_signatures
-from lineal.family.workshop import Workshop
+from lineal.family.workshop import Workshop, register
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.lineal_json import read_provenance
-from lineal.lineage.records import ModelRecord, Name, StepRecord
+from lineal.lineage.records import Name, StepRecord
 from lineal.lineage.signing_keys import PublicKey
 
 
@@ -40,15 +40,12 @@ def add_folder(workshop: Workshop, folder: Path, name: str | None = None, keys: 
         recorded = format_hash(provenance.hashes.manifest.model_hash)[:11]
         raise CheckpointError(f"{folder}: holds {format_hash(placed.model_hash)[:11]}, its record is of {recorded}")
     signed = signatures_beside(workshop, folder, placed.model_hash, keys)
-    hashes = placed.hashes
-    licence = hashes.licence.hex() if hashes and hashes.licence else None
-    if hashes is not None:
-        workshop.registry.add_model(ModelRecord(hashes.manifest, placed.form, licence), folder.resolve())
+    _ = register(workshop, placed)
     history = "an original, as far as is known"
     if provenance is not None:
         step = provenance.step
-        record = StepRecord(step, placed.model_hash, Evidence.RECORDED, provenance.environment, 0.0, time.time())
-        workshop.registry.record(record)
+        done = StepRecord(step, placed.model_hash, Evidence.RECORDED, provenance.environment, 0.0, time.time())
+        workshop.registry.record(done)
         history = f"{step.type} ({step.method}) of {', '.join(provenance.input_names) or 'nothing'}"
     take_signatures(workshop, folder, placed.model_hash, signed, keys)
     called = replace(parse_name(name) if name else name_of_folder(folder), model_hash=placed.model_hash)

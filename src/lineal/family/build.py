@@ -11,7 +11,7 @@ from typing import final
 from blake3 import blake3
 
 from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, hash_file
-from lineal.checkpoint.package import content_hash, package_paths
+from lineal.checkpoint.package import CARD, content_hash, package_paths
 from lineal.checkpoint.publish import (
     output_lock,
     partial_folder,
@@ -28,9 +28,10 @@ from lineal.family.making import Inputs, Made, make
 from lineal.family.place import Place
 from lineal.family.recipe import ModelRecipe, Origin
 from lineal.family.workshop import Placed, Workshop, register
-from lineal.lineage.card import CARD, model_card
+from lineal.lineage.card import model_card
 from lineal.lineage.environment import environment
 from lineal.lineage.evidence import Evidence
+from lineal.lineage.licences import UNKNOWN
 from lineal.lineage.lineal_json import Provenance, read_provenance, record_path, write_provenance
 from lineal.lineage.records import ModelRecord, Name, Outcome, StepRecord
 from lineal.methods.finetune import Training
@@ -42,7 +43,7 @@ from lineal.methods.quantize import GgufQuantization
 @final
 @dataclass(frozen=True)
 class Order:
-    """A recipe with everything that it needs found: inputs in the step's order, hub origins by input label."""
+    """A recipe and what it needs: inputs in the step's order, hub origins by input label; licence: of them all."""
 
     name: Name
     recipe: ModelRecipe
@@ -50,6 +51,7 @@ class Order:
     inputs: Inputs
     target: Path
     hub_origins: Mapping[str, Origin]
+    licence: str = UNKNOWN
 
 
 @final
@@ -258,7 +260,8 @@ def _describe(workshop: Workshop, order: Order, place: Path, made: Made) -> Prov
     hub_ids = {label: str(origin.hub) for label, origin in order.hub_origins.items()}
     provenance = Provenance(step, names, hashes, checkpoint.form, environment())
     if not checkpoint.lone:
-        (place / CARD).write_text(model_card(order.name.name, provenance, hub_ids), encoding="utf-8")
+        card = model_card(order.name.name, provenance, hub_ids, order.licence)
+        (place / CARD).write_text(card, encoding="utf-8")
         provenance = replace(provenance, hashes=hash_checkpoint(checkpoint, known=_data_hashes(hashes)))
     write_provenance(place, provenance)
     return provenance

@@ -26,6 +26,11 @@ def name_of_folder(folder: Path) -> Name:
     return _checked(family, target.name, str(folder))
 
 
+def is_place(reference: str) -> bool:
+    """Whether a reference to a model is a path: it contains a / or is a dot."""
+    return "/" in reference or reference in (".", "..")
+
+
 def _checked(family: str, name: str, written: str) -> Name:
     if not NAME.fullmatch(family) or not NAME.fullmatch(name):
         raise UsageError(f"{written!r}: a name has letters, digits, . _ - only and begins with a letter or digit")

@@ -10,9 +10,10 @@ import yaml
 from lineal.derivation.step import Kind
 from lineal.errors import UsageError
 from lineal.family.hub import commit_of
+from lineal.family.licence_section import override_of
 from lineal.family.mergekit.files import read_mergekit_file
 from lineal.family.names import name_of_folder
-from lineal.family.recipe import Family, ModelRecipe, Reference
+from lineal.family.recipe import Family, FamilyLicences, ModelRecipe, Reference
 from lineal.family.run import run_family
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.catalogue import find_method
@@ -48,6 +49,13 @@ def family_of_one(
         allow_nonfinite=allow_nonfinite,
     )
     return Family(name.family, {recipe.name: recipe})
+
+
+def overridden(family: Family, out: Path, licence: str | None) -> Family:
+    """The same family, with an override of its last model's licence where one is written: `apache-2.0: the reason`."""
+    if licence is None:
+        return family
+    return replace(family, licences=FamilyLicences(models={name_of_folder(out).name: override_of(licence)}))
 
 
 def family_of_recipe(workshop: Workshop, recipe: Path, out: Path, *, allow_nonfinite: bool) -> Family:

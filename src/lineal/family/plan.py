@@ -93,6 +93,7 @@ def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[Planne
     originals = {recipe.name: bench.see(recipe, headers) for recipe in recipes if recipe.origin}
     elsewhere = bench.elsewhere(recipes)
     refuse_impossible(recipes, {**originals, **elsewhere})
+    bench.require_licences(recipes, originals)
     forecasts: dict[str, _Forecast] = {}
     planned: list[PlannedModel] = []
     for recipe in recipes:

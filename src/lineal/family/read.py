@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lineal.family.licence_section import read_licences
 from lineal.family.located_yaml import Faults, Located, Place, raise_if_any
 from lineal.family.names import NAME
 from lineal.family.order import dependency_order
@@ -11,7 +12,7 @@ from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.verbs import VerbReader
 from lineal.methods.method import nearest
 
-_TOP_KEYS = ("family", "models", "evaluate")
+_TOP_KEYS = ("family", "models", "evaluate", "licences")
 
 
 def read_family(path: Path, is_known: Callable[[str], bool] = lambda _: False) -> Family:
@@ -38,8 +39,10 @@ class _FamilyReader:
         recipes = {key: recipe for key, entry in entries.items() if (recipe := self._model(key, entry))}
         self._check_references(recipes, entries)
         texts = self._texts(top.get("evaluate", {}))
+        folder = self._document.path.resolve().parent
+        licences = read_licences(top.get("licences", {}), self._faults, recipes, folder)
         raise_if_any(self._faults)
-        return Family(str(name), {key: recipes[key] for key in dependency_order(recipes)}, texts)
+        return Family(str(name), {key: recipes[key] for key in dependency_order(recipes)}, texts, licences)
 
     def _model(self, name: str, entry: Any) -> ModelRecipe | None:
         place: Place = ("models", name)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import final
 
 from lineal.derivation.step import Kind, Role
+from lineal.lineage.licence_graph import Statement
 from lineal.methods.method import Method
 
 
@@ -45,9 +46,19 @@ class ModelRecipe:
 
 @final
 @dataclass(frozen=True)
+class FamilyLicences:
+    """What a family file states of the licences of data files and models."""
+
+    data: Mapping[Path, Statement] = field(default_factory=dict[Path, Statement])
+    models: Mapping[str, Statement] = field(default_factory=dict[str, Statement])
+
+
+@final
+@dataclass(frozen=True)
 class Family:
     """A family file's content; models in the order in which they can be built."""
 
     name: str
     models: Mapping[str, ModelRecipe]
     texts: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    licences: FamilyLicences = field(default_factory=FamilyLicences)

@@ -13,12 +13,15 @@ from lineal.engines.parents import GGUF_IS_NO_PARENT
 from lineal.errors import CheckpointError, UsageError
 from lineal.family.build import Order, build, existing
 from lineal.family.hub import snapshot
+from lineal.family.licensing import judge_family, keep_statements
 from lineal.family.making import Inputs
 from lineal.family.order import dependency_order
 from lineal.family.preflight import refuse_impossible, see_original
 from lineal.family.recipe import Family, ModelRecipe, Origin
 from lineal.family.streams import Streamed, recipe_inputs, stream_inputs
 from lineal.family.workshop import Placed, Workshop, register
+from lineal.lineage.licence_graph import Judgement, refuse_conflicts
+from lineal.lineage.licences import UNKNOWN
 from lineal.lineage.records import Name
 from lineal.methods.merge import MergeRecipe
 from lineal.methods.method import Method, nearest
@@ -35,6 +38,7 @@ class Workbench:
     family: Family
     out: Path
     placed: dict[str, Placed] = field(default_factory=dict[str, Placed])
+    licences: dict[str, Judgement] = field(default_factory=dict[str, Judgement])
 
     def selected(self, wanted: Iterable[str]) -> list[ModelRecipe]:
         """The recipes of the wanted models (all by default) and of what they need, parents first."""
@@ -53,7 +57,9 @@ class Workbench:
             for name, model in self.family.models.items()
             if model.origin and model.origin.hub
         }
-        return Order(self.name(recipe.name), recipe, method, self._inputs(recipe), self.out / recipe.name, hub)
+        licence = self.licences[recipe.name].joined if recipe.name in self.licences else UNKNOWN
+        inputs = self._inputs(recipe)
+        return Order(self.name(recipe.name), recipe, method, inputs, self.out / recipe.name, hub, licence)
 
     def name(self, model: str) -> Name:
         return Name(self.family.name, model, _UNKNOWN)
@@ -83,6 +89,11 @@ class Workbench:
         named = {r.model for recipe in recipes for r in recipe.inputs if r.model not in self.family.models}
         return {name: self.workshop.find(name) for name in sorted(named)}
 
+    def require_licences(self, recipes: Iterable[ModelRecipe], originals: Mapping[str, Placed]) -> None:
+        """Find the effective licences of all these models; the answer is no where some cannot be kept together."""
+        self.licences = judge_family(self.workshop, self.family, recipes, originals)
+        refuse_conflicts(self.licences.values())
+
     def _inputs(self, recipe: ModelRecipe) -> Inputs:
         found: list[tuple[Role, Placed]] = [(r.role, self._find(r.model)) for r in recipe.inputs]
         for _, placed in found:
@@ -109,6 +120,7 @@ def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[s
     with TemporaryDirectory(prefix="lineal-headers-") as headers:
         originals = {recipe.name: bench.see(recipe, Path(headers)) for recipe in recipes if recipe.origin}
         refuse_impossible(recipes, originals)
+        bench.require_licences(recipes, originals)
     for recipe in recipes:
         if recipe.origin is None:
             began = time.monotonic()
@@ -120,6 +132,7 @@ def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[s
             workshop.progress.say(f"{recipe.name}: {done}")
         else:
             bench.placed[recipe.name] = bench.bring(recipe)
+        keep_statements(workshop, family, recipe, bench.placed[recipe.name].model_hash)
     return bench.placed
 
 

@@ -8,12 +8,14 @@ from typing import final
 
 from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, recall_checkpoint
 from lineal.checkpoint.identity import Manifest
+from lineal.checkpoint.licence_texts import StatedLicence, stated_licence
 from lineal.checkpoint.memory import HashMemory
 from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, RegistryError, UsageError
+from lineal.family.names import is_place
 from lineal.family.progress import Progress, Silent
-from lineal.lineage.lineal_json import read_provenance
+from lineal.lineage.lineal_json import read_provenance, record_path
 from lineal.lineage.records import ModelRecord
 from lineal.lineage.registry import Registry
 
@@ -46,6 +48,11 @@ class Placed:
         return self.checkpoint.form
 
     @property
+    def stated_licence(self) -> StatedLicence | None:
+        """What is said beside it; nothing of what lineal made, whose licence follows from what it was made from."""
+        return None if record_path(self.place).is_file() else stated_licence(self.checkpoint)
+
+    @property
     def manifest(self) -> Manifest:
         """Known only after `Workshop.identify`."""
         if self.hashes is None:
@@ -72,13 +79,13 @@ class Workshop:
 
     def find(self, reference: str) -> Placed:
         """A model by path (contains / or is .), name or hash; a place that holds something else by now is refused."""
-        if "/" in reference or reference in (".", ".."):
+        if is_place(reference):
             return self.place(Path(reference).resolve().name, Path(reference))
         return self.by_hash(self.registry.resolve(reference), reference)
 
     def knows(self, reference: str) -> bool:
         """Whether a reference from outside a family stands for a model."""
-        if "/" in reference or reference in (".", ".."):
+        if is_place(reference):
             return Path(reference).exists()
         try:
             return bool(self.registry.resolve(reference))
@@ -159,7 +166,7 @@ def register(workshop: Workshop, placed: Placed) -> bytes:
     if placed.hashes is None:
         raise LinealError(f"{placed.label}: could not be hashed")
     licence = placed.hashes.licence.hex() if placed.hashes.licence else None
-    record = ModelRecord(placed.hashes.manifest, placed.form, licence)
+    record = ModelRecord(placed.hashes.manifest, placed.form, licence, placed.stated_licence)
     return workshop.registry.add_model(record, placed.place.resolve())
 
 

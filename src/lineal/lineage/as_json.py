@@ -7,6 +7,8 @@ from typing import cast
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.lineage.graph import Edge, FamilyGraph, Node
+from lineal.lineage.licence_graph import Contribution, Judgement
+from lineal.lineage.licences import Obligation, terms_of
 from lineal.lineage.portrait import Portrait
 from lineal.lineage.records import Evaluation, KnownModel, ModelVersion, StepRecord
 from lineal.lineage.signatures import Signature
@@ -23,9 +25,16 @@ def portrait_as_json(portrait: Portrait) -> dict[str, Json]:
         "names": [str(name) for name in portrait.names],
         "versions": [version_as_json(version) for version in portrait.versions],
         "taints": [
-            {"model": format_hash(t.model), "reason": t.reason, "source": t.source, "created": written_time(t.created)}
+            {
+                "model": format_hash(t.model),
+                "data": t.data,
+                "reason": t.reason,
+                "source": t.source,
+                "created": written_time(t.created),
+            }
             for t in portrait.taints
         ],
+        "terms": judgement_as_json(portrait.licence),
         "locations": [str(location) for location in portrait.locations],
         "steps": [_step(record) for record in portrait.steps],
         "evaluations": [_evaluation(evaluation) for evaluation in portrait.evaluations],
@@ -44,6 +53,30 @@ def version_as_json(known: ModelVersion) -> dict[str, Json]:
         "quality_score": known.quality_score,
         "metrics": dict(known.metrics),
         "created": written_time(known.created),
+    }
+
+
+def judgement_as_json(judged: Judgement) -> dict[str, Json]:
+    override = judged.override
+    return {
+        "joined": judged.joined,
+        "override": None if override is None else {"licence": override.licence, "because": override.because},
+        "contributions": [_contribution(one) for one in judged.contributions],
+        "conflicts": [
+            {"between": [_contribution(one) for one in conflict.between], "reason": conflict.reason}
+            for conflict in judged.conflicts
+        ],
+    }
+
+
+def _contribution(one: Contribution) -> dict[str, Json]:
+    terms = terms_of(one.licence)
+    known: list[Json] = [term.value for term in Obligation if term in (terms or ())]
+    return {
+        "path": list(one.path),
+        "licence": one.licence,
+        "terms": None if terms is None else known,
+        "source": one.source,
     }
 
 

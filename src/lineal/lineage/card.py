@@ -7,21 +7,21 @@ import yaml
 
 from lineal.checkpoint.reader import Form
 from lineal.derivation.hashes import format_hash
+from lineal.lineage.licences import front_matter
 from lineal.lineage.lineal_json import Provenance
-
-CARD = "README.md"
 
 _LIBRARIES: Mapping[Form, str] = {"full": "transformers", "adapter": "peft", "gguf": "gguf"}
 
 _RELATIONS = {"fine-tune": "finetune", "distillation": "finetune", "merge": "merge", "quantize": "quantized"}
 
 
-def model_card(title: str, provenance: Provenance, hub_ids: Mapping[str, str]) -> str:
-    """Markdown with front matter; hub_ids: the Hub id of each input that has one, by its name."""
+def model_card(title: str, provenance: Provenance, hub_ids: Mapping[str, str], licence: str) -> str:
+    """Markdown with front matter; hub_ids: the Hub id of each input that has one, by its name; licence: joined."""
     step = provenance.step
     front: dict[str, Any] = {
         "library_name": _LIBRARIES[provenance.form],
         "tags": ["lineal", step.type, step.method],
+        **front_matter(licence),
     }
     base_models = [hub_ids[name] for name in provenance.input_names if name in hub_ids]
     if base_models:

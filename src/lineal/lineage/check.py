@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Step
 from lineal.errors import DerivationError, LinealError, MissingExtra, RegistryError
-from lineal.lineage import journal, models, signatures, signing, steps
+from lineal.lineage import data_taints, journal, licence_records, models, policies, signatures, signing, steps
 from lineal.lineage.dialect import dialect_of
 from lineal.lineage.registry import Registry
 from lineal.lineage.signing_keys import can_sign
@@ -45,6 +45,9 @@ def check(registry: Registry) -> Checked:
             *_steps(connection),
             *_signatures(connection, unchecked),
             *journal.faults(connection),
+            *licence_records.faults(connection),
+            *policies.faults(connection),
+            *data_taints.faults(connection),
         )
         return Checked(count["model"], count["step"], count["journal"], found, count["signature"], unchecked)
 

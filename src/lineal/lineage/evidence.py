@@ -24,6 +24,13 @@ class Evidence(Enum):
     REPLAYED = "replayed"
     """It was recomputed, and the bytes were equal; with the share of the tensors that were."""
 
+    @classmethod
+    def parse(cls, word: str) -> "Evidence":
+        grades = {grade.value: grade for grade in cls}
+        if word not in grades:
+            raise UsageError(f"there is no grade of evidence {word!r} (grades: {', '.join(grades)})")
+        return grades[word]
+
     def __lt__(self, other: "Evidence") -> bool:
         return _RANK[self] < _RANK[other]
 

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import cast, final
 
 from blake3 import blake3
 from sqlalchemy import Connection, text
@@ -51,7 +51,7 @@ def entries(connection: Connection, name: str | None = None, limit: int | None =
 
 def faults(connection: Connection) -> Iterator[str]:
     """Where the chain is broken, and where names mean something else by now than the journal says."""
-    before, named, versions = _BEGINNING, dict[str, str](), dict[str, tuple[str, str]]()
+    before, named, versions = _BEGINNING, dict[str, str](), dict[str, tuple[str, str, str]]()
     for number, entry in enumerate(_rows(connection, "ASC"), start=1):
         if entry.number != number:
             yield f"journal: entry {number} is missing"
@@ -65,7 +65,8 @@ def faults(connection: Connection) -> Iterator[str]:
             case "name":
                 named[name] = model
             case "version":
-                versions[name] = model, str(entry.change.get("stage"))
+                tags = entry.change.get("tags")
+                versions[name] = model, str(entry.change.get("stage")), ", ".join(map(str, cast(list[Json], tags)))
             case _:
                 pass  # of no name
     yield from _names_against(connection, named)
@@ -80,19 +81,27 @@ def _names_against(connection: Connection, named: Mapping[str, str]) -> Iterator
             yield f"{name}: the journal says {model[:11]}, the registry {standing.get(name, 'nothing')[:11]}"
 
 
-def _versions_against(connection: Connection, versions: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+def _versions_against(connection: Connection, versions: Mapping[str, tuple[str, str, str]]) -> Iterator[str]:
     query = """
-        SELECT family, name, semver, model_hash, stage FROM version
+        SELECT version.id, family, name, semver, model_hash, stage FROM version
         JOIN name ON name.id = name_id JOIN model ON model.id = version.model_id
     """
-    rows = connection.execute(text(query))
+    tags: dict[int, list[str]] = {}
+    for key, tag in connection.execute(text("SELECT version_id, tag FROM version_tag")):
+        tags.setdefault(key, []).append(tag)
     standing = {
-        f"{family}:{name}@{semver}": (f"b3:{model.hex()}", stage) for family, name, semver, model, stage in rows
+        f"{family}:{name}@{semver}": (f"b3:{model.hex()}", stage, ", ".join(sorted(tags.get(key, ()))))
+        for key, family, name, semver, model, stage in connection.execute(text(query))
     }
-    for name, (model, stage) in versions.items():
-        if standing.get(name) != (model, stage):
-            found = " in ".join(part[:11] for part in standing[name]) if name in standing else "nothing"
-            yield f"{name}: the journal says {model[:11]} in {stage}, the registry {found}"
+    for name, said in versions.items():
+        found = standing.get(name)
+        if found != said:
+            yield f"{name}: the journal says {_version(said)}, the registry {_version(found) if found else 'nothing'}"
+
+
+def _version(said: tuple[str, str, str]) -> str:
+    model, stage, tags = said
+    return f"{model[:11]} in {stage}{f', tagged {tags}' if tags else ''}"
 
 
 def _rows(connection: Connection, order: str) -> Iterator[Entry]:

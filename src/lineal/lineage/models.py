@@ -8,11 +8,14 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
+from lineal.checkpoint.licence_texts import StatedLicence
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import RegistryError, UsageError
 from lineal.lineage.insertion import Insertion
+from lineal.lineage.licences import AND, identifiers
 from lineal.lineage.records import KnownModel, ModelRecord
 from lineal.lineage.store import batches, insert, rows_for
+from lineal.lineage.wording import printable
 
 _MODELS = Insertion(
     "model",
@@ -67,6 +70,12 @@ _MODEL_FILES = Insertion(
     on_conflict="ON CONFLICT DO NOTHING",
 )
 
+_LICENCES = Insertion(
+    "model_licence",
+    {"model_id": "integer", "basis": "text", "licence": "text", "source": "text"},
+    on_conflict="ON CONFLICT (model_id, basis) DO UPDATE SET licence = excluded.licence, source = excluded.source",
+)
+
 
 def add(connection: Connection, records: Iterable[ModelRecord]) -> None:
     """Write models; those known are left as they are, those only referred to are completed."""
@@ -74,6 +83,8 @@ def add(connection: Connection, records: Iterable[ModelRecord]) -> None:
         hashed = _once_each(batch)
         insert(connection, _MODELS, (_model_row(digest, record) for digest, record in hashed.items()))
         known = keys(connection, hashed)
+        stated = ((known[digest], made.stated) for digest, made in hashed.items())
+        insert(connection, _LICENCES, ((key, *_licence_row(found)) for key, found in stated if found is not None))
         leaves = [(known[digest], _leaf_row(leaf)) for digest, made in hashed.items() for leaf in made.manifest.leaves]
         insert(connection, _SPECS, dict.fromkeys(row[1:] for _, row in leaves))
         insert(connection, _TENSORS, dict.fromkeys(row for _, row in leaves))
@@ -198,6 +209,10 @@ def _written(location: Path) -> str:
 def _model_row(model_hash: bytes, record: ModelRecord) -> tuple[object, ...]:
     made_of = record.manifest
     return model_hash, made_of.weights_hash, record.form, record.licence, made_of.parameters, made_of.tensor_bytes
+
+
+def _licence_row(stated: StatedLicence) -> tuple[str, str, str]:
+    return "found", AND.join(identifiers(stated.licence)), printable(stated.source)
 
 
 def _leaf_row(leaf: Leaf) -> tuple[object, ...]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from lineal.lineage import evaluations, models, names, references, signatures, steps, taints, versions
+from lineal.lineage import evaluations, licensing, models, names, references, signatures, steps, taints, versions
+from lineal.lineage.licence_graph import Judgement
 from lineal.lineage.records import Evaluation, KnownModel, ModelVersion, Name, StepRecord
 from lineal.lineage.registry import Registry
 from lineal.lineage.signatures import Signature
@@ -24,6 +25,7 @@ class Portrait:
     steps: tuple[StepRecord, ...]
     evaluations: tuple[Evaluation, ...]
     taints: tuple[Taint, ...]
+    licence: Judgement
     labels: Mapping[bytes, str]
     signatures: tuple[Signature, ...]
 
@@ -45,6 +47,7 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
             steps=tuple(made),
             evaluations=scores,
             taints=tainted,
+            licence=licensing.of_model(connection, model),
             labels=references.labels(connection, {model, *related}),
             signatures=signatures.of_models(connection, [model]).get(model, ()),
         )

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Literal, final
 
 from lineal.checkpoint.identity import Manifest
+from lineal.checkpoint.licence_texts import StatedLicence
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import check_hash
 from lineal.derivation.step import Step
@@ -20,17 +21,18 @@ from lineal.lineage.stages import STAGES, Stage
 Form = Literal["full", "adapter", "gguf"]
 
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-_METRIC = re.compile(r"[!-<>-~]+")
+METRIC = re.compile(r"[!-<>-~]+")
 
 
 @final
 @dataclass(frozen=True)
 class ModelRecord:
-    """A model whose bytes were hashed: what it is made of, and the licence found beside it."""
+    """A model whose bytes were hashed: what it is made of. licence: the hash of its texts; stated: what it is."""
 
     manifest: Manifest
     form: Form = "full"
     licence: str | None = None
+    stated: StatedLicence | None = None
 
     def __post_init__(self) -> None:
         names = [leaf.name.encode() for leaf in self.manifest.leaves]
@@ -168,7 +170,7 @@ class ModelVersion:
         if self.quality_score is not None and not 0 <= self.quality_score <= 100:
             raise UsageError(f"{self}: a quality score is 0 to 100, got {self.quality_score}")
         for metric, figure in self.metrics.items():
-            if not _METRIC.fullmatch(metric):
+            if not METRIC.fullmatch(metric):
                 raise UsageError(f"{self}: {metric!r} is no metric's name: visible ASCII characters without '='")
             if not math.isfinite(figure):
                 raise UsageError(f"{self}: {metric} is {figure}, a metric must be finite")

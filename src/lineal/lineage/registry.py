@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from lineal.checkpoint.identity import Manifest
 from lineal.derivation.canonical import Json
-from lineal.errors import UsageError
 from lineal.lineage import (
     evaluations,
     journal,
@@ -25,6 +24,7 @@ from lineal.lineage import (
 )
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.journal import Entry
+from lineal.lineage.promotion import require_fit
 from lineal.lineage.records import Evaluation, KnownModel, ModelRecord, ModelVersion, Name, Recording, StepRecord
 from lineal.lineage.semantic_version import SemanticVersion
 from lineal.lineage.signatures import Signature
@@ -78,6 +78,12 @@ class Registry:
     def reading(self) -> Generator[Connection]:
         """One moment of the registry, for questions that take more than one query."""
         with self._store.reading() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """One transaction, for changes that are not the registry's own: durable at its end, undone by an error."""
+        with self._store.writing() as connection:
             yield connection
 
     # Models
@@ -183,21 +189,26 @@ class Registry:
         untag: tuple[str, ...] = (),
         quality_score: float | None = None,
         metrics: Mapping[str, float] | None = None,
+        aliases: tuple[str, ...] = (),
     ) -> ModelVersion:
         """Give a model a version, under the one name that the reference means; for one that it has, add to that.
 
         A version never changes its model. A new one is in development; score and metrics replace those given before.
+        aliases: tags that only one version of the name has, so that they are taken from any other.
         """
         with self._store.writing() as connection:
             name = references.named(connection, reference)
-            return versions.add(connection, name, version, tags, untag, quality_score, metrics)
+            return versions.add(connection, name, version, tags, untag, quality_score, metrics, aliases)
 
     def promote(self, reference: str, stage: Stage) -> tuple[ModelVersion, ModelVersion]:
-        """Move the version that NAME@VERSION means a step on or back: what it was, and what it is."""
+        """Move the version that NAME@VERSION means a step on or back: what it was, and what it is.
+
+        Going on raises AnswerIsNo, with everything that is unmet, where a taint, licences or a policy are against it.
+        """
         with self._store.writing() as connection:
             before = references.version(connection, reference)
             if (before.stage, stage) in FORWARD:
-                _refuse_tainted(connection, before)
+                require_fit(connection, before, stage)
             return before, versions.promote(connection, before, stage)
 
     def version(self, reference: str) -> ModelVersion:
@@ -272,9 +283,3 @@ class Registry:
         """A known evaluation of this model on these bytes under these settings, whatever the text was called."""
         with self.reading() as connection:
             return evaluations.find(connection, model, data_hash, settings, reference)
-
-
-def _refuse_tainted(connection: Connection, version: ModelVersion) -> None:
-    for taint in taints.of_model(connection, version.model_hash):
-        whose = references.labels(connection, [taint.model])[taint.model]
-        raise UsageError(f"{version} is tainted by {whose} ({taint.reason}): lineal clear {whose} takes that back")

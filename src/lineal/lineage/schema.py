@@ -13,6 +13,8 @@
     signature     an envelope with one signature: of a model, or of the step that gave it
     journal       every change of a name or version since the journal began, each bound to those before it by a hash
 
+What is judged of models and data has tables of its own (judgement_schema.py).
+
 Words in braces are the database's (sqlite.py, postgres.py). A migration that has been released is never edited: add
 another.
 """
@@ -20,6 +22,7 @@ another.
 from sqlalchemy import Connection, inspect, text
 
 from lineal.lineage.dialect import dialect_of
+from lineal.lineage.judgement_schema import JUDGEMENT
 
 MIGRATIONS_TABLE = "lineal_migration"
 
@@ -254,6 +257,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _JOURNAL,
     _TAINTS,
     _SIGNATURES,
+    JUDGEMENT,
 )
 
 

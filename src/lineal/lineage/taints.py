@@ -23,17 +23,32 @@ _ABOVE = f"""
     )
     {_STANDING} AND model_id IN (SELECT id FROM reached) ORDER BY taint.id
 """
+_DATA_ABOVE = """
+    WITH RECURSIVE reached (id) AS (
+        SELECT id FROM model WHERE id = :start
+        UNION
+        SELECT model_id FROM reached JOIN step_input ON child_id = reached.id
+    )
+    SELECT model_hash, reason, source, data_taint.created, name
+    FROM data_taint JOIN data_file ON data_file.data_hash = data_taint.data_hash
+    JOIN step_data ON data_file_id = data_file.id JOIN step ON step.id = step_id JOIN model ON model.id = child_id
+    WHERE cleared IS NULL AND reproduces = 0 AND child_id IN (SELECT id FROM reached) ORDER BY data_taint.id, step.id
+"""
 
 
 @final
 @dataclass(frozen=True)
 class Taint:
-    """model: the one that was tainted, which need not be the one that was asked for; created: seconds since 1970."""
+    """model: the one that was tainted, which need not be the one that was asked for; created: seconds since 1970.
+
+    data: what is tainted is not the model itself but this file that it was made on.
+    """
 
     model: bytes
     reason: str
     source: str
     created: float
+    data: str | None = None
 
 
 def add(connection: Connection, model: bytes, reason: str, source: str) -> None:
@@ -66,9 +81,10 @@ def clear(connection: Connection, model: bytes, reason: str) -> int:
 
 
 def of_model(connection: Connection, model: bytes) -> tuple[Taint, ...]:
-    """What taints a model: its own taints and those of everything that it goes back to, first given first."""
-    rows = connection.execute(text(_ABOVE), {"start": models.key(connection, model)})
-    return tuple(Taint(*row) for row in rows)
+    """What taints a model: its own taints and those of everything that it goes back to, then those of their data."""
+    start = {"start": models.key(connection, model)}
+    found = [*connection.execute(text(_ABOVE), start), *connection.execute(text(_DATA_ABOVE), start)]
+    return tuple(dict.fromkeys(Taint(*row) for row in found))
 
 
 def standing(connection: Connection) -> tuple[tuple[Taint, int], ...]:

@@ -44,10 +44,15 @@ def add(
     untag: tuple[str, ...] = (),
     quality_score: float | None = None,
     metrics: Mapping[str, float] | None = None,
+    aliases: tuple[str, ...] = (),
 ) -> ModelVersion:
-    """Give the model that a name comes with a version, or say more of one that it has."""
+    """Give the model that a name comes with a version, or say more of one that it has.
+
+    aliases: tags that are taken from the name's other versions.
+    """
     fresh = ModelVersion(name.family, name.name, version, name.model_hash, created=time.time())
-    known = next((v for v in of_name(connection, name) if str(v.version) == str(version)), fresh)
+    others = of_name(connection, name)
+    known = next((v for v in others if str(v.version) == str(version)), fresh)
     if known.model_hash != name.model_hash:
         raise UsageError(
             f"{known} is {shortened(known.model_hash)} for good, it cannot become {shortened(name.model_hash)}: "
@@ -56,17 +61,18 @@ def add(
     for tag in untag:
         if tag not in known.tags:
             raise UsageError(f"{known} has no tag {tag!r} to take away (tags: {', '.join(known.tags) or 'none'})")
-        if tag in tags:
+        if tag in (*tags, *aliases):
             raise UsageError(f"{known}: {tag!r} cannot be given and taken away at once")
-    return _write(
-        connection,
-        replace(
-            known,
-            tags=tuple(sorted({*known.tags, *tags} - {*untag})),
-            quality_score=known.quality_score if quality_score is None else quality_score,
-            metrics=dict(sorted({**known.metrics, **(metrics or {})}.items())),
-        ),
+    said = replace(
+        known,
+        tags=tuple(sorted({*known.tags, *tags, *aliases} - {*untag})),
+        quality_score=known.quality_score if quality_score is None else quality_score,
+        metrics=dict(sorted({**known.metrics, **(metrics or {})}.items())),
     )
+    for other in others:
+        if other is not known and {*other.tags} & {*aliases}:
+            _ = _write(connection, replace(other, tags=tuple(tag for tag in other.tags if tag not in aliases)))
+    return _write(connection, said)
 
 
 def promote(connection: Connection, known: ModelVersion, stage: Stage) -> ModelVersion:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import final
 
 from lineal.derivation.step import Role, Step
+from lineal.lineage import licence_records
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.graph import Node, family_graph
+from lineal.lineage.licence_graph import Statement
 from lineal.lineage.registry import Registry
 from lineal.lineage.wording import printable, summary
 
@@ -40,7 +42,18 @@ def why(registry: Registry, model: bytes) -> tuple[Reason, ...]:
     """A sentence for the model and for each of its ancestors, parents before children."""
     nodes = family_graph(registry, [model]).nodes
     labels = {node.model_hash: node.label for node in nodes}
-    return tuple(Reason(node.model_hash, node.label, _sentence(node, labels)) for node in nodes)
+    with registry.reading() as connection:
+        stated = licence_records.of_models(connection, labels)
+    return tuple(
+        Reason(node.model_hash, node.label, _sentence(node, labels) + _overridden(stated.get(node.model_hash)))
+        for node in nodes
+    )
+
+
+def _overridden(stated: Statement | None) -> str:
+    if stated is None or not stated.override:
+        return ""
+    return f" Its licence was overridden: {stated.licence}, because {printable(stated.because)}."
 
 
 def _sentence(node: Node, labels: Mapping[bytes, str]) -> str:

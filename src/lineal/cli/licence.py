@@ -1,0 +1,113 @@
+"""lineal licence: the licence that binds a model, and where it comes from."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lineal.cli.options import DataOption, JsonOption, RegistryOption
+from lineal.errors import UsageError
+
+if TYPE_CHECKING:
+    from lineal.lineage.registry import Registry
+
+EXAMPLES = """
+A rule of thumb, and no legal advice. Exit code 0: the licences go together; 1: some do not.
+
+Examples:
+
+  lineal licence both                                        joined over all it was made from, and their data
+
+  lineal licence base --is apache-2.0                        for what says nothing itself
+
+  lineal licence --data code.jsonl --is cc-by-sa-4.0         of a data file, by its content
+
+  lineal licence both --override mit --because "agreed with the authors of code, 2026-11-03"
+
+  lineal licence both --withdraw
+"""
+
+
+def licence(
+    model: Annotated[str | None, typer.Argument(help="A name, a b3: hash or the path of a known place.")] = None,
+    data: DataOption = None,
+    stated: Annotated[str | None, typer.Option("--is", metavar="LICENCE", help="State its own licence.")] = None,
+    override: Annotated[
+        str | None, typer.Option("--override", metavar="LICENCE", help="Let it hold, whatever it was made from.")
+    ] = None,
+    because: Annotated[str | None, typer.Option("--because", metavar="TEXT", help="Why it is overridden.")] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take back what was stated of the model.")] = False,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the licence that binds a model, joined over everything it was made from, or state one."""
+    from lineal.lineage.locate import locate
+    from lineal.lineage.registry import Registry
+
+    if (model is None) == (data is None):
+        raise UsageError("a model is needed, or --data with a data file")
+    if (override is None) != (because is None):
+        raise UsageError("--override and --because go together: an override has a reason")
+    if sum((stated is not None, override is not None, withdraw)) > 1:
+        raise UsageError("--is, --override and --withdraw are said one at a time")
+    with Registry.open_existing(locate(registry)) as opened:
+        if data is not None:
+            if override is not None or withdraw:
+                raise UsageError("a data file's licence is stated with --is, which replaces what was stated before")
+            _data(opened, data, stated, as_json=as_json)
+        elif model is not None:
+            digest = opened.resolve(model)
+            _state(opened, digest, stated, (override, because), withdraw=withdraw)
+            _show(opened, digest, as_json=as_json)
+
+
+def _state(
+    registry: "Registry", model: bytes, stated: str | None, override: tuple[str | None, str | None], *, withdraw: bool
+) -> None:
+    from lineal.lineage import licence_records
+
+    licence, because = override
+    if stated is not None:
+        licence_records.state(registry, model, stated)
+    if licence is not None and because is not None:
+        licence_records.override(registry, model, licence, because)
+    if withdraw and not licence_records.withdraw(registry, model):
+        raise UsageError(f"nothing was stated of {registry.label(model)}: what lies beside it cannot be withdrawn")
+
+
+def _show(registry: "Registry", model: bytes, *, as_json: bool) -> None:
+    from lineal.derivation.hashes import format_hash
+    from lineal.lineage.licence_graph import refuse_conflicts
+    from lineal.lineage.licensing import judgement
+
+    label, judged = registry.label(model), judgement(registry, model)
+    if as_json:
+        from lineal.cli.terminal import print_json
+        from lineal.lineage.as_json import judgement_as_json
+
+        print_json({"model": format_hash(model), "label": label, **judgement_as_json(judged)})
+    else:
+        from lineal.cli.licences import licence_lines
+
+        print(*licence_lines(label, judged), sep="\n")
+    refuse_conflicts([judged])
+
+
+def _data(registry: "Registry", reference: str, stated: str | None, *, as_json: bool) -> None:
+    from lineal.derivation.hashes import format_hash
+    from lineal.lineage import data_files, licence_records
+    from lineal.lineage.licences import UNKNOWN
+    from lineal.lineage.wording import printable
+
+    with registry.reading() as connection:
+        file = data_files.resolve(connection, reference)
+    if stated is not None:
+        licence_records.state_data(registry, file.data_hash, stated)
+    with registry.reading() as connection:
+        known = licence_records.of_data(connection, [file.data_hash]).get(file.data_hash)
+    licence = UNKNOWN if known is None else known.licence
+    if as_json:
+        from lineal.cli.terminal import print_json
+
+        print_json({"data": format_hash(file.data_hash), "name": file.name, "licence": licence})
+    else:
+        print(f"{printable(file.name)}: {licence}")
