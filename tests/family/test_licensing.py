@@ -46,7 +46,8 @@ def test_a_conflict_stops_a_run_and_a_plan_before_anything_is_built(workshop: Wo
         run(workshop, parents, SOUP)
     assert str(refused.value) == (
         "first: licence conflict: first <- a is gpl-3.0 (share-alike), first <- b is llama3.1 (field-of-use terms): "
-        "gpl-3.0 is share-alike and allows no further restrictions, such as llama3.1 (field-of-use terms)"
+        "gpl-3.0 is share-alike and allows no further restrictions, such as llama3.1 (field-of-use terms); "
+        "where their owners agreed to it, record an override with that reason"
     )
     with pytest.raises(LicenceConflict):
         plan_family(workshop, read_family(write_family(parents, SOUP)), parents / "models")

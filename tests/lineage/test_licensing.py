@@ -54,7 +54,8 @@ def test_a_conflict_names_both_ways(registry: Registry) -> None:
     assert str(refused.value) == (
         "lean: licence conflict: lean <- code.jsonl is gpl-3.0 (share-alike), "
         "lean <- both <- prose is llama3.1 (field-of-use terms): "
-        "gpl-3.0 is share-alike and allows no further restrictions, such as llama3.1 (field-of-use terms)"
+        "gpl-3.0 is share-alike and allows no further restrictions, such as llama3.1 (field-of-use terms); "
+        "where their owners agreed to it, record an override with that reason"
     )
     assert judgement(registry, hashes["code"]).conflicts == ()
 

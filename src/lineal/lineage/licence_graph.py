@@ -11,6 +11,8 @@ from lineal.lineage import licence_rules
 from lineal.lineage.licences import UNKNOWN, identifiers, told
 from lineal.lineage.wording import printable
 
+_WHAT_TO_DO = "; where their owners agreed to it, record an override with that reason"
+
 K = TypeVar("K", bound=Hashable)
 
 
@@ -129,7 +131,7 @@ def refuse_conflicts(judgements: Iterable[Judgement]) -> None:
                 told_of.add(ends)
                 lines.append(str(conflict))
     if lines:
-        raise LicenceConflict("\n".join(lines))
+        raise LicenceConflict("\n".join(lines) + _WHAT_TO_DO)
 
 
 @final
