@@ -4,6 +4,7 @@ import typer
 
 from lineal.cli import (
     add,
+    adopt,
     ancestors,
     bisect,
     blame,
@@ -18,6 +19,7 @@ from lineal.cli import (
     find,
     finetune,
     generate,
+    import_,
     journal,
     leaves,
     log,
@@ -59,6 +61,8 @@ app.command(epilog=distill.EXAMPLES, context_settings=METHOD_OPTIONS)(distill.di
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=generate.EXAMPLES)(generate.generate)
 app.command(epilog=add.EXAMPLES)(add.add)
+app.command(epilog=adopt.EXAMPLES)(adopt.adopt)
+app.command("import", epilog=import_.EXAMPLES)(import_.import_)
 app.command(epilog=tag.EXAMPLES)(tag.tag)
 app.command(epilog=promote.EXAMPLES)(promote.promote)
 app.command(epilog=log.EXAMPLES)(log.log)

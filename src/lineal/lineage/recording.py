@@ -81,6 +81,7 @@ class _Batch:
         if record.child in known:
             self._write()
             steps.witness(self.connection, record, entry.environment_id)
+            steps.explain(self.connection, [record])
             return Recording(Outcome.KNOWN, others)
         reproduces = record.reproduces or self._closes_a_cycle(entry)
         if reproduces and not (record.reproduces or record.evidence.is_witnessed):
@@ -132,6 +133,7 @@ class _Batch:
         ]
         execute_each(self.connection, _ADD_DATA_FILE, data)
         execute_each(self.connection, _ADD_DATA, data)
+        steps.explain(self.connection, (entry.record for entry, _ in pending))
 
 
 def _step_row(entry: _Entry, reproduces: bool) -> dict[str, object]:

@@ -68,6 +68,12 @@ class Registry:
         with self._store.reading() as connection:
             yield connection
 
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """One transaction, for changes that are made of several."""
+        with self._store.writing() as connection:
+            yield connection
+
     # Models
 
     def add_model(self, record: ModelRecord, location: Path | None = None) -> bytes:

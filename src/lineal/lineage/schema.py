@@ -10,6 +10,7 @@
     evaluation    what a model scored            environment where steps ran, each stored once
     version       a semantic version of a name, of one model for good; with its tags and metrics
     taint         a model that must not be used, why and who says so, until it is cleared
+    inference     of a step that was inferred from weights: by which method, how well it explains them, and why
     journal       every change of a name or version since the journal began, each bound to those before it by a hash
 
 Words in braces are the dialect's (dialect.py). A migration that has been released is never edited: add another.
@@ -232,7 +233,25 @@ _TAINTS = (
     "CREATE INDEX taint_by_model ON taint (model_id) WHERE cleared IS NULL",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_MODELS, *_STEPS, *_EVALUATIONS), _VERSIONS, _JOURNAL, _TAINTS)
+_INFERENCES = (
+    """
+    CREATE TABLE inference (
+        step_id {integer} NOT NULL PRIMARY KEY REFERENCES step (id),
+        method {text} NOT NULL,
+        score {real} NOT NULL CHECK (score BETWEEN 0 AND 1),
+        p_value {real} NOT NULL CHECK (p_value BETWEEN 0 AND 1),
+        reason {text} NOT NULL
+    ) {rows}
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (*_MODELS, *_STEPS, *_EVALUATIONS),
+    _VERSIONS,
+    _JOURNAL,
+    _TAINTS,
+    _INFERENCES,
+)
 
 
 def applied_version(connection: Connection) -> int:

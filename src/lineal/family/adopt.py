@@ -1,0 +1,199 @@
+"""Weights of unknown origin given a place in the lineage: the likeliest step from known models, as inferred."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
+
+from lineal.derivation.step import Input, Role, Step
+from lineal.engines.kinship.judgement import Finding, Relation
+from lineal.engines.kinship.mixtures import Mixture, find_mixture
+from lineal.engines.kinship.windows import read, spots
+from lineal.engines.parents import Model
+from lineal.errors import AnswerIsNo
+from lineal.family.add import add_folder
+from lineal.family.claims.contradiction import contradictions
+from lineal.family.distance import full
+from lineal.family.kin import MATRICES, Kin, candidates_for, compared, measured, ranked
+from lineal.family.workshop import Placed, Workshop
+from lineal.lineage.environment import environment
+from lineal.lineage.evidence import Evidence
+from lineal.lineage.records import Inference, ModelRecord, StepRecord
+from lineal.lineage.wording import summary
+
+METHOD = "weights"
+"""How a step is inferred, in the lineage's record of it."""
+
+_MOST_KIN = 6
+"""The nearest models, of which combinations are tried."""
+
+_EXPLAINED = 1e-9
+"""Share of the squares left by a step that needs no better one."""
+
+_FEWEST = 2
+
+_FORMS = {
+    "weighted": "a weighted sum of",
+    "masked": "parts of the changes of",
+    "between": "entry by entry between",
+}
+"""How models were combined, in words."""
+
+_ROUNDING = {"F64": 2.0**-24, "F32": 2.0**-24, "F16": 2.0**-11}
+"""Half a unit in the last place, relative, as float32 sees it; of every other dtype that of BF16 is taken."""
+
+_BF16 = 2.0**-8
+
+
+@final
+@dataclass(frozen=True)
+class Explanation:
+    """A way in which the weights may have come about: what was found, and from which models, in which roles."""
+
+    finding: Finding
+    inputs: tuple[tuple[Role, Placed], ...]
+
+    @property
+    def is_parent(self) -> bool:
+        return self.finding.relation is Relation.PARENT
+
+    @property
+    def label(self) -> str:
+        """The models it names; what they were, where they were not all alike."""
+        return ", ".join(f"{placed.label} (base)" if role == "base" else placed.label for role, placed in self.inputs)
+
+    @property
+    def made_by(self) -> str:
+        """`merge`, `fine-tune inferred r=8`: type, and what tells it from others."""
+        return self.step.type if summary(self.step) == self.step.method else f"{self.step.type} {summary(self.step)}"
+
+    @property
+    def step(self) -> Step:
+        inputs = tuple(Input(role, placed.model_hash) for role, placed in self.inputs)
+        found = self.finding
+        return Step(type=found.kind, method=found.method, inputs=inputs, options=found.options)
+
+
+@final
+@dataclass(frozen=True)
+class Answer:
+    """What was found of one model. same: the known model that it is; ranking: explanations, the likeliest first.
+
+    remarks: what could not be compared, and where the files beside the weights say something else.
+    """
+
+    placed: Placed
+    same: str | None
+    ranking: tuple[Explanation, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> Explanation | None:
+        """The one to keep, if the weights tell so much."""
+        return self.ranking[0] if self.ranking and self.ranking[0].is_parent else None
+
+
+def explain(workshop: Workshop, reference: str, folders: Sequence[Path] = ()) -> Answer:
+    """Where a model comes from, as far as its weights say; nothing is written."""
+    placed = workshop.identify(workshop.find(reference))
+    if placed.form == "adapter":
+        raise AnswerIsNo(
+            f"{reference}: an adapter's matrices do not tell what they were trained on; lineal import reads its config"
+        )
+    same = _same(workshop, placed)
+    if same is not None:
+        return Answer(placed, same)
+    model = full(placed)
+    found, remarks = candidates_for(workshop, placed, folders)
+    kin = ranked(list(compared(workshop, placed, model, found)))
+    kin = [measured(workshop, model, one) if place == 0 else one for place, one in enumerate(kin)]
+    merged = _combined(model, kin)
+    ranking = (*([merged] if merged else []), *(_single(one) for one in kin))
+    said = contradictions(workshop, placed, [(e.finding, e.inputs) for e in ranking])
+    return Answer(placed, None, ranking, (*remarks, *said))
+
+
+def keep(workshop: Workshop, answer: Answer) -> tuple[str, ...]:
+    """Record the best explanation as an inferred step, unless the origin is recorded; remarks on what stands beside it.
+
+    What is known already is never replaced: another answer stands beside it.
+    """
+    registry, best = workshop.registry, answer.best
+    if answer.same is not None:
+        _ = registry.add_model(ModelRecord(answer.placed.manifest, answer.placed.form), answer.placed.place.resolve())
+    if best is None:
+        return ()
+    child, step, finding = _registered(workshop, answer.placed), best.step, best.finding
+    standing = [record for record in registry.steps_of(child) if not record.reproduces]
+    for record in standing:
+        if record.evidence.is_witnessed and record.step.inputs:
+            return (f"its origin is {record.evidence.value}: {_said(workshop, record.step)}; nothing is inferred",)
+    for _, placed in best.inputs:
+        _ = _registered(workshop, placed)
+    inference = Inference(METHOD, finding.score, finding.p_value, finding.sentence)
+    record = StepRecord(step, child, Evidence.INFERRED, environment(), 0.0, time.time(), inference=inference)
+    _ = registry.record(record)
+    return tuple(
+        f"beside it stands, {r.evidence.value} before: {_said(workshop, r.step)}; lineal log --all shows both"
+        for r in standing
+        if r.step.derivation_id != step.derivation_id
+    )
+
+
+def _combined(model: Model, kin: Sequence[Kin]) -> Explanation | None:
+    """A combination of several models, where the likeliest parent alone leaves something to explain."""
+    first = kin[0].finding if kin else None
+    if first is None or (first.relation is Relation.PARENT and first.kind != "fine-tune"):
+        return None
+    near = (one for one in kin if one.finding.relation in (Relation.PARENT, Relation.SIBLING))
+    nearest = sorted(near, key=lambda one: one.change)[:_MOST_KIN]
+    if len(nearest) < _FEWEST or first.unexplained < _EXPLAINED:
+        return None
+    windows = read(model, [(spot, spot.name) for spot in spots(model, MATRICES)])
+    rounding = max((_ROUNDING.get(model.sources[name].dtype, _BF16) for name in windows), default=_BF16)
+    mixture = find_mixture(windows, [one.windows for one in nearest], rounding)
+    return None if mixture is None else _merge(mixture, nearest)
+
+
+def _single(kin: Kin) -> Explanation:
+    """One parent; an adapter that was made part of its base is a merge of the two."""
+    placed, finding = kin.candidate.placed, kin.finding
+    if placed.form == "adapter" and placed.base is not None and finding.kind in ("fine-tune", "merge"):
+        merged = replace(finding, kind="merge", method="adapter", options={})
+        return Explanation(merged, (("base", placed.base), ("adapter", placed)))
+    return Explanation(finding, (("parent", placed),))
+
+
+def _merge(mixture: Mixture, nearest: Sequence[Kin]) -> Explanation:
+    chosen = sorted(mixture.models, key=lambda place: (place != mixture.base, place))
+    inputs: list[tuple[Role, Placed]] = [
+        ("base" if place == mixture.base else "parent", nearest[place].candidate.placed) for place in chosen
+    ]
+    shares = dict(zip(mixture.models, mixture.weights, strict=True))
+    parents = [f"{nearest[place].label} {shares[place]:.2f}" for place in chosen if place != mixture.base]
+    base = "" if mixture.base is None else f", on {nearest[mixture.base].label} as the base"
+    sentence = f"{_FORMS[mixture.form]} {' and '.join(parents)}{base}; {mixture.left:.1g} of its squares are left over"
+    p = max(nearest[place].finding.p_value for place in chosen)
+    return Explanation(Finding(Relation.PARENT, "merge", "inferred", {}, mixture.left, p, sentence), tuple(inputs))
+
+
+def _same(workshop: Workshop, placed: Placed) -> str | None:
+    """The known model that lies at another place and is this one."""
+    registry = workshop.registry
+    if not registry.knows(placed.model_hash) or registry.model(placed.model_hash).is_unresolved:
+        return None
+    places = registry.locations(placed.model_hash)
+    return None if placed.place.resolve() in places else registry.label(placed.model_hash)
+
+
+def _registered(workshop: Workshop, placed: Placed) -> bytes:
+    """The model in the registry, with a name and the place where it lies."""
+    if not workshop.registry.knows(placed.model_hash) or not workshop.registry.locations(placed.model_hash):
+        return add_folder(workshop, placed.place).model_hash
+    return placed.model_hash
+
+
+def _said(workshop: Workshop, step: Step) -> str:
+    labels = ", ".join(workshop.registry.label(used.model_hash) for used in step.inputs)
+    return f"{step.type} of {labels}" if labels else step.type
