@@ -25,7 +25,7 @@ from lineal.lineage.wording import summary
 METHOD = "weights"
 """How a step is inferred, in the lineage's record of it."""
 
-_MOST_KIN = 6
+_MOST_KIN = 5
 """The nearest models, of which combinations are tried."""
 
 _EXPLAINED = 1e-9

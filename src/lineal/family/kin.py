@@ -66,6 +66,7 @@ def candidates_for(workshop: Workshop, child: Placed, folders: Sequence[Path]) -
             if placed.model_hash in seen:
                 continue
             seen.add(placed.model_hash)
+            placed = _on_its_base(workshop, placed)
             model = full(placed)
         except LinealError as error:
             remarks.append(f"not compared: {error}")
@@ -154,6 +155,17 @@ def _dtypes(model: Model, names: Mapping[str, str]) -> dict[str, str]:
     """As what each is stored; scaled codes count as what they stand for."""
     sources = {name: model.sources[there] for name, there in names.items()}
     return {name: source.spec.dtype if source.scales is None else source.dtype for name, source in sources.items()}
+
+
+def _on_its_base(workshop: Workshop, placed: Placed) -> Placed:
+    """An adapter whose own record names no base stands on the one that its step here has, be it only claimed."""
+    if placed.form != "adapter" or placed.base is not None:
+        return placed
+    for record in workshop.registry.steps_of(placed.model_hash):
+        parents = [used.model_hash for used in record.step.inputs if used.role in ("parent", "base")]
+        if len(parents) == 1 and workshop.registry.locations(parents[0]):
+            return replace(placed, base=workshop.by_hash(parents[0]))
+    return placed
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -94,7 +94,7 @@ def _float8_steps(grouped: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """The distance of e4m3's levels around each value, where the largest of a group stands at its largest."""
     scale = np.abs(grouped).max(axis=1, keepdims=True) / _LARGEST_FLOAT8
     scaled = np.abs(np.divide(grouped, scale, out=np.zeros_like(grouped), where=scale > 0))
-    told = scaled > _LEAST_FLOAT8
+    told = (scaled > _LEAST_FLOAT8) & (scaled < _LARGEST_FLOAT8)
     near = np.abs(scaled - scaled.astype(ml_dtypes.float8_e4m3fn).astype(np.float64)) <= _FLOAT8_NEAR * scaled
     if not told.any() or near[told].mean() < _FLOAT8_SHARE:
         return None

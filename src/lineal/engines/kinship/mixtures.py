@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from typing import TypeAlias, final
 
@@ -15,7 +16,7 @@ Float64: TypeAlias = NDArray[np.float64]
 MOST_MODELS = 4
 """A base and three models; or four of which none is the base."""
 
-_ENTRIES = 1 << 20
+_ENTRIES = 1 << 18
 """At most so many are looked at."""
 
 _LEFT = 0.25
@@ -63,6 +64,18 @@ class _Rows:
     child: Float64
     models: Float64
     starts: tuple[int, ...]
+
+    @cached_property
+    def returned(self) -> frozenset[int]:
+        """The models that the child agrees with entry for entry here and there, in most tensors."""
+        shares = [[float((self.child[s] == model[s]).mean()) for s in self.stretches()] for model in self.models]
+        return frozenset(place for place, share in enumerate(shares) if np.median(share) >= _REVERTED / 2)
+
+    @cached_property
+    def products(self) -> Float64:
+        """Inner products [tensors, models + 1, models + 1] of all, the child last, as changes from the first model."""
+        changes = np.concatenate([self.models, self.child[None]]) - self.models[0]
+        return np.stack([changes[:, stretch] @ changes[:, stretch].T for stretch in self.stretches()])
 
     def stretches(self) -> Iterator[slice]:
         return (slice(a, b) for a, b in zip(self.starts, (*self.starts[1:], self.child.size), strict=True))
@@ -116,16 +129,15 @@ def _rows(child: Windows, models: Sequence[Windows]) -> _Rows | None:
 
 def _weighted(rows: _Rows, chosen: tuple[int, ...], alone: float, floor: float) -> Mixture | None:
     """Weights that sum to 1, each tensor's own: linear and spherical merges, and sums of task vectors."""
-    left, weights, sizes = 0.0, np.zeros(len(chosen)), 0
-    for stretch in rows.stretches():
-        origin = rows.models[chosen[0], stretch]
-        changes = rows.models[list(chosen[1:]), stretch] - origin
-        change = rows.child[stretch] - origin
-        found, residual = _least_squares(changes, change)
+    first, places = chosen[0], [*chosen[1:], len(rows.models)]
+    left, weights = 0.0, np.zeros(len(chosen))
+    for stretch, every in zip(rows.stretches(), rows.products, strict=True):
+        products = (
+            every[np.ix_(places, places)] - every[places, first][:, None] - every[first, places] + every[first, first]
+        )
+        found, residual = _least_squares(products)
         left += residual
-        weights += change.size * np.array([1 - found.sum(), *found])
-        sizes += change.size
-    weights /= sizes
+        weights += (stretch.stop - stretch.start) / rows.child.size * np.array([1 - found.sum(), *found])
     if left > _LEFT * (alone - _NOTHING * floor):
         return None
     negative = [place for place, weight in enumerate(weights) if weight < _LEAST_WEIGHT]
@@ -156,16 +168,17 @@ def _between(rows: _Rows, chosen: tuple[int, ...], rounding: float) -> Mixture |
 
 def _masked(rows: _Rows, chosen: tuple[int, ...]) -> Iterator[Mixture]:
     """A base to which parts of the others' changes were added (TIES, DARE, DELLA): some entries went back to it."""
-    for base in chosen:
+    for base in chosen if len(chosen) > 2 else ():
         others = [model for model in chosen if model != base]
-        if len(others) < 2:
+        if base not in rows.returned:
             continue
         changes, change = rows.models[others] - rows.models[base], rows.child - rows.models[base]
         if _reverted(rows, changes, change) < _REVERTED:
             continue
         moved = change != 0
-        found, residual = _least_squares(changes[:, moved], change[moved])
-        total = float(np.vdot(change[moved], change[moved]))
+        stacked = np.concatenate([changes[:, moved], change[None, moved]])
+        found, residual = _least_squares(stacked @ stacked.T)
+        total = float(np.vdot(change, change))
         if total and found.min() >= _LEAST_WEIGHT and residual <= (1 - _ON_CHANGED) * total:
             weights = (1 - float(found.sum()), *(float(weight) for weight in found))
             yield Mixture((base, *others), base, weights, residual, "masked")
@@ -183,8 +196,9 @@ def _reverted(rows: _Rows, changes: Float64, change: Float64) -> float:
     return float(np.median(shares))
 
 
-def _least_squares(changes: Float64, change: Float64) -> tuple[Float64, float]:
-    """The weights of changes [models, entries] that explain most of one, and the squares they leave."""
-    found: Float64 = np.linalg.lstsq(changes @ changes.T, changes @ change, rcond=1e-12)[0].astype(np.float64)
-    rest = change - found @ changes
-    return found, float(np.vdot(rest, rest))
+def _least_squares(products: Float64) -> tuple[Float64, float]:
+    """The weights of changes that explain most of the last one, and the squares they leave, by inner products."""
+    among, towards = products[:-1, :-1], products[:-1, -1]
+    found: Float64 = np.linalg.lstsq(among, towards, rcond=1e-12)[0].astype(np.float64)
+    left = float(products[-1, -1] - 2 * found @ towards + found @ among @ found)
+    return found, max(0.0, left)
