@@ -33,7 +33,7 @@ def place(tmp_path: Path, registry: Registry, run: Run, monkeypatch: pytest.Monk
 def test_the_likeliest_step_is_kept_and_shown_with_its_grade(run: Run) -> None:
     code, out, _ = run("adopt", "./unknown")
     assert code == 0
-    assert "fine-tune inferred r=4" in out
+    assert "fine-tune r=4" in out
     assert "2 matrices differ by rank 4 at most: a LoRA merged into it" in out
     assert "inferred r=4" in run("log", "--json")[1]
     shown = run("show", "unknown")[1]

@@ -53,3 +53,4 @@ def test_the_true_parents_come_first_and_twins_are_never_adopted(zoo: Zoo, case:
     labels = {placed.label for _, placed in best.inputs}
     assert labels - {case.base} == set(case.parents) - {case.base}
     assert labels <= {*case.parents, case.base}
+    assert not {placed.label for role, placed in best.inputs if role == "base"} & (set(case.parents) - {case.base})

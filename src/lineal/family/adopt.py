@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import final
 
 from lineal.derivation.step import Input, Role, Step
-from lineal.engines.kinship.judgement import Finding, Relation
+from lineal.engines.kinship.judgement import UNKNOWN, Finding, Relation
 from lineal.engines.kinship.mixtures import Mixture, find_mixture
 from lineal.engines.kinship.windows import read, spots
 from lineal.engines.parents import Model
@@ -65,8 +65,8 @@ class Explanation:
 
     @property
     def made_by(self) -> str:
-        """`merge`, `fine-tune inferred r=8`: type, and what tells it from others."""
-        return self.step.type if summary(self.step) == self.step.method else f"{self.step.type} {summary(self.step)}"
+        """`merge`, `fine-tune r=8`: type, and what tells it from others."""
+        return f"{self.step.type} {summary(self.step).removeprefix(UNKNOWN).strip()}".strip()
 
     @property
     def step(self) -> Step:
@@ -175,7 +175,7 @@ def _merge(mixture: Mixture, nearest: Sequence[Kin]) -> Explanation:
     base = "" if mixture.base is None else f", on {nearest[mixture.base].label} as the base"
     sentence = f"{_FORMS[mixture.form]} {' and '.join(parents)}{base}; {mixture.left:.1g} of its squares are left over"
     p = max(nearest[place].finding.p_value for place in chosen)
-    return Explanation(Finding(Relation.PARENT, "merge", "inferred", {}, mixture.left, p, sentence), tuple(inputs))
+    return Explanation(Finding(Relation.PARENT, "merge", UNKNOWN, {}, mixture.left, p, sentence), tuple(inputs))
 
 
 def _same(workshop: Workshop, placed: Placed) -> str | None:

@@ -51,7 +51,9 @@ def test_a_fine_tune_is_no_combination() -> None:
 
 def test_a_fine_tune_in_the_direction_of_another_is_no_combination() -> None:
     noise = tuned(A, 10, 0.05)
-    child = {name: (A[name] + 0.5 * (B[name] - BASE[name]) + (noise[name] - A[name])).astype(np.float32) for name in BASE}
+    child = {
+        name: (A[name] + 0.5 * (B[name] - BASE[name]) + (noise[name] - A[name])).astype(np.float32) for name in BASE
+    }
     assert asked(child) is None
 
 

@@ -13,6 +13,9 @@ from lineal.derivation.step import Kind
 from lineal.engines.kinship.contrast import Contrast
 from lineal.engines.kinship.independence import ALPHA, combined
 
+UNKNOWN = "inferred"
+"""The method of a step whose kind is all that weights tell."""
+
 _ALL = 0.999
 """Of entries, where a few may differ: values that rounding takes the other way."""
 
@@ -89,7 +92,7 @@ def judge(contrast: Contrast, facts: Facts, questions: int) -> Finding:
     p = combined(contrast.agreements, questions)
     if p >= ALPHA and not (facts.equal and contrast.equal == contrast.elements > 0):
         sentence = f"its weights agree with these no more than chance has it (p = {p:.2g})"
-        return Finding(Relation.STRANGER, "original", "inferred", p_value=p, sentence=sentence)
+        return Finding(Relation.STRANGER, "original", UNKNOWN, p_value=p, sentence=sentence)
     for told in (_copied, _child, _rounded, _pruned, _quantized):
         found = told(contrast, facts)
         if found is not None:
@@ -131,7 +134,7 @@ def _child(contrast: Contrast, _facts: Facts) -> Finding | None:
         how = "it lies on the grid of a quantization, these weights do not"
     if how is None:
         return None
-    return Finding(Relation.CHILD, "original", "inferred", {}, _left(contrast), sentence=how)
+    return Finding(Relation.CHILD, "original", UNKNOWN, {}, _left(contrast), sentence=how)
 
 
 def _rounded(contrast: Contrast, facts: Facts) -> Finding | None:
@@ -141,10 +144,10 @@ def _rounded(contrast: Contrast, facts: Facts) -> Finding | None:
         return None
     if contrast.rounded >= _ALL * contrast.elements:
         sentence = f"its values rounded to {scheme}, entry for entry"
-        return Finding(Relation.PARENT, "quantize", "inferred", {"scheme": scheme}, 0.0, sentence=sentence)
+        return Finding(Relation.PARENT, "quantize", UNKNOWN, {"scheme": scheme}, 0.0, sentence=sentence)
     if facts.dtype in BLOCKS:
         sentence = f"stored as {scheme}; within {contrast.relative:.1%} of its norm"
-        return Finding(Relation.PARENT, "quantize", "inferred", {"scheme": scheme}, _left(contrast), sentence=sentence)
+        return Finding(Relation.PARENT, "quantize", UNKNOWN, {"scheme": scheme}, _left(contrast), sentence=sentence)
     return None
 
 
@@ -157,7 +160,7 @@ def _pruned(contrast: Contrast, _facts: Facts) -> Finding | None:
     rest = "all others equal" if not contrast.kept_squares else "the others trained further"
     left = contrast.kept_squares / (contrast.child_squares or 1.0)
     sentence = f"{zeros:.1%} of its entries are zero here, {rest}: pruned"
-    return Finding(Relation.PARENT, "prune", "inferred", {"sparsity": round(zeros, 4)}, left, sentence=sentence)
+    return Finding(Relation.PARENT, "prune", UNKNOWN, {"sparsity": round(zeros, 4)}, left, sentence=sentence)
 
 
 def _quantized(contrast: Contrast, _facts: Facts) -> Finding | None:
@@ -172,7 +175,7 @@ def _quantized(contrast: Contrast, _facts: Facts) -> Finding | None:
     how = "each entry on its nearest level" if near >= _ALL else f"{near:.0%} of the entries on their nearest level"
     left = 0.0 if near >= _ALL else _left(contrast)
     sentence = f"these weights lie on the grid of {scheme}, {how}"
-    return Finding(Relation.PARENT, "quantize", "inferred", {"scheme": scheme}, left, sentence=sentence)
+    return Finding(Relation.PARENT, "quantize", UNKNOWN, {"scheme": scheme}, left, sentence=sentence)
 
 
 def _trained(contrast: Contrast, facts: Facts) -> Finding:
@@ -194,7 +197,7 @@ def _trained(contrast: Contrast, facts: Facts) -> Finding:
     if relation is Relation.SIBLING:
         seems = "it seems the later one" if lean < -0.75 else "each has weights of its own"
         sentence = f"{sentence}; {seems}"
-    return Finding(relation, "fine-tune", "inferred", {}, _left(contrast), sentence=sentence)
+    return Finding(relation, "fine-tune", UNKNOWN, {}, _left(contrast), sentence=sentence)
 
 
 def _left(contrast: Contrast) -> float:

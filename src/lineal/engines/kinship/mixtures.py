@@ -33,6 +33,9 @@ _LEAST_WEIGHT, _MOST_WEIGHT = 0.02, 1.5
 _REVERTED = 0.02
 """Share of entries that all models changed and the child has as the base: no training puts them back."""
 
+_FEWEST_MASKED = 2
+"""With fewer, a fine-tune that left most entries alone looks the same."""
+
 _ON_CHANGED = 0.25
 """Share of what the child changed that its models' changes must explain, where masks were drawn."""
 
@@ -66,10 +69,10 @@ class _Rows:
     starts: tuple[int, ...]
 
     @cached_property
-    def returned(self) -> frozenset[int]:
-        """The models that the child agrees with entry for entry here and there, in most tensors."""
+    def returned(self) -> tuple[float, ...]:
+        """The share of entries in which the child is each model, exactly: of the tensor in the middle."""
         shares = [[float((self.child[s] == model[s]).mean()) for s in self.stretches()] for model in self.models]
-        return frozenset(place for place, share in enumerate(shares) if np.median(share) >= _REVERTED / 2)
+        return tuple(float(np.median(share)) for share in shares)
 
     @cached_property
     def products(self) -> Float64:
@@ -107,8 +110,7 @@ def find_mixture(child: Windows, models: Sequence[Windows], rounding: float) -> 
 
 def _combination(rows: _Rows, chosen: tuple[int, ...], alone: float, floor: float, rounding: float) -> Mixture | None:
     """The plainest way in which these models make the child."""
-    masked = min(_masked(rows, chosen), key=lambda mixture: mixture.left, default=None)
-    return _weighted(rows, chosen, alone, floor) or _between(rows, chosen, rounding) or masked
+    return _weighted(rows, chosen, alone, floor) or _between(rows, chosen, rounding) or _masked(rows, chosen)
 
 
 def _rows(child: Windows, models: Sequence[Windows]) -> _Rows | None:
@@ -166,22 +168,26 @@ def _between(rows: _Rows, chosen: tuple[int, ...], rounding: float) -> Mixture |
     return Mixture(chosen, None, (1 - share, share), float(np.sum((rows.child - nearest) ** 2)), "between")
 
 
-def _masked(rows: _Rows, chosen: tuple[int, ...]) -> Iterator[Mixture]:
-    """A base to which parts of the others' changes were added (TIES, DARE, DELLA): some entries went back to it."""
-    for base in chosen if len(chosen) > 2 else ():
-        others = [model for model in chosen if model != base]
-        if base not in rows.returned:
-            continue
-        changes, change = rows.models[others] - rows.models[base], rows.child - rows.models[base]
-        if _reverted(rows, changes, change) < _REVERTED:
-            continue
-        moved = change != 0
-        stacked = np.concatenate([changes[:, moved], change[None, moved]])
-        found, residual = _least_squares(stacked @ stacked.T)
-        total = float(np.vdot(change, change))
-        if total and found.min() >= _LEAST_WEIGHT and residual <= (1 - _ON_CHANGED) * total:
-            weights = (1 - float(found.sum()), *(float(weight) for weight in found))
-            yield Mixture((base, *others), base, weights, residual, "masked")
+def _masked(rows: _Rows, chosen: tuple[int, ...]) -> Mixture | None:
+    """A base to which parts of the others' changes were added (TIES, DARE, DELLA): some entries went back to it.
+
+    The base is that of all models which most entries are of.
+    """
+    base = max(range(len(rows.models)), key=lambda model: rows.returned[model])
+    others = [model for model in chosen if model != base]
+    if base not in chosen or len(others) < _FEWEST_MASKED or not rows.returned[base]:
+        return None
+    changes, change = rows.models[others] - rows.models[base], rows.child - rows.models[base]
+    total = float(np.vdot(change, change))
+    if not total or _reverted(rows, changes, change) < _REVERTED:
+        return None
+    moved = change != 0
+    stacked = np.concatenate([changes[:, moved], change[None, moved]])
+    found, residual = _least_squares(stacked @ stacked.T)
+    if found.min() < _LEAST_WEIGHT or residual > (1 - _ON_CHANGED) * total:
+        return None
+    weights = (1 - float(found.sum()), *(float(weight) for weight in found))
+    return Mixture((base, *others), base, weights, residual, "masked")
 
 
 def _reverted(rows: _Rows, changes: Float64, change: Float64) -> float:
