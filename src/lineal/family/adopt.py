@@ -7,15 +7,23 @@ from pathlib import Path
 from typing import final
 
 from lineal.derivation.step import Input, Role, Step
+from lineal.engines.kinship.contrast import Look
 from lineal.engines.kinship.judgement import UNKNOWN, Finding, Relation
 from lineal.engines.kinship.mixtures import Mixture, find_mixture
-from lineal.engines.kinship.windows import read, spots
-from lineal.engines.parents import Model
 from lineal.errors import AnswerIsNo
 from lineal.family.add import add_folder
 from lineal.family.claims.contradiction import contradictions
 from lineal.family.distance import full
-from lineal.family.kin import MATRICES, Kin, candidates_for, compared, measured, ranked
+from lineal.family.kin import (
+    Kin,
+    candidates_for,
+    compared,
+    looked_at,
+    measured,
+    nearest,
+    ranked,
+    rounding_of,
+)
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.environment import environment
 from lineal.lineage.evidence import Evidence
@@ -24,9 +32,6 @@ from lineal.lineage.wording import summary
 
 METHOD = "weights"
 """How a step is inferred, in the lineage's record of it."""
-
-_MOST_KIN = 5
-"""The nearest models, of which combinations are tried."""
 
 _EXPLAINED = 1e-9
 """Share of the squares left by a step that needs no better one."""
@@ -39,11 +44,6 @@ _FORMS = {
     "between": "entry by entry between",
 }
 """How models were combined, in words."""
-
-_ROUNDING = {"F64": 2.0**-24, "F32": 2.0**-24, "F16": 2.0**-11}
-"""Half a unit in the last place, relative, as float32 sees it; of every other dtype that of BF16 is taken."""
-
-_BF16 = 2.0**-8
 
 
 @final
@@ -106,9 +106,11 @@ def explain(workshop: Workshop, reference: str, folders: Sequence[Path] = ()) ->
         return Answer(placed, same)
     model = full(placed)
     found, remarks = candidates_for(workshop, placed, folders)
-    kin = ranked(list(compared(workshop, placed, model, found)))
-    kin = [measured(workshop, model, one) if place == 0 else one for place, one in enumerate(kin)]
-    merged = _combined(model, kin)
+    mine = looked_at(model)
+    kin = ranked(compared(workshop, placed, model, mine, found))
+    merged = _combined(mine, kin, rounding_of(model))
+    if kin and merged is None:
+        kin[0] = measured(workshop, model, mine, kin[0])
     ranking = (*([merged] if merged else []), *(_single(one) for one in kin))
     said = contradictions(workshop, placed, [(e.finding, e.inputs) for e in ranking])
     return Answer(placed, None, ranking, (*remarks, *said))
@@ -141,19 +143,16 @@ def keep(workshop: Workshop, answer: Answer) -> tuple[str, ...]:
     )
 
 
-def _combined(model: Model, kin: Sequence[Kin]) -> Explanation | None:
+def _combined(mine: Look, kin: Sequence[Kin], rounding: float) -> Explanation | None:
     """A combination of several models, where the likeliest parent alone leaves something to explain."""
     first = kin[0].finding if kin else None
     if first is None or (first.relation is Relation.PARENT and first.kind != "fine-tune"):
         return None
-    near = (one for one in kin if one.finding.relation in (Relation.PARENT, Relation.SIBLING))
-    nearest = sorted(near, key=lambda one: one.change)[:_MOST_KIN]
-    if len(nearest) < _FEWEST or first.unexplained < _EXPLAINED:
+    near = nearest(kin)
+    if len(near) < _FEWEST or first.unexplained < _EXPLAINED:
         return None
-    windows = read(model, [(spot, spot.name) for spot in spots(model, MATRICES)])
-    rounding = max((_ROUNDING.get(model.sources[name].dtype, _BF16) for name in windows), default=_BF16)
-    mixture = find_mixture(windows, [one.windows for one in nearest], rounding)
-    return None if mixture is None else _merge(mixture, nearest)
+    mixture = find_mixture(mine.windows, [one.windows for one in near], rounding)
+    return None if mixture is None else _merge(mixture, near)
 
 
 def _single(kin: Kin) -> Explanation:
@@ -165,16 +164,16 @@ def _single(kin: Kin) -> Explanation:
     return Explanation(finding, (("parent", placed),))
 
 
-def _merge(mixture: Mixture, nearest: Sequence[Kin]) -> Explanation:
+def _merge(mixture: Mixture, near: Sequence[Kin]) -> Explanation:
     chosen = sorted(mixture.models, key=lambda place: (place != mixture.base, place))
     inputs: list[tuple[Role, Placed]] = [
-        ("base" if place == mixture.base else "parent", nearest[place].candidate.placed) for place in chosen
+        ("base" if place == mixture.base else "parent", near[place].candidate.placed) for place in chosen
     ]
     shares = dict(zip(mixture.models, mixture.weights, strict=True))
-    parents = [f"{nearest[place].label} {shares[place]:.2f}" for place in chosen if place != mixture.base]
-    base = "" if mixture.base is None else f", on {nearest[mixture.base].label} as the base"
+    parents = [f"{near[place].label} {shares[place]:.2f}" for place in chosen if place != mixture.base]
+    base = "" if mixture.base is None else f", on {near[mixture.base].label} as the base"
     sentence = f"{_FORMS[mixture.form]} {' and '.join(parents)}{base}; {mixture.left:.1g} of its squares are left over"
-    p = max(nearest[place].finding.p_value for place in chosen)
+    p = max(near[place].finding.p_value for place in chosen)
     return Explanation(Finding(Relation.PARENT, "merge", UNKNOWN, {}, mixture.left, p, sentence), tuple(inputs))
 
 

@@ -1,7 +1,7 @@
 """Known models beside weights of unknown origin: found by hashes and headers, compared in windows, ranked."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -11,7 +11,8 @@ from lineal.engines.distances import comparable, distances
 from lineal.engines.kinship.alignment import aligned, matched_blocks
 from lineal.engines.kinship.contrast import Look, contrast, look
 from lineal.engines.kinship.judgement import Facts, Finding, Relation, judge, with_ranks
-from lineal.engines.kinship.windows import Spot, Windows, is_matrix, read, spots
+from lineal.engines.kinship.ranks import may_be_low
+from lineal.engines.kinship.windows import Windows, is_matrix, read, spots
 from lineal.engines.parents import Model
 from lineal.errors import LinealError
 from lineal.family.distance import full
@@ -19,8 +20,17 @@ from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.ancestry import depth
 from lineal.lineage.candidates import candidates
 
-MATRICES = 48
+_MATRICES = 48
 """Of a model, that are looked at in a candidate's; a quarter of them would have to agree by chance."""
+
+
+_MOST_KIN = 5
+"""The nearest models, of which combinations are tried."""
+
+_ROUNDING = {"F64": 2.0**-24, "F32": 2.0**-24, "F16": 2.0**-11}
+"""Half a unit in the last place, relative, as float32 sees it; of every other dtype that of BF16 is taken."""
+
+_BF16 = 2.0**-8
 
 
 @final
@@ -77,14 +87,31 @@ def candidates_for(workshop: Workshop, child: Placed, folders: Sequence[Path]) -
     return found, remarks
 
 
-def compared(workshop: Workshop, child: Placed, model: Model, found: Sequence[Candidate]) -> Iterator[Kin]:
-    """Each candidate, judged by windows of both."""
-    chosen = spots(model, MATRICES)
-    mine = look(read(model, [(spot, spot.name) for spot in chosen]), _dtypes(model, {s.name: s.name for s in chosen}))
+def looked_at(model: Model) -> Look:
+    """The windows of the unknown model that all candidates are compared with."""
+    chosen = spots(model, _MATRICES)
+    windows = read(model, [(spot, spot.name) for spot in chosen])
+    return look(windows, _dtypes(model, {spot.name: spot.name for spot in chosen}))
+
+
+def compared(
+    workshop: Workshop, child: Placed, model: Model, mine: Look, found: Sequence[Candidate]
+) -> tuple[Kin, ...]:
+    """Each candidate, judged by windows of both; those of the nearest relatives are kept."""
+    kin: list[Kin] = []
     with workshop.progress.task("comparing windows", len(found), "steps") as advance:
         for candidate in found:
-            yield _compared(child, model, mine, chosen, candidate, len(found))
+            kin.append(_compared(child, model, mine, candidate, len(found)))
+            kept = {id(one) for one in nearest(kin)}
+            kin = [one if id(one) in kept else replace(one, windows={}) for one in kin]
             advance(1)
+    return tuple(kin)
+
+
+def nearest(kin: Sequence[Kin]) -> list[Kin]:
+    """Those that a combination could be made of: a few, the nearest first."""
+    near = (one for one in kin if one.finding.relation in (Relation.PARENT, Relation.SIBLING))
+    return sorted(near, key=lambda one: one.change)[:_MOST_KIN]
 
 
 def ranked(kin: Sequence[Kin]) -> list[Kin]:
@@ -103,9 +130,11 @@ def ranked(kin: Sequence[Kin]) -> list[Kin]:
     )
 
 
-def measured(workshop: Workshop, model: Model, best: Kin) -> Kin:
-    """The best, with the ranks of all that changed: both models' changed matrices are read whole."""
+def measured(workshop: Workshop, model: Model, looked: Look, best: Kin) -> Kin:
+    """The best, with the ranks of all that changed: where they may be low, both models' matrices are read whole."""
     if best.finding.kind != "fine-tune" or best.finding.relation is not Relation.PARENT:
+        return best
+    if best.windows and not may_be_low(looked.windows, best.windows, rounding_of(model)):
         return best
     theirs = best.candidate.model
     mine = replace(model, sources={name: model.sources[name] for name in best.names if is_matrix(model.sources[name])})
@@ -118,11 +147,18 @@ def measured(workshop: Workshop, model: Model, best: Kin) -> Kin:
     return replace(best, finding=with_ranks(best.finding, ranks))
 
 
-def _compared(child: Placed, model: Model, mine: Look, chosen: Sequence[Spot], candidate: Candidate, count: int) -> Kin:
+def rounding_of(model: Model) -> float:
+    """The largest relative error of storing its matrices' entries."""
+    stored = (source.dtype for source in model.sources.values() if is_matrix(source))
+    return max((_ROUNDING.get(dtype, _BF16) for dtype in stored), default=_BF16)
+
+
+def _compared(child: Placed, model: Model, mine: Look, candidate: Candidate, count: int) -> Kin:
     blocks, pairs = matched_blocks(model, candidate.model)
     leaves, theirs = child.manifest.leaves, candidate.placed.manifest.leaves
     equal = _equal(leaves, theirs)
     names = aligned(model, candidate.model, equal, blocks)
+    chosen = spots(model, _MATRICES)
     spotted = {spot.name: names[spot.name] for spot in chosen if spot.name in names}
     windows = read(candidate.model, [(spot, spotted[spot.name]) for spot in chosen if spot.name in spotted])
     windows = {name: w for name, w in windows.items() if w.shape[1] == mine.windows[name].shape[1]}
