@@ -101,7 +101,7 @@ def test_a_registry_from_before_there_were_versions_is_migrated_with_all_it_hold
     place = tmp_path / "registry.db"
     with Registry.open(place) as before:
         hashes = add_family(before, folder=tmp_path)
-    later = ("version_tag", "version_metric", "version", "journal", "taint")
+    later = ("version_tag", "version_metric", "version", "journal", "taint", "inference")
     with sqlite3.connect(place) as database:
         database.executescript(
             "".join(f"DROP TABLE {table};" for table in later) + f"DELETE FROM {MIGRATIONS_TABLE} WHERE version > 1;"

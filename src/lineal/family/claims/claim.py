@@ -13,9 +13,6 @@ from lineal.derivation.quantization import QuantizationType
 from lineal.derivation.step import Kind, Role
 from lineal.errors import UsageError
 from lineal.family.claims.card import CARD, Card, read_card
-from lineal.family.located_yaml import Faults, Located, raise_if_any
-from lineal.family.mergekit.document import read_document
-from lineal.family.mergekit.references import References
 
 MERGEKIT_CONFIG = "mergekit_config.yml"
 CLAIMED = "claimed"
@@ -52,6 +49,10 @@ def read_claims(checkpoint: Checkpoint) -> tuple[Claim, ...]:
 def _of_recipe(path: Path) -> Claim | None:
     if not path.is_file():
         return None
+    from lineal.family.located_yaml import Faults, Located, raise_if_any  # with numpy, which cards do without
+    from lineal.family.mergekit.document import read_document
+    from lineal.family.mergekit.references import References
+
     documents = Located.read_all(path)
     if len(documents) != 1:
         raise UsageError(f"{path}: {len(documents)} documents; which of them made this model is not said")
