@@ -41,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("imports")
     for seed, name in enumerate("ab"):
         make_checkpoint(place / name, random_tensors(seed, {"model.norm.weight": (8,)}, np.float32))
+    (place / "b" / "README.md").write_text("---\nbase_model: org/a\n---\n")
     loaded_by(place, "merge", "./a", "./b", "--method", "linear", "--out", "mean")
     return place
 
@@ -60,7 +61,11 @@ def test_verification_by_recomputation_loads_no_torch(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("log",), ("log", "--json"), ("log", "--svg", "tree.svg"), ("show", "./mean"), ("add", "./a"), ("check",)]
+    "words",
+    [
+        *[("log",), ("log", "--json"), ("log", "--svg", "tree.svg"), ("show", "./mean"), ("add", "./a")],
+        *[("check",), ("import", "./b")],
+    ],
 )
 def test_the_lineage_verbs_load_neither_numpy_nor_numba(folder: Path, words: tuple[str, ...]) -> None:
     assert loaded_by(folder, *words).isdisjoint(HEAVY)

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from lineal.cli import (
     add,
+    adopt,
     ancestors,
     bisect,
     blame,
@@ -23,6 +24,7 @@ from lineal.cli import (
     find,
     finetune,
     generate,
+    import_,
     journal,
     leaves,
     licence,
@@ -54,11 +56,12 @@ _DERIVING = (merge, prune, quantize, finetune, distill)
 _SECTIONS = {
     "Derive": (run, *_DERIVING, methods),
     "Try": (evaluate, generate),
-    "Name": (add, tag, promote, policy),
-    "Ask": (log, show, why, ancestors, descendants, common, path, roots, leaves, diff, blame, find, licence, bisect),
+    "Name": (add, import_, tag, promote, policy),
+    "Ask": (log, show, why, diff, blame, find, adopt, licence, bisect),
+    "Walk": (ancestors, descendants, common, path, roots, leaves),
     "Trust": (verify, taint, tainted, clear, journal, check, prove, check_proof, sign, verify_signature),
 }
-_NAMES = {evaluate: "eval"}
+_NAMES = {evaluate: "eval", import_: "import"}
 """Of verbs that are also words of Python's."""
 
 

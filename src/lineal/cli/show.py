@@ -137,11 +137,18 @@ def _step(known: "Portrait", record: "StepRecord", title: str) -> list[tuple[str
     ]
     data = [f"{_value(file.name)}  {format_hash(file.data_hash)}" for file in step.data]
     share = f", {record.share:.0%} of the tensors" if record.share is not None else ""
+    found = record.inference
+    inferred = (
+        []
+        if found is None
+        else [f"{_value(found.reason)}", f"by {found.method}, score {found.score:.6g}, p = {found.p_value:.1e}"]
+    )
     reproduces = "; gave a model that was there before, so it is no edge" if record.reproduces else ""
     details = {
         "inputs": inputs,
         "options": [f"{_value(name)} = {_value(value)}" for name, value in step.options.items()],
         "data": data,
+        "inferred": inferred,
         "environment": [", ".join(f"{_value(name)} {_value(value)}" for name, value in record.environment.items())],
     }
     return [

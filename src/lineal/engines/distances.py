@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.checkpoint.dtypes import FLOATS
-from lineal.checkpoint.storage import byte_length
 from lineal.engines.parents import Model
 from lineal.engines.reading import OpenFiles, Reading, Rules
 from lineal.engines.sources import Source
@@ -102,12 +101,7 @@ def _windows(
     window = max(1, _WINDOW_ELEMENTS // unit) * unit
     for start in range(0, elements, window):
         count = min(window, elements - start)
-        found = [np.empty(count, np.float32) for _ in range(2)]
-        for source, values in zip((before, after), found, strict=True):
-            raw = np.empty(byte_length(source.spec.dtype, count), np.uint8)
-            reading.stored(source.spec, start, raw.data)
-            reading.values(source, raw, start, values, first=False)
-        yield found[0], found[1]
+        yield reading.stretch(before, start, count), reading.stretch(after, start, count)
 
 
 def _rank(gram: NDArray[np.float64], noise: float, rows: int, columns: int) -> int:

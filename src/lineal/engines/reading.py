@@ -106,6 +106,16 @@ class Reading:
             b, a = self._updates[source.update]
             add_low_rank(row, start, b, a)
 
+    def stretch(self, source: Source, start: int, count: int) -> NDArray[np.float32]:
+        """Any stretch of a tensor's values; what lies beside it must be loaded. Whole units are read around it."""
+        unit = max(1, source.unit)
+        low, high = start // unit * unit, -(-(start + count) // unit) * unit
+        raw = np.empty(byte_length(source.spec.dtype, high - low), np.uint8)
+        values = np.empty(high - low, np.float32)
+        self.stored(source.spec, low, raw.data)
+        self.values(source, raw, low, values, first=False)
+        return values[start - low : start - low + count]
+
     def load_beside(self, source: Source) -> None:
         """Read scales, and an adapter's two matrices, whole: they are small, and every stretch needs them."""
         scales = source.scales

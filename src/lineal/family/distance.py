@@ -8,13 +8,14 @@ from lineal.family.workshop import Placed, Workshop
 
 def measure(workshop: Workshop, before: bytes, after: bytes) -> tuple[Distance, ...]:
     """How far apart they are, tensor by tensor; adapters are seen as full weights."""
-    first, second = (_full(workshop.by_hash(model)) for model in (before, after))
+    first, second = (full(workshop.by_hash(model)) for model in (before, after))
     names = comparable(first, second)
     unread = sum(model.sources[name].spec.byte_length for model in (first, second) for name in names)
     with workshop.progress.task("comparing", unread, "bytes") as advance:
         return distances(first, second, threads=workshop.threads, bytes_done=advance)
 
 
-def _full(placed: Placed) -> Model:
+def full(placed: Placed) -> Model:
+    """A model as full weights; an adapter on its base."""
     base = placed.base
     return full_weights(placed, None if base is None else full_model(base.label, base.checkpoint))

@@ -101,8 +101,10 @@ def verify_folder(workshop: Workshop, folder: Path) -> Verdict:
 
 
 def _recomputed(workshop: Workshop, verdict: Verdict, record: StepRecord, share: float) -> Verdict:
-    kind = reproducibility_of(record.step)
     base = (verdict.label, verdict.model_hash, verdict.folder)
+    if record.evidence in (Evidence.CLAIMED, Evidence.INFERRED):
+        return Verdict(*base, (), why_not=f"its step is {record.evidence.value}, not recorded: nothing to recompute")
+    kind = reproducibility_of(record.step)
     if kind is not Reproducibility.EXACT:
         return Verdict(*base, (), why_not=f"{record.step.method} is {kind.value}, not exact")
     expected = workshop.registry.manifest(verdict.model_hash)

@@ -126,6 +126,7 @@ def _step(record: StepRecord) -> dict[str, Json]:
         **record.step.to_json(),
         "evidence": record.evidence.value,
         "share": record.share,
+        "inference": None if record.inference is None else record.inference.to_json(),
         "reproduces": record.reproduces,
         "environment": dict(record.environment),
         "seconds": record.seconds,

@@ -103,6 +103,7 @@ class _Batch:
         if record.child in known:
             self._write()
             steps.witness(self.connection, record, entry.environment_id)
+            steps.explain(self.connection, [record])
             return Recording(Outcome.KNOWN, others)
         reproduces = record.reproduces or self._closes_a_cycle(entry)
         if reproduces and not (record.reproduces or record.evidence.is_witnessed):
@@ -148,6 +149,7 @@ class _Batch:
         ]
         insert(self.connection, _DATA_FILES, dict.fromkeys(row[-2:] for row in data))
         insert(self.connection, _DATA, data)
+        steps.explain(self.connection, (entry.record for entry, _ in pending))
 
 
 def _step_row(entry: _Entry, reproduces: bool) -> tuple[object, ...]:

@@ -60,11 +60,35 @@ class KnownModel:
 
 @final
 @dataclass(frozen=True)
+class Inference:
+    """How a step was inferred from weights, and how sure that is.
+
+    score: the share of the weights' squares that the step explains; p_value: the chance that unrelated weights would
+    look related; reason: what was found, as a clause.
+    """
+
+    method: str
+    score: float
+    p_value: float
+    reason: str
+
+    def __post_init__(self) -> None:
+        for name, number in (("score", self.score), ("p_value", self.p_value)):
+            if not 0 <= number <= 1:
+                raise UsageError(f"inference: {name} must be in [0, 1], got {number}")
+
+    def to_json(self) -> dict[str, Json]:
+        return {"method": self.method, "score": self.score, "p_value": self.p_value, "reason": self.reason}
+
+
+@final
+@dataclass(frozen=True)
 class StepRecord:
     """One step as it happened: what was done, what came out, where, how long, and how well it is attested.
 
     created: seconds since 1970. reproduces: the child was there before, so the step is no edge of the graph (the
     registry finds that out; said beforehand, it is kept). share: of a replay, the part of the tensors recomputed.
+    inference: of a step that was once inferred, by what.
     """
 
     step: Step
@@ -75,6 +99,7 @@ class StepRecord:
     created: float
     reproduces: bool = False
     share: float | None = None
+    inference: Inference | None = None
 
     def __post_init__(self) -> None:
         _ = check_hash(self.child)

@@ -10,10 +10,9 @@
     evaluation    what a model scored            environment where steps ran, each stored once
     version       a semantic version of a name, of one model for good; with its tags and metrics
     taint         a model that must not be used, why and who says so, until it is cleared
-    signature     an envelope with one signature: of a model, or of the step that gave it
     journal       every change of a name or version since the journal began, each bound to those before it by a hash
 
-What is judged of models and data has tables of its own (judgement_schema.py).
+The tables of evidence stand in evidence_schema.py, those of what is judged of models and data in judgement_schema.py.
 
 Words in braces are the database's (sqlite.py, postgres.py). A migration that has been released is never edited: add
 another.
@@ -22,6 +21,7 @@ another.
 from sqlalchemy import Connection, inspect, text
 
 from lineal.lineage.dialect import dialect_of
+from lineal.lineage.evidence_schema import INFERENCES, SIGNATURES
 from lineal.lineage.judgement_schema import JUDGEMENT
 
 MIGRATIONS_TABLE = "lineal_migration"
@@ -237,27 +237,14 @@ _TAINTS = (
     "CREATE INDEX taint_by_model ON taint (model_id) WHERE cleared IS NULL",
 )
 
-_SIGNATURES = (
-    """
-    CREATE TABLE signature (
-        id {key},
-        model_id {integer} NOT NULL REFERENCES model (id),
-        step_id {integer} REFERENCES step (id),
-        key_id {blob} NOT NULL CHECK (length(key_id) = 32),
-        envelope {text} NOT NULL
-    ) {rows}
-    """,
-    "CREATE UNIQUE INDEX signature_once ON signature (model_id, (coalesce(step_id, 0)), key_id)",
-    "CREATE INDEX signature_by_step ON signature (step_id) WHERE step_id IS NOT NULL",
-)
-
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (*_MODELS, *_STEPS, *_EVALUATIONS),
     _VERSIONS,
     _JOURNAL,
     _TAINTS,
-    _SIGNATURES,
+    SIGNATURES,
     JUDGEMENT,
+    INFERENCES,
 )
 
 

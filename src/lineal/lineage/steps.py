@@ -11,12 +11,14 @@ from lineal.errors import UsageError
 from lineal.lineage import models
 from lineal.lineage.evidence import Evidence, raised
 from lineal.lineage.insertion import Insertion
-from lineal.lineage.records import StepRecord
-from lineal.lineage.store import insert, rows_for
+from lineal.lineage.records import Inference, StepRecord
+from lineal.lineage.store import execute_each, insert, rows_for
 
 _OF_CHILDREN = """
-    SELECT step.id, model_hash, type, method, version, options, evidence, content, seconds, created, reproduces, share
+    SELECT step.id, model_hash, type, step.method, version, options, evidence, content, seconds, created, reproduces,
+        share, inference.method AS inferred_by, score, p_value, reason
     FROM step JOIN model ON model.id = child_id JOIN environment ON environment.id = environment_id
+        LEFT JOIN inference ON inference.step_id = step.id
     WHERE model_hash IN :values ORDER BY step.id
 """
 _INPUTS = """
@@ -59,6 +61,7 @@ def of_children(connection: Connection, children: Iterable[bytes]) -> dict[bytes
             row.created,
             bool(row.reproduces),
             row.share,
+            None if row.inferred_by is None else Inference(row.inferred_by, row.score, row.p_value, row.reason),
         )
         records.setdefault(row.model_hash, []).append(record)
     return records
@@ -108,6 +111,23 @@ def witness(connection: Connection, record: StepRecord, environment_id: int) -> 
         "id": step_id,
     }
     _ = connection.execute(statement, row)
+
+
+def explain(connection: Connection, records: Iterable[StepRecord]) -> None:
+    """Write by what known steps were inferred; what is written again is replaced."""
+    statement = """
+        INSERT INTO inference (step_id, method, score, p_value, reason)
+        SELECT step.id, :method, :score, :p_value, :reason FROM step JOIN model ON model.id = child_id
+        WHERE derivation_id = :derivation_id AND model_hash = :child
+        ON CONFLICT (step_id) DO UPDATE SET method = excluded.method, score = excluded.score,
+            p_value = excluded.p_value, reason = excluded.reason
+    """
+    rows: Iterable[dict[str, object]] = (
+        {**record.inference.to_json(), "derivation_id": record.step.derivation_id, "child": record.child}
+        for record in records
+        if record.inference is not None
+    )
+    execute_each(connection, statement, rows)
 
 
 def environment_keys(connection: Connection, records: Iterable[StepRecord]) -> list[int]:

@@ -66,6 +66,8 @@ def _sentence(node: Node, labels: Mapping[bytes, str]) -> str:
     if record.evidence is Evidence.REPLAYED:
         share = "" if record.share in (None, 1.0) else f", {record.share:.0%} of it,"
         return f"{said} Recomputing it{share} gave the same bytes."
+    if record.evidence is Evidence.INFERRED and record.inference is not None:
+        return f"{said} That is inferred from the weights: {printable(record.inference.reason)}."
     return " ".join([said, *([_ATTESTED[record.evidence]] if record.evidence in _ATTESTED else [])])
 
 

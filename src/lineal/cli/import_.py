@@ -1,0 +1,88 @@
+"""lineal import: what recipes, adapter configs and cards claim of models' origins."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption
+
+if TYPE_CHECKING:
+    from lineal.family.claims.importing import Imported
+    from lineal.lineage.registry import Registry
+
+EXAMPLES = """
+Exit code 0: every model's files claim something, which is kept; 1: those of one claim nothing.
+
+Examples:
+
+  lineal import ./merged          its mergekit_config.yml, and what its card says of data and licence
+
+  lineal import ./hub/*           many at once; parents that are not known here are kept as unresolved
+"""
+
+
+def import_(
+    places: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Model folders or GGUFs.")],
+    threads: ThreadsOption = None,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep what the files beside models claim of their origin, as claimed steps: said by someone, checked by no one.
+
+    Read are mergekit_config.yml, adapter_config.json and the front matter of README.md.
+    """
+    import sys
+
+    from lineal.cli.terminal import print_json
+    from lineal.cli.workshop import open_workshop
+    from lineal.errors import AnswerIsNo
+    from lineal.family.claims.importing import import_place
+
+    nothing: list[str] = []
+    with open_workshop(registry, threads) as workshop:
+        found: list[Imported] = []
+        for place in places:
+            try:
+                found.append(import_place(workshop, place))
+            except AnswerIsNo as none:
+                nothing.append(str(none))
+        lines = [_line(workshop.registry, one) for one in found]
+    for one in found:
+        for remark in one.remarks:
+            print(f"{one.place}: {remark}", file=sys.stderr)
+    if as_json:
+        print_json([_json(one) for one in found])
+    else:
+        print("\n".join(lines), end="\n" if lines else "")
+    if nothing:
+        raise AnswerIsNo("\n".join(nothing))
+
+
+def _line(registry: "Registry", one: "Imported") -> str:
+    from lineal.lineage.wording import printable
+
+    parents = ", ".join(
+        registry.label(parent.model) if parent.resolved else f"{printable(parent.reference)} (unresolved)"
+        for parent in one.parents
+    )
+    again = " (parents that were unresolved are known now)" if one.replaced else ""
+    return f"{registry.label(one.model)}  {one.claim.kind} of {parents}, as {one.claim.file.name} says{again}"
+
+
+def _json(one: "Imported") -> dict[str, object]:
+    from lineal.derivation.hashes import format_hash
+
+    return {
+        "place": str(one.place),
+        "model": format_hash(one.model),
+        "file": one.claim.file.name,
+        "type": one.claim.kind,
+        "method": one.claim.method,
+        "options": dict(one.claim.options),
+        "parents": [
+            {"reference": p.reference, "model": format_hash(p.model), "resolved": p.resolved} for p in one.parents
+        ],
+        "replaced": one.replaced,
+        "remarks": list(one.remarks),
+    }

@@ -1,0 +1,31 @@
+"""The tables of what stands behind steps beside their being recorded: signatures, and inference from weights.
+
+signature  an envelope with one signature: of a model, or of the step that gave it
+inference  of a step that was inferred from weights: by which method, how well it explains them, and why
+"""
+
+SIGNATURES: tuple[str, ...] = (
+    """
+    CREATE TABLE signature (
+        id {key},
+        model_id {integer} NOT NULL REFERENCES model (id),
+        step_id {integer} REFERENCES step (id),
+        key_id {blob} NOT NULL CHECK (length(key_id) = 32),
+        envelope {text} NOT NULL
+    ) {rows}
+    """,
+    "CREATE UNIQUE INDEX signature_once ON signature (model_id, (coalesce(step_id, 0)), key_id)",
+    "CREATE INDEX signature_by_step ON signature (step_id) WHERE step_id IS NOT NULL",
+)
+
+INFERENCES: tuple[str, ...] = (
+    """
+    CREATE TABLE inference (
+        step_id {integer} NOT NULL PRIMARY KEY REFERENCES step (id),
+        method {text} NOT NULL,
+        score {real} NOT NULL CHECK (score BETWEEN 0 AND 1),
+        p_value {real} NOT NULL CHECK (p_value BETWEEN 0 AND 1),
+        reason {text} NOT NULL
+    ) {rows}
+    """,
+)
