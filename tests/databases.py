@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import pytest
 
+from lineal.lineage.database.schema import MIGRATIONS_TABLE
 from lineal.lineage.registry import Registry
-from lineal.lineage.schema import MIGRATIONS_TABLE
 
 SETTINGS = {
     "listen_addresses": "",

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from lineal.lineage import signing_keys
+from lineal.lineage.signing import keys as signing_keys
 from tests.cli.conftest import Command
 from tests.cli.test_imports import SOURCE, loaded_by
-from tests.lineage.keys import id_of, line, make_key, write_private, write_public
+from tests.lineage.signing.keys import id_of, line, make_key, write_private, write_public
 
 KEY, OTHER = make_key("ed25519"), make_key("p256")
 MINE, THEIRS = id_of(KEY)[:16], id_of(OTHER)[:16]

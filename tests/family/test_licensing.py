@@ -14,8 +14,8 @@ from lineal.family.plan import plan_family
 from lineal.family.read import read_family
 from lineal.family.recipe import Reference
 from lineal.family.workshop import Workshop
-from lineal.lineage import licence_records
-from lineal.lineage.licensing import judgement
+from lineal.lineage.licensing import records as licence_records
+from lineal.lineage.licensing.effective import judgement
 from lineal.methods.merge import Linear
 from tests.family.conftest import MERGES, write_family
 from tests.family.test_run import run, states

@@ -19,16 +19,16 @@ from lineal.family.recipe import Reference
 from lineal.family.signing import sign, signatures_beside, verify_place
 from lineal.family.verify import verify_references
 from lineal.family.workshop import Placed, Workshop
-from lineal.lineage.bundle import BUNDLE, LARGEST, bundle_path, read_bundle, update_bundle
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.registry import Registry
-from lineal.lineage.signing import Verdict
-from lineal.lineage.signing_keys import PrivateKey, PublicKey
+from lineal.lineage.signing.bundle import BUNDLE, LARGEST, bundle_path, read_bundle, update_bundle
+from lineal.lineage.signing.keys import PrivateKey, PublicKey
+from lineal.lineage.signing.trust import Verdict
 from lineal.methods.merge import Linear
 from tests.builders import make_checkpoint, random_tensors
 from tests.family.conftest import SHAPES, derive_one
 from tests.ggufs import random_gguf
-from tests.lineage.keys import id_of, line, make_key
+from tests.lineage.signing.keys import id_of, line, make_key
 
 KEY, OTHER = make_key("ed25519"), make_key("p256")
 TRUSTED, UNKNOWN = PublicKey(KEY.public_key()), PublicKey(OTHER.public_key())

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from lineal.errors import AnswerIsNo, UsageError
-from lineal.lineage import licence_records
 from lineal.lineage.check import check
 from lineal.lineage.evidence import Evidence
+from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.policies import Policy, all_policies, allowed_licences, set_policy
 from lineal.lineage.records import Evaluation
 from lineal.lineage.registry import Registry

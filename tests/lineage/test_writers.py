@@ -10,7 +10,7 @@ import pytest
 
 from lineal.lineage import ancestry
 from lineal.lineage.check import check
-from lineal.lineage.dialect import dialect_of
+from lineal.lineage.database.dialect import dialect_of
 from lineal.lineage.registry import Registry
 from tests.lineage.families import ROOT, digest, model
 

@@ -32,7 +32,7 @@ def add(
     from lineal.derivation.hashes import format_hash
     from lineal.errors import UsageError
     from lineal.family.add import add_folder
-    from lineal.lineage.signing_keys import read_public_keys
+    from lineal.lineage.signing.keys import read_public_keys
 
     if name is not None and len(folders) > 1:
         raise UsageError(f"one name cannot stand for {len(folders)} folders")

@@ -63,7 +63,7 @@ def licence(
 def _state(
     registry: "Registry", model: bytes, stated: str | None, override: tuple[str | None, str | None], *, withdraw: bool
 ) -> None:
-    from lineal.lineage import licence_records
+    from lineal.lineage.licensing import records as licence_records
 
     licence, because = override
     if stated is not None:
@@ -76,8 +76,8 @@ def _state(
 
 def _show(registry: "Registry", model: bytes, *, as_json: bool) -> None:
     from lineal.derivation.hashes import format_hash
-    from lineal.lineage.licence_graph import refuse_conflicts
-    from lineal.lineage.licensing import judgement
+    from lineal.lineage.licensing.effective import judgement
+    from lineal.lineage.licensing.graph import refuse_conflicts
 
     label, judged = registry.label(model), judgement(registry, model)
     if as_json:
@@ -94,8 +94,9 @@ def _show(registry: "Registry", model: bytes, *, as_json: bool) -> None:
 
 def _data(registry: "Registry", reference: str, stated: str | None, *, as_json: bool) -> None:
     from lineal.derivation.hashes import format_hash
-    from lineal.lineage import data_files, licence_records
-    from lineal.lineage.licences import UNKNOWN
+    from lineal.lineage import data_files
+    from lineal.lineage.licensing import records as licence_records
+    from lineal.lineage.licensing.licences import UNKNOWN
     from lineal.lineage.wording import printable
 
     with registry.reading() as connection:

@@ -1,6 +1,6 @@
 """How licences are written."""
 
-from lineal.lineage.licence_graph import Judgement
+from lineal.lineage.licensing.graph import Judgement
 from lineal.lineage.wording import printable
 
 

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lineal.derivation.canonical import Json
-    from lineal.lineage.licence_graph import Judgement
+    from lineal.lineage.licensing.graph import Judgement
     from lineal.lineage.portrait import Portrait
     from lineal.lineage.records import StepRecord
-    from lineal.lineage.signatures import Signature
+    from lineal.lineage.signing.signatures import Signature
     from lineal.lineage.taints import Taint
 
 _NAMES_WIDTH = 17
@@ -117,7 +117,7 @@ def _tainting(known: "Portrait", taint: "Taint") -> str:
 
 def _licence(judged: "Judgement") -> str:
     """What binds the model, why it holds, or what cannot be kept together."""
-    from lineal.lineage.licences import told
+    from lineal.lineage.licensing.licences import told
 
     if judged.override is not None:
         return f"{told(judged.joined)}, overridden: {_value(judged.override.because)}"

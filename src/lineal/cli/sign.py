@@ -45,7 +45,7 @@ def sign(
     from lineal.cli.signature_lines import subject
     from lineal.cli.workshop import open_workshop
     from lineal.family.signing import sign as signed
-    from lineal.lineage.signing_keys import read_private_key, require_signing
+    from lineal.lineage.signing.keys import read_private_key, require_signing
 
     require_signing("signing")
     private = read_private_key(key, lambda: _password(key))

@@ -2,7 +2,7 @@
 
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
-from lineal.lineage.signing import Finding
+from lineal.lineage.signing.trust import Finding
 from lineal.lineage.wording import printable, summary
 
 

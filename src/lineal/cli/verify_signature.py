@@ -8,8 +8,8 @@ import typer
 from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption, TrustedKeysOption
 
 if TYPE_CHECKING:
-    from lineal.lineage.signing import Finding
-    from lineal.lineage.signing_keys import PublicKey
+    from lineal.lineage.signing.keys import PublicKey
+    from lineal.lineage.signing.trust import Finding
 
 EXAMPLES = """
 Exit code 0: every key given with --key has signed, and no signature is bad; 1: not so, or no key was given.
@@ -41,8 +41,8 @@ def verify_signature(
     from lineal.cli.terminal import print_json
     from lineal.errors import AnswerIsNo
     from lineal.family.signing import require_signed
-    from lineal.lineage.signing import Verdict
-    from lineal.lineage.signing_keys import read_public_keys, require_signing
+    from lineal.lineage.signing.keys import read_public_keys, require_signing
+    from lineal.lineage.signing.trust import Verdict
 
     require_signing("checking signatures")
     trusted = read_public_keys(keys or ())
@@ -70,7 +70,7 @@ def _found(
     from lineal.derivation.hashes import parse_hash
     from lineal.errors import UsageError
     from lineal.family.signing import is_model_place, judge_all, verify_place, verify_signatures
-    from lineal.lineage.bundle import read_bundle
+    from lineal.lineage.signing.bundle import read_bundle
 
     place = Path(model)
     is_path = "/" in model or model in (".", "..")

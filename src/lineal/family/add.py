@@ -14,7 +14,7 @@ from lineal.family.workshop import Workshop, register
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.lineal_json import read_provenance
 from lineal.lineage.records import Name, StepRecord
-from lineal.lineage.signing_keys import PublicKey
+from lineal.lineage.signing.keys import PublicKey
 
 
 @final

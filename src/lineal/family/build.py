@@ -31,7 +31,7 @@ from lineal.family.workshop import Placed, Workshop, register
 from lineal.lineage.card import model_card
 from lineal.lineage.environment import environment
 from lineal.lineage.evidence import Evidence
-from lineal.lineage.licences import UNKNOWN
+from lineal.lineage.licensing.licences import UNKNOWN
 from lineal.lineage.lineal_json import Provenance, read_provenance, record_path, write_provenance
 from lineal.lineage.records import ModelRecord, Name, Outcome, StepRecord
 from lineal.methods.finetune import Training

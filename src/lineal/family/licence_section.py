@@ -7,9 +7,9 @@ from typing import Any, cast
 from lineal.errors import UsageError
 from lineal.family.located_yaml import Faults, Place
 from lineal.family.recipe import FamilyLicences, ModelRecipe
-from lineal.lineage import licences
-from lineal.lineage.licence_graph import Statement
-from lineal.lineage.licence_records import GIVEN, OVERRIDE
+from lineal.lineage.licensing import licences
+from lineal.lineage.licensing.graph import Statement
+from lineal.lineage.licensing.records import GIVEN, OVERRIDE
 from lineal.methods.method import nearest
 
 _PLACE: Place = ("licences",)

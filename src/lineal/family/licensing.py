@@ -11,9 +11,11 @@ from lineal.errors import UsageError
 from lineal.family.names import is_place
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.workshop import Placed, Workshop
-from lineal.lineage import licence_records, licensing, models
-from lineal.lineage.licence_graph import Judgement, Licensed, LicensedData, Statement, judge
-from lineal.lineage.licences import AND, UNKNOWN, identifiers
+from lineal.lineage import models
+from lineal.lineage.licensing import effective
+from lineal.lineage.licensing import records as licence_records
+from lineal.lineage.licensing.graph import Judgement, Licensed, LicensedData, Statement, judge
+from lineal.lineage.licensing.licences import AND, UNKNOWN, identifiers
 
 Key: TypeAlias = str | bytes
 """A model by its name in the family or its place, or one that the registry knows by its hash."""
@@ -63,7 +65,7 @@ class _Lookup:
     def _known(self, model: bytes) -> Licensed[bytes]:
         if model not in self._registered:
             with self._workshop.registry.reading() as connection:
-                self._registered |= licensing.licensed(connection, model)
+                self._registered |= effective.licensed(connection, model)
         return self._registered[model]
 
     def _outside(self, reference: str) -> Licensed[Key]:

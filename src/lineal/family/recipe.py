@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import final
 
 from lineal.derivation.step import Kind, Role
-from lineal.lineage.licence_graph import Statement
+from lineal.lineage.licensing.graph import Statement
 from lineal.methods.method import Method
 
 

@@ -20,8 +20,8 @@ from lineal.family.preflight import refuse_impossible, see_original
 from lineal.family.recipe import Family, ModelRecipe, Origin
 from lineal.family.streams import Streamed, recipe_inputs, stream_inputs
 from lineal.family.workshop import Placed, Workshop, register
-from lineal.lineage.licence_graph import Judgement, refuse_conflicts
-from lineal.lineage.licences import UNKNOWN
+from lineal.lineage.licensing.graph import Judgement, refuse_conflicts
+from lineal.lineage.licensing.licences import UNKNOWN
 from lineal.lineage.records import Name
 from lineal.methods.merge import MergeRecipe
 from lineal.methods.method import Method, nearest

@@ -11,10 +11,10 @@ from lineal.derivation.hashes import format_hash
 from lineal.errors import AnswerIsNo, CheckpointError, MissingExtra, UsageError
 from lineal.family.progress import Progress
 from lineal.family.workshop import Workshop, register
-from lineal.lineage.bundle import bundle_path, read_bundle, update_bundle
-from lineal.lineage.signatures import Signature
-from lineal.lineage.signing import Finding, Verdict, judge, sign_model, sign_steps
-from lineal.lineage.signing_keys import PrivateKey, PublicKey, can_sign
+from lineal.lineage.signing.bundle import bundle_path, read_bundle, update_bundle
+from lineal.lineage.signing.keys import PrivateKey, PublicKey, can_sign
+from lineal.lineage.signing.signatures import Signature
+from lineal.lineage.signing.trust import Finding, Verdict, judge, sign_model, sign_steps
 
 
 @final

@@ -7,11 +7,11 @@ from typing import cast
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.lineage.graph import Edge, FamilyGraph, Node
-from lineal.lineage.licence_graph import Contribution, Judgement
-from lineal.lineage.licences import Obligation, terms_of
+from lineal.lineage.licensing.graph import Contribution, Judgement
+from lineal.lineage.licensing.licences import Obligation, terms_of
 from lineal.lineage.portrait import Portrait
 from lineal.lineage.records import Evaluation, KnownModel, ModelVersion, StepRecord
-from lineal.lineage.signatures import Signature
+from lineal.lineage.signing.signatures import Signature
 
 
 def graph_as_json(graph: FamilyGraph) -> dict[str, Json]:

@@ -6,9 +6,9 @@ from sqlalchemy import text
 
 from lineal.checkpoint.identity import Manifest
 from lineal.lineage import edges, models
+from lineal.lineage.database.store import rows_for
 from lineal.lineage.edges import DOWN
 from lineal.lineage.registry import Registry
-from lineal.lineage.store import rows_for
 
 
 def candidates(registry: Registry, manifest: Manifest) -> tuple[bytes, ...]:

@@ -7,7 +7,7 @@ import yaml
 
 from lineal.checkpoint.reader import Form
 from lineal.derivation.hashes import format_hash
-from lineal.lineage.licences import front_matter
+from lineal.lineage.licensing.licences import front_matter
 from lineal.lineage.lineal_json import Provenance
 
 _LIBRARIES: Mapping[Form, str] = {"full": "transformers", "adapter": "peft", "gguf": "gguf"}

@@ -9,11 +9,13 @@ from sqlalchemy import Connection, text
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Step
 from lineal.errors import DerivationError, LinealError, MissingExtra, RegistryError
-from lineal.lineage import data_taints, journal, licence_records, models, policies, signatures, signing, steps
-from lineal.lineage.dialect import dialect_of
+from lineal.lineage import data_taints, journal, models, policies, steps
+from lineal.lineage.database.dialect import dialect_of
+from lineal.lineage.database.store import batches
+from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.registry import Registry
-from lineal.lineage.signing_keys import can_sign
-from lineal.lineage.store import batches
+from lineal.lineage.signing import signatures, trust
+from lineal.lineage.signing.keys import can_sign
 
 _SHOWN = 11
 
@@ -82,7 +84,7 @@ def _signatures(connection: Connection, unchecked: str | None) -> Iterator[str]:
     for child in signatures.graded_without_one(connection):
         yield f"{format_hash(child)[:_SHOWN]}: a step that gave it is graded signed, but no signature of it is kept"
     if unchecked is None:
-        yield from signing.faults(connection)
+        yield from trust.faults(connection)
 
 
 def _derivation(step: Step) -> bytes:

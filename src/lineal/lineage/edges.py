@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, bindparam, text
 
+from lineal.lineage.database.store import AnyRow, rows_for
 from lineal.lineage.order import Edges
-from lineal.lineage.store import AnyRow, rows_for
 
 UP, DOWN = ("child_id", "model_id"), ("model_id", "child_id")
 """The way from a child to what it was made from, and back: (column we stand on, column we go to) of step_input."""

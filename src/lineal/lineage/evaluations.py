@@ -7,8 +7,8 @@ from sqlalchemy import Connection, text
 
 from lineal.derivation.canonical import Json, canonical_json
 from lineal.lineage import models
+from lineal.lineage.database.store import rows_for
 from lineal.lineage.records import Evaluation
-from lineal.lineage.store import rows_for
 
 _COLUMNS = "text, data_hash, settings, perplexity, bits_per_byte, kl, tokens, text_bytes"
 

@@ -11,10 +11,10 @@ from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
 from lineal.checkpoint.licence_texts import StatedLicence
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import RegistryError, UsageError
-from lineal.lineage.insertion import Insertion
-from lineal.lineage.licences import AND, identifiers
+from lineal.lineage.database.insertion import Insertion
+from lineal.lineage.database.store import batches, insert, rows_for
+from lineal.lineage.licensing.licences import AND, identifiers
 from lineal.lineage.records import KnownModel, ModelRecord
-from lineal.lineage.store import batches, insert, rows_for
 from lineal.lineage.wording import printable
 
 _MODELS = Insertion(

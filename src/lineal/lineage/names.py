@@ -8,8 +8,8 @@ from sqlalchemy import Connection, text
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
 from lineal.lineage import journal, models
+from lineal.lineage.database.store import rows_for
 from lineal.lineage.records import Name
-from lineal.lineage.store import rows_for
 
 HASH_PREFIX = "b3:"
 SHORTEST_PREFIX = 8

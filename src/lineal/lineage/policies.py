@@ -10,8 +10,9 @@ from sqlalchemy import Connection, text
 
 from lineal.derivation.canonical import Json, canonical_json
 from lineal.errors import UsageError
-from lineal.lineage import journal, licences
+from lineal.lineage import journal
 from lineal.lineage.evidence import Evidence
+from lineal.lineage.licensing import licences
 from lineal.lineage.names import listed, names
 from lineal.lineage.records import METRIC
 from lineal.lineage.stages import Stage

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from lineal.lineage import evaluations, licensing, models, names, references, signatures, steps, taints, versions
-from lineal.lineage.licence_graph import Judgement
+from lineal.lineage import evaluations, models, names, references, steps, taints, versions
+from lineal.lineage.licensing import effective
+from lineal.lineage.licensing.graph import Judgement
 from lineal.lineage.records import Evaluation, KnownModel, ModelVersion, Name, StepRecord
 from lineal.lineage.registry import Registry
-from lineal.lineage.signatures import Signature
+from lineal.lineage.signing import signatures
+from lineal.lineage.signing.signatures import Signature
 from lineal.lineage.taints import Taint
 
 
@@ -47,7 +49,7 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
             steps=tuple(made),
             evaluations=scores,
             taints=tainted,
-            licence=licensing.of_model(connection, model),
+            licence=effective.of_model(connection, model),
             labels=references.labels(connection, {model, *related}),
             signatures=signatures.of_models(connection, [model]).get(model, ()),
         )

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import Connection
 
 from lineal.errors import AnswerIsNo
-from lineal.lineage import edges, evaluations, licensing, models, policies, references, steps, taints
+from lineal.lineage import edges, evaluations, models, policies, references, steps, taints
 from lineal.lineage.evidence import Evidence
+from lineal.lineage.licensing import effective
 from lineal.lineage.policies import Policy
 from lineal.lineage.records import Evaluation, ModelVersion
 from lineal.lineage.stages import Stage
@@ -35,7 +36,7 @@ def _unmet(connection: Connection, version: ModelVersion, stage: Stage) -> Itera
                 f"it is tainted by {file}, which {whose} was made on ({printable(taint.reason)}): "
                 f"lineal clear --data {file} takes that back"
             )
-    judged = licensing.of_model(connection, version.model_hash)
+    judged = effective.of_model(connection, version.model_hash)
     yield from map(str, judged.conflicts)
     scores = evaluations.of_models(connection, [version.model_hash]).get(version.model_hash, ())
     for policy in policies.applying(connection, version.family, version.name, stage):

@@ -9,11 +9,11 @@ from sqlalchemy import Connection
 from lineal.derivation.canonical import canonical_json
 from lineal.errors import LineageCycle
 from lineal.lineage import edges, models, steps
-from lineal.lineage.insertion import Insertion
+from lineal.lineage.database.insertion import Insertion
+from lineal.lineage.database.store import batches, insert
 from lineal.lineage.order import shortest_path
 from lineal.lineage.records import Outcome, Recording, StepRecord
 from lineal.lineage.references import labels
-from lineal.lineage.store import batches, insert
 
 _STEP = {"derivation_id": "blob", "child_id": "integer"}
 _STEPS = Insertion(

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, text
 from lineal.derivation.hashes import HASH_LENGTH, format_hash
 from lineal.errors import UsageError
 from lineal.lineage import models, versions
+from lineal.lineage.database.store import rows_for
 from lineal.lineage.names import HASH_PREFIX, LISTED, SHORTEST_PREFIX, listed, names, names_of, shortened
 from lineal.lineage.records import ModelVersion, Name
-from lineal.lineage.store import rows_for
 
 _DIGITS = re.compile(r"[0-9a-f]*")
 

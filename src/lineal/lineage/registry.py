@@ -10,26 +10,16 @@ from sqlalchemy import Connection
 
 from lineal.checkpoint.identity import Manifest
 from lineal.derivation.canonical import Json
-from lineal.lineage import (
-    evaluations,
-    journal,
-    models,
-    names,
-    recording,
-    references,
-    signatures,
-    steps,
-    taints,
-    versions,
-)
+from lineal.lineage import evaluations, journal, models, names, recording, references, steps, taints, versions
+from lineal.lineage.database.store import Store, begin_store, dialect_at, open_store
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.journal import Entry
 from lineal.lineage.promotion import require_fit
 from lineal.lineage.records import Evaluation, KnownModel, ModelRecord, ModelVersion, Name, Recording, StepRecord
 from lineal.lineage.semantic_version import SemanticVersion
-from lineal.lineage.signatures import Signature
+from lineal.lineage.signing import signatures
+from lineal.lineage.signing.signatures import Signature
 from lineal.lineage.stages import FORWARD, Stage
-from lineal.lineage.store import Store, begin_store, dialect_at, open_store
 from lineal.lineage.taints import Taint
 
 

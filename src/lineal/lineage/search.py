@@ -5,8 +5,8 @@ from typing import final
 
 from lineal.checkpoint.identity import Manifest
 from lineal.lineage import models
+from lineal.lineage.database.store import rows_for
 from lineal.lineage.registry import Registry
-from lineal.lineage.store import rows_for
 
 
 @final

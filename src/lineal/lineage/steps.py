@@ -9,10 +9,10 @@ from lineal.derivation.canonical import canonical_json
 from lineal.derivation.step import DataFile, Input, Step
 from lineal.errors import UsageError
 from lineal.lineage import models
+from lineal.lineage.database.insertion import Insertion
+from lineal.lineage.database.store import execute_each, insert, rows_for
 from lineal.lineage.evidence import Evidence, raised
-from lineal.lineage.insertion import Insertion
 from lineal.lineage.records import Inference, StepRecord
-from lineal.lineage.store import execute_each, insert, rows_for
 
 _OF_CHILDREN = """
     SELECT step.id, model_hash, type, step.method, version, options, evidence, content, seconds, created, reproduces,

@@ -10,11 +10,11 @@ from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
 from lineal.lineage import journal, models
+from lineal.lineage.database.store import AnyRow, execute_each, rows_for
 from lineal.lineage.names import listed, shortened
 from lineal.lineage.records import ModelVersion, Name
 from lineal.lineage.semantic_version import SemanticVersion
 from lineal.lineage.stages import STAGES, Stage
-from lineal.lineage.store import AnyRow, execute_each, rows_for
 
 _SELECT = """
     SELECT version.id, family, name, semver, model_hash, stage, quality_score, created

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import final
 
 from lineal.derivation.step import Role, Step
-from lineal.lineage import licence_records
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.graph import Node, family_graph
-from lineal.lineage.licence_graph import Statement
+from lineal.lineage.licensing import records as licence_records
+from lineal.lineage.licensing.graph import Statement
 from lineal.lineage.registry import Registry
 from lineal.lineage.wording import printable, summary
 

@@ -17,8 +17,8 @@ from lineal.derivation.canonical import Json, canonical_json
 from lineal.derivation.hashes import format_hash, parse_hash
 from lineal.derivation.step import Step
 from lineal.errors import DerivationError
-from lineal.lineage.dsse import IN_TOTO, Envelope, Foreign, read_as, strict_json
 from lineal.lineage.records import StepRecord
+from lineal.lineage.signing.dsse import IN_TOTO, Envelope, Foreign, read_as, strict_json
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"

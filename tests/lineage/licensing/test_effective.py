@@ -5,10 +5,10 @@ import pytest
 from lineal.checkpoint.licence_texts import StatedLicence
 from lineal.derivation.hashes import format_hash
 from lineal.errors import LicenceConflict, UsageError
-from lineal.lineage import licence_records
 from lineal.lineage.check import check
-from lineal.lineage.licence_graph import refuse_conflicts
-from lineal.lineage.licensing import judgement
+from lineal.lineage.licensing import records as licence_records
+from lineal.lineage.licensing.effective import judgement
+from lineal.lineage.licensing.graph import refuse_conflicts
 from lineal.lineage.records import ModelRecord
 from lineal.lineage.registry import Registry
 from lineal.lineage.why import why

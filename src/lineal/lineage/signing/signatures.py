@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
 from lineal.lineage import models, steps
+from lineal.lineage.database.store import rows_for
 from lineal.lineage.evidence import Evidence
-from lineal.lineage.store import rows_for
 
 _OF_MODELS = """
     SELECT model_hash, derivation_id, key_id, envelope

@@ -11,8 +11,8 @@ from sqlalchemy import URL, Connection, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from lineal.errors import MissingExtra, RegistryError
-from lineal.lineage.dialect import WAIT_SECONDS, Dialect, Engines, engines_on
-from lineal.lineage.insertion import Insertion
+from lineal.lineage.database.dialect import WAIT_SECONDS, Dialect, Engines, engines_on
+from lineal.lineage.database.insertion import Insertion
 from lineal.lineage.locate import home
 
 SCHEMES = ("postgresql", "postgres")

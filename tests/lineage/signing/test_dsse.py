@@ -9,8 +9,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineal.lineage.dsse import Envelope, EnvelopeSignature, pre_authentication_encoding, read_envelope, strict_json
-from lineal.lineage.signing_keys import public_key
+from lineal.lineage.signing.dsse import (
+    Envelope,
+    EnvelopeSignature,
+    pre_authentication_encoding,
+    read_envelope,
+    strict_json,
+)
+from lineal.lineage.signing.keys import public_key
 
 PUBLISHED = """
 {"payload": "aGVsbG8gd29ybGQ=",

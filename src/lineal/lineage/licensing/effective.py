@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from lineal.lineage import edges, licence_records, models, references, steps
-from lineal.lineage.licence_graph import Judgement, Licensed, LicensedData, judge
+from lineal.lineage import edges, models, references, steps
+from lineal.lineage.licensing import records as licence_records
+from lineal.lineage.licensing.graph import Judgement, Licensed, LicensedData, judge
 
 if TYPE_CHECKING:
     from lineal.lineage.registry import Registry  # which asks this itself before it promotes

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from lineal.errors import MissingExtra, UsageError
-from lineal.lineage.bundle import read_bounded
+from lineal.lineage.signing.bundle import read_bounded
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey

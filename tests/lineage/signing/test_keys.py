@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lineal.errors import CheckpointError, MissingExtra, UsageError
-from lineal.lineage import signing_keys
-from lineal.lineage.signing_keys import public_key, read_private_key, read_public_key, read_public_keys
-from tests.lineage.keys import KINDS, der, id_of, make_key, sign, verify, write_private, write_public
+from lineal.lineage.signing import keys as signing_keys
+from lineal.lineage.signing.keys import public_key, read_private_key, read_public_key, read_public_keys
+from tests.lineage.signing.keys import KINDS, der, id_of, make_key, sign, verify, write_private, write_public
 
 
 def no_password() -> str:

@@ -20,9 +20,9 @@ another.
 
 from sqlalchemy import Connection, inspect, text
 
-from lineal.lineage.dialect import dialect_of
-from lineal.lineage.evidence_schema import INFERENCES, SIGNATURES
-from lineal.lineage.judgement_schema import JUDGEMENT
+from lineal.lineage.database.dialect import dialect_of
+from lineal.lineage.database.evidence_schema import INFERENCES, SIGNATURES
+from lineal.lineage.database.judgement_schema import JUDGEMENT
 
 MIGRATIONS_TABLE = "lineal_migration"
 

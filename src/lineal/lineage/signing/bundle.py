@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lineal.checkpoint.reader import is_lone_file
 from lineal.errors import CheckpointError
-from lineal.lineage.dsse import strict_json
+from lineal.lineage.signing.dsse import strict_json
 
 BUNDLE = "lineal.intoto.jsonl"
 LARGEST = 16 << 20

@@ -11,11 +11,11 @@ from sqlalchemy.engine import Row
 from sqlalchemy.exc import DBAPIError
 
 from lineal.errors import RegistryError
-from lineal.lineage.dialect import Dialect, dialect_of, nothing_there
-from lineal.lineage.insertion import Insertion
-from lineal.lineage.postgres import SCHEMES, PostgresDatabase
-from lineal.lineage.schema import MIGRATIONS, applied_version, apply
-from lineal.lineage.sqlite import SqliteFile
+from lineal.lineage.database.dialect import Dialect, dialect_of, nothing_there
+from lineal.lineage.database.insertion import Insertion
+from lineal.lineage.database.postgres import SCHEMES, PostgresDatabase
+from lineal.lineage.database.schema import MIGRATIONS, applied_version, apply
+from lineal.lineage.database.sqlite import SqliteFile
 
 T = TypeVar("T")
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]

@@ -9,10 +9,11 @@ from sqlalchemy import Connection, text
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import UsageError
-from lineal.lineage import journal, licences, models
-from lineal.lineage.licence_graph import Statement
-from lineal.lineage.licences import AND, UNKNOWN, identifiers
-from lineal.lineage.store import rows_for
+from lineal.lineage import journal, models
+from lineal.lineage.database.store import rows_for
+from lineal.lineage.licensing import licences
+from lineal.lineage.licensing.graph import Statement
+from lineal.lineage.licensing.licences import AND, UNKNOWN, identifiers
 
 if TYPE_CHECKING:
     from lineal.lineage.registry import Registry  # which asks this itself before it promotes

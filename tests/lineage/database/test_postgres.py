@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-import lineal.lineage.postgres as dialect
+import lineal.lineage.database.postgres as dialect
 from lineal.errors import MissingExtra, RegistryError
 from lineal.lineage.check import check
+from lineal.lineage.database.store import dialect_at
 from lineal.lineage.registry import Registry
-from lineal.lineage.store import dialect_at
 from tests.databases import GUARDED, PASSWORD, Database, Postgres
 from tests.lineage.families import ROOT, model
 

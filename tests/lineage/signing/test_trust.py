@@ -14,12 +14,12 @@ from lineal.lineage.check import check
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.portrait import portrait
 from lineal.lineage.registry import Registry
-from lineal.lineage.signatures import Signature
-from lineal.lineage.signing import Finding, Verdict, judge, sign_model, sign_steps
-from lineal.lineage.signing_keys import PrivateKey, PublicKey
+from lineal.lineage.signing.keys import PrivateKey, PublicKey
+from lineal.lineage.signing.signatures import Signature
+from lineal.lineage.signing.trust import Finding, Verdict, judge, sign_model, sign_steps
 from tests.databases import Database
 from tests.lineage.families import add_family, digest, model, step
-from tests.lineage.keys import KINDS, der, envelope, id_of, line, make_key, pae, verify
+from tests.lineage.signing.keys import KINDS, der, envelope, id_of, line, make_key, pae, verify
 
 KEY, OTHER = make_key("ed25519"), make_key("p256")
 TRUSTED = PublicKey(KEY.public_key())

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from lineal.errors import RegistryError
-from lineal.lineage.dialect import WAIT_SECONDS, Dialect, Engines, engines_on, nothing_there
-from lineal.lineage.insertion import Insertion
+from lineal.lineage.database.dialect import WAIT_SECONDS, Dialect, Engines, engines_on, nothing_there
+from lineal.lineage.database.insertion import Insertion
 
 _WORDS: Mapping[str, str] = MappingProxyType({
     "key": "INTEGER PRIMARY KEY",

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from lineal.errors import RegistryError
-from lineal.lineage.insertion import Insertion
+from lineal.lineage.database.insertion import Insertion
 
 WAIT_SECONDS = 120
 """How long a writer waits for the others; a bulk of a million models holds the registry for about a minute."""

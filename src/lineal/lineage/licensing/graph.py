@@ -7,8 +7,8 @@ from itertools import combinations
 from typing import Generic, TypeVar, final
 
 from lineal.errors import LicenceConflict
-from lineal.lineage import licence_rules
-from lineal.lineage.licences import UNKNOWN, identifiers, told
+from lineal.lineage.licensing import rules
+from lineal.lineage.licensing.licences import UNKNOWN, identifiers, told
 from lineal.lineage.wording import printable
 
 _WHAT_TO_DO = "; where their owners agreed to it, record an override with that reason"
@@ -88,7 +88,7 @@ class Judgement:
 
     @property
     def joined(self) -> str:
-        return licence_rules.joined(contribution.licence for contribution in self.contributions)
+        return rules.joined(contribution.licence for contribution in self.contributions)
 
     @property
     def unknown(self) -> tuple[Contribution, ...]:
@@ -161,9 +161,9 @@ def _stated(statement: Statement | None, path: tuple[str, ...]) -> list[Contribu
 def _conflicts(found: Iterable[Contribution]) -> Iterable[Conflict]:
     nearest = {contribution.licence: contribution for contribution in reversed(list(found))}
     for contribution in found:
-        if len(contribution.path) > 1 and licence_rules.forbids_derivatives(contribution.licence):
+        if len(contribution.path) > 1 and rules.forbids_derivatives(contribution.licence):
             yield Conflict((contribution,), "it allows no derivatives")
     for one, other in combinations(reversed(nearest.values()), 2):
-        reason = licence_rules.clash(one.licence, other.licence)
+        reason = rules.clash(one.licence, other.licence)
         if reason:
             yield Conflict((one, other), reason)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from lineal.lineage.licences import AND, UNKNOWN, Obligation, Terms, terms_of, told
+from lineal.lineage.licensing.licences import AND, UNKNOWN, Obligation, Terms, terms_of, told
 
 _ACCEPTED: Mapping[str, frozenset[str]] = {
     taker: frozenset(given.split())

@@ -1,0 +1,1 @@
+"""Licences, joined over everything that a model was made from."""

@@ -1,0 +1,1 @@
+"""Signatures of models and steps: in-toto statements in DSSE envelopes."""
