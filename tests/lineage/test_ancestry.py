@@ -122,6 +122,13 @@ def test_the_nearest_come_first(registry: Registry):
     assert ancestry.descendants(registry, node(0)) == tuple(node(i) for i in (1, 2, 3, 4, 5))
 
 
+def test_descendants_are_counted_once_however_many_ways_lead_to_them(registry: Registry):
+    hashes = add_family(registry)
+    for name in ("base", "code", "q4"):
+        assert ancestry.count_descendants(registry, hashes[name]) == len(ancestry.descendants(registry, hashes[name]))
+    assert ancestry.count_descendants(registry, hashes["q4"]) == 0
+
+
 def test_pages_of_descendants_make_up_the_whole(registry: Registry):
     _ = registry.record_all(step(node(i), node((i - 1) // 3)) for i in range(1, 100))
     pages = [ancestry.descendants(registry, node(0), limit=7, offset=start) for start in range(0, 105, 7)]

@@ -44,5 +44,5 @@ def taint(
         elif model is not None:
             tainted = opened.resolve(model)
             opened.taint(tainted, reason, source)
-            reached = len(ancestry.descendants(opened, tainted))
+            reached = ancestry.count_descendants(opened, tainted)
             print(f"{opened.label(tainted)} is tainted, and {reached} models that were made from it")

@@ -26,6 +26,12 @@ def descendants(registry: Registry, model: bytes, limit: int | None = None, offs
         return tuple(edges.reachable(connection, models.key(connection, model), DOWN, limit, offset))
 
 
+def count_descendants(registry: Registry, model: bytes) -> int:
+    """How many models a model went into, however far down."""
+    with registry.reading() as connection:
+        return edges.count(connection, models.key(connection, model), DOWN)
+
+
 def parents(registry: Registry, model: bytes) -> tuple[bytes, ...]:
     """What a model was made from, in order: first recorded step first, then as its inputs stand."""
     with registry.reading() as connection:

@@ -14,6 +14,13 @@ from lineal.lineage.names import HASH_PREFIX, listed, shortened
 _KNOWN = "SELECT name, data_hash FROM data_file"
 _ON_DATA = "JOIN step_data ON step_id = step.id JOIN data_file ON data_file.id = data_file_id"
 _WHERE = "WHERE data_hash = :digest AND reproduces = 0"
+_REACHED = f"""
+    WITH RECURSIVE reached (id) AS (
+        SELECT step.child_id FROM step {_ON_DATA} {_WHERE}
+        UNION
+        SELECT child_id FROM reached JOIN step_input ON model_id = reached.id WHERE child_id IS NOT NULL
+    )
+"""
 
 
 def resolve(connection: Connection, reference: str) -> DataFile:
@@ -56,16 +63,13 @@ def made_on(connection: Connection, digest: bytes) -> list[bytes]:
 
 def reached(connection: Connection, digest: bytes, limit: int | None = None) -> list[bytes]:
     """The models that were made on the file, and everything that was made from those, nearest first."""
-    query = f"""
-        WITH RECURSIVE reached (id) AS (
-            SELECT step.child_id FROM step {_ON_DATA} {_WHERE}
-            UNION
-            SELECT child_id FROM reached JOIN step_input ON model_id = reached.id WHERE child_id IS NOT NULL
-        )
-        SELECT (SELECT model_hash FROM model WHERE model.id = reached.id) FROM reached LIMIT :limit
-    """
+    query = f"{_REACHED} SELECT (SELECT model_hash FROM model WHERE model.id = reached.id) FROM reached LIMIT :limit"
     bounds = {"digest": digest, "limit": EVERYTHING if limit is None else limit}
     return list(connection.execute(text(query), bounds).scalars())
+
+
+def count_reached(connection: Connection, digest: bytes) -> int:
+    return connection.execute(text(f"{_REACHED} SELECT count(*) FROM reached"), {"digest": digest}).scalar_one()
 
 
 def scored_on(connection: Connection, digest: bytes) -> list[bytes]:

@@ -48,7 +48,7 @@ def add(registry: "Registry", data: bytes, reason: str, source: str) -> int:
         _ = connection.execute(text(_ADD), row)
         change = {"change": "taint", "data": format_hash(data), "reason": reason, "source": source, "name": None}
         journal.append(connection, change)
-        return len(data_files.reached(connection, data))
+        return data_files.count_reached(connection, data)
 
 
 def clear(registry: "Registry", data: bytes, reason: str) -> int:
@@ -74,7 +74,7 @@ def standing(connection: Connection) -> tuple[DataTaint, ...]:
             row.reason,
             row.source,
             row.created,
-            len(data_files.reached(connection, row.data_hash)),
+            data_files.count_reached(connection, row.data_hash),
         )
         for row in rows
     )

@@ -18,17 +18,29 @@ def reachable(
     connection: Connection, start: int, way: tuple[str, str], limit: int | None = None, offset: int = 0
 ) -> list[bytes]:
     """The hashes of the models that this way leads to, nearest first, without the start."""
-    here, there = way
     query = f"""
+        {_reached(way)}
+        SELECT (SELECT model_hash FROM model WHERE model.id = reached.id) FROM reached LIMIT :limit OFFSET :offset
+    """  # a join instead of the inner SELECT would make SQLite walk everything before it shows the first page
+    bounds = {"limit": EVERYTHING if limit is None else limit, "offset": offset}
+    return list(connection.execute(text(query), {"start": start, **bounds}).scalars())
+
+
+def count(connection: Connection, start: int, way: tuple[str, str]) -> int:
+    """How many models this way leads to, without the start."""
+    query = f"{_reached(way)} SELECT count(*) FROM reached"
+    return connection.execute(text(query), {"start": start}).scalar_one()
+
+
+def _reached(way: tuple[str, str]) -> str:
+    here, there = way
+    return f"""
         WITH RECURSIVE reached (id) AS (
             SELECT {there} FROM step_input WHERE {here} = :start AND {there} IS NOT NULL
             UNION
             SELECT {there} FROM reached JOIN step_input ON {here} = reached.id WHERE {there} IS NOT NULL
         )
-        SELECT (SELECT model_hash FROM model WHERE model.id = reached.id) FROM reached LIMIT :limit OFFSET :offset
-    """  # a join instead of the inner SELECT would make SQLite walk everything before it shows the first page
-    bounds = {"limit": EVERYTHING if limit is None else limit, "offset": offset}
-    return list(connection.execute(text(query), {"start": start, **bounds}).scalars())
+    """
 
 
 def neighbours(connection: Connection, start: int, way: tuple[str, str]) -> list[bytes]:

@@ -91,7 +91,7 @@ def standing(connection: Connection) -> tuple[tuple[Taint, int], ...]:
     """Every taint that stands, and how many models it reaches beside its own."""
     found = [Taint(*row) for row in connection.execute(text(f"{_STANDING} ORDER BY taint.id"))]
     reached = {
-        model: len(edges.reachable(connection, models.key(connection, model), DOWN))
+        model: edges.count(connection, models.key(connection, model), DOWN)
         for model in {taint.model for taint in found}
     }
     return tuple((taint, reached[taint.model]) for taint in found)
