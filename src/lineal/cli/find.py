@@ -18,11 +18,16 @@ Examples:
   lineal find ./downloaded          is this a model that is known, or one like it?
 
   lineal find code.jsonl            which models were made on this file, or scored on it?
+
+  lineal find family.yaml           which models were built from it, as it stands now?
 """
+
+_USES = ("made_on", "through", "scored_on", "built_from")
+"""What a file may have been to a model, in JSON."""
 
 
 def find(
-    folder: Annotated[Path, typer.Argument(help="A model folder, a GGUF, or a data file.")],
+    folder: Annotated[Path, typer.Argument(help="A model folder, a GGUF, a data file, or a recipe.")],
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
@@ -73,11 +78,11 @@ def _find_model(folder: Path, threads: int | None, registry: str | None, *, as_j
 
 
 def _find_data(file: Path, registry: str | None, *, as_json: bool) -> None:
-    """The models that were made on a file, those made from them, and those that were scored on it."""
+    """The models that were made on a file, those made from them, those scored on it, and those it is a recipe of."""
     from lineal.cli.terminal import print_json
     from lineal.derivation.hashes import format_hash
     from lineal.errors import AnswerIsNo
-    from lineal.lineage import data_files, references
+    from lineal.lineage import data_files, recipe_files, references
     from lineal.lineage.locate import locate
     from lineal.lineage.registry import Registry
 
@@ -85,17 +90,18 @@ def _find_data(file: Path, registry: str | None, *, as_json: bool) -> None:
         digest = data_files.resolve(connection, str(file)).data_hash
         made, scored = data_files.made_on(connection, digest), data_files.scored_on(connection, digest)
         through = [model for model in data_files.reached(connection, digest) if model not in made]
-        labels = references.labels(connection, {*made, *through, *scored})
-    uses = {"data of": made, "through them in": through, "scored on it:": scored}
+        built = recipe_files.built_from(connection, digest)
+        labels = references.labels(connection, {*made, *through, *scored, *built})
+    uses = {"data of": made, "through them in": through, "scored on it:": scored, "recipe of": built}
     if as_json:
         named = [[labels[model] for model in models] for models in uses.values()]
-        print_json({"data": format_hash(digest), **dict(zip(("made_on", "through", "scored_on"), named, strict=True))})
+        print_json({"data": format_hash(digest), **dict(zip(_USES, named, strict=True))})
     else:
         for use, models in uses.items():
             if models:
                 print(f"{file.name}: {use} {', '.join(labels[model] for model in models)}")
-    if not made and not scored:
-        raise AnswerIsNo(f"no known model was made or scored on {file}")
+    if not made and not scored and not built:
+        raise AnswerIsNo(f"no known model was made or scored on {file}, or built from it")
 
 
 def _said(match: "Match", tensors: int) -> str:

@@ -99,6 +99,9 @@ def _identity(known: "Portrait") -> list[tuple[str, str]]:
         ]
     if known.signatures:
         rows.append(("signatures", "\n".join(map(_signature, known.signatures))))
+    if known.recipes:
+        files = [f"{_value(file.name)} ({format_hash(file.content_hash)[:11]})" for file in known.recipes]
+        rows.append(("asked for in", "\n".join(files)))
     places = [f"{_value(str(place))}{'' if place.exists() else ' (not there any more)'}" for place in known.locations]
     return [*rows, ("lies at", "\n".join(places) or "no known place")]
 

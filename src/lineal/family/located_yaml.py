@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast, final
 
 import yaml
+from blake3 import blake3
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from lineal.errors import RecipeError, UsageError
+from lineal.lineage.recipe_files import RecipeFile
 from lineal.methods.method import nearest
 
 T = TypeVar("T")
@@ -23,8 +25,8 @@ _PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 class Located:
     """A YAML document as plain values, and the line that each of them stands on."""
 
-    def __init__(self, path: Path, root: Node | None) -> None:
-        self.path = path
+    def __init__(self, path: Path, root: Node | None, content_hash: bytes) -> None:
+        self.path, self.file = path, RecipeFile(path.name, content_hash)
         self._lines: dict[Place, int] = {}
         self._constructor = yaml.constructor.SafeConstructor()
         self.value = self._plain(root, ()) if root is not None else None
@@ -43,7 +45,8 @@ class Located:
         try:
             if path.stat().st_size > _LARGEST_FILE:
                 raise RecipeError(f"{path}: larger than {_LARGEST_FILE} bytes")
-            roots = list(yaml.compose_all(path.read_text(encoding="utf-8"), yaml.SafeLoader))
+            content = path.read_bytes()
+            roots = list(yaml.compose_all(content.decode(), yaml.SafeLoader))
         except FileNotFoundError:
             raise RecipeError(f"{path}: no such file") from None
         except IsADirectoryError:
@@ -52,7 +55,7 @@ class Located:
             raise RecipeError(f"{path}: nested more than {_DEEPEST} deep") from None
         except (UnicodeDecodeError, yaml.MarkedYAMLError) as error:
             raise RecipeError(_syntax(path, error)) from None
-        return [cls(path, root) for root in roots or [None]]
+        return [cls(path, root, blake3(content).digest()) for root in roots or [None]]
 
     def line(self, place: Place) -> int:
         """The line of a value, or of the nearest thing around it."""

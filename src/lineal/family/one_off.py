@@ -62,7 +62,7 @@ def family_of_recipe(workshop: Workshop, recipe: Path, out: Path, *, allow_nonfi
     """The family that a file of mergekit's describes, its last model `out`; those of other stages lie beside it."""
     family = read_mergekit_file(recipe, out, workshop.knows, commit_of)
     models = {name: replace(model, allow_nonfinite=allow_nonfinite) for name, model in family.models.items()}
-    return Family(family.name, models)
+    return replace(family, models=models)
 
 
 def method_from_words(kind: Kind, name: str, words: Sequence[str]) -> Method:

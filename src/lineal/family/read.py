@@ -42,7 +42,8 @@ class _FamilyReader:
         folder = self._document.path.resolve().parent
         licences = read_licences(top.get("licences", {}), self._faults, recipes, folder)
         raise_if_any(self._faults)
-        return Family(str(name), {key: recipes[key] for key in dependency_order(recipes)}, texts, licences)
+        models = {key: recipes[key] for key in dependency_order(recipes)}
+        return Family(str(name), models, texts, licences, self._document.file)
 
     def _model(self, name: str, entry: Any) -> ModelRecipe | None:
         place: Place = ("models", name)

@@ -7,6 +7,7 @@ from typing import final
 
 from lineal.derivation.step import Kind, Role
 from lineal.lineage.licensing.graph import Statement
+from lineal.lineage.recipe_files import RecipeFile
 from lineal.methods.method import Method
 
 
@@ -56,9 +57,10 @@ class FamilyLicences:
 @final
 @dataclass(frozen=True)
 class Family:
-    """A family file's content; models in the order in which they can be built."""
+    """A family file's content; models in the order in which they can be built. file: which it was, if it was one."""
 
     name: str
     models: Mapping[str, ModelRecipe]
     texts: Mapping[str, Path] = field(default_factory=dict[str, Path])
     licences: FamilyLicences = field(default_factory=FamilyLicences)
+    file: RecipeFile | None = None

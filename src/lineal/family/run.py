@@ -20,6 +20,7 @@ from lineal.family.preflight import refuse_impossible, see_original
 from lineal.family.recipe import Family, ModelRecipe, Origin
 from lineal.family.streams import Streamed, recipe_inputs, stream_inputs
 from lineal.family.workshop import Placed, Workshop, register
+from lineal.lineage import recipe_files
 from lineal.lineage.licensing.graph import Judgement, refuse_conflicts
 from lineal.lineage.licensing.licences import UNKNOWN
 from lineal.lineage.records import Name
@@ -133,6 +134,8 @@ def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[s
         else:
             bench.placed[recipe.name] = bench.bring(recipe)
         keep_statements(workshop, family, recipe, bench.placed[recipe.name].model_hash)
+        if family.file is not None:
+            recipe_files.keep(workshop.registry, bench.placed[recipe.name].model_hash, family.file)
     return bench.placed
 
 

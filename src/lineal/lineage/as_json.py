@@ -39,6 +39,7 @@ def portrait_as_json(portrait: Portrait) -> dict[str, Json]:
         "steps": [_step(record) for record in portrait.steps],
         "evaluations": [_evaluation(evaluation) for evaluation in portrait.evaluations],
         "signatures": [_signature(signature) for signature in portrait.signatures],
+        "recipes": [{"name": file.name, "hash": format_hash(file.content_hash)} for file in portrait.recipes],
         "labels": {format_hash(digest): label for digest, label in portrait.labels.items()},
     }
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from lineal.lineage import evaluations, models, names, references, steps, taints, versions
+from lineal.lineage import evaluations, models, names, recipe_files, references, steps, taints, versions
 from lineal.lineage.licensing import effective
 from lineal.lineage.licensing.graph import Judgement
+from lineal.lineage.recipe_files import RecipeFile
 from lineal.lineage.records import Evaluation, KnownModel, ModelVersion, Name, StepRecord
 from lineal.lineage.registry import Registry
 from lineal.lineage.signing import signatures
@@ -30,6 +31,7 @@ class Portrait:
     licence: Judgement
     labels: Mapping[bytes, str]
     signatures: tuple[Signature, ...]
+    recipes: tuple[RecipeFile, ...]
 
 
 def portrait(registry: Registry, model: bytes) -> Portrait:
@@ -52,4 +54,5 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
             licence=effective.of_model(connection, model),
             labels=references.labels(connection, {model, *related}),
             signatures=signatures.of_models(connection, [model]).get(model, ()),
+            recipes=recipe_files.of_model(connection, model),
         )

@@ -61,7 +61,7 @@ def test_a_registry_from_before_there_were_versions_is_migrated_with_all_it_hold
     with Registry.open(location) as before:
         hashes = add_family(before, folder=tmp_path)
     later = ("version_tag", "version_metric", "version", "journal", "taint", "signature", "inference")
-    judged = ("model_licence", "data_licence", "policy", "data_taint")
+    judged = ("model_licence", "data_licence", "policy", "data_taint", "recipe_file")
     forgotten = f"DELETE FROM {MIGRATIONS_TABLE} WHERE version > 1"
     _ = database.run(location, *(f"DROP TABLE {table}" for table in (*later, *judged)), forgotten)
     old = contents(database, location)

@@ -46,7 +46,7 @@ def read_mergekit_file(
             recipes[name] = ModelRecipe(name=name, kind="merge", inputs=inputs, method=method, line=document.line(()))
     raise_if_any(*faults)
     recipes.update(models.originals)
-    return Family(target.family, {name: recipes[name] for name in dependency_order(recipes)})
+    return Family(target.family, {name: recipes[name] for name in dependency_order(recipes)}, file=documents[0].file)
 
 
 def _names(bodies: list[Mapping[str, Any]], target: str, faults: list[Faults]) -> list[str]:

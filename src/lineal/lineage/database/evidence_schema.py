@@ -1,7 +1,8 @@
-"""The tables of what stands behind steps beside their being recorded: signatures, and inference from weights.
+"""The tables of what stands behind steps beside their being recorded: signatures, inference from weights, recipes.
 
-signature  an envelope with one signature: of a model, or of the step that gave it
-inference  of a step that was inferred from weights: by which method, how well it explains them, and why
+signature    an envelope with one signature: of a model, or of the step that gave it
+inference    of a step that was inferred from weights: by which method, how well it explains them, and why
+recipe_file  a family file or recipe, by its content, that asked for a model and got it
 """
 
 SIGNATURES: tuple[str, ...] = (
@@ -28,4 +29,16 @@ INFERENCES: tuple[str, ...] = (
         reason {text} NOT NULL
     ) {rows}
     """,
+)
+
+RECIPES: tuple[str, ...] = (
+    """
+    CREATE TABLE recipe_file (
+        model_id {integer} NOT NULL REFERENCES model (id),
+        content_hash {blob} NOT NULL CHECK (length(content_hash) = 32),
+        name {text} NOT NULL,
+        PRIMARY KEY (model_id, content_hash)
+    ) {rows_by_key}
+    """,
+    "CREATE INDEX recipe_file_by_hash ON recipe_file (content_hash, model_id)",
 )

@@ -21,7 +21,7 @@ another.
 from sqlalchemy import Connection, inspect, text
 
 from lineal.lineage.database.dialect import dialect_of
-from lineal.lineage.database.evidence_schema import INFERENCES, SIGNATURES
+from lineal.lineage.database.evidence_schema import INFERENCES, RECIPES, SIGNATURES
 from lineal.lineage.database.judgement_schema import JUDGEMENT
 
 MIGRATIONS_TABLE = "lineal_migration"
@@ -245,6 +245,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     SIGNATURES,
     JUDGEMENT,
     INFERENCES,
+    RECIPES,
 )
 
 
