@@ -9,6 +9,7 @@ from lineal.errors import AnswerIsNo, UsageError
 from lineal.lineage import data_files, data_taints
 from lineal.lineage.check import check
 from lineal.lineage.evidence import Evidence
+from lineal.lineage.promotion import promote
 from lineal.lineage.records import StepRecord
 from lineal.lineage.registry import Registry
 from lineal.lineage.semantic_version import SemanticVersion
@@ -68,7 +69,7 @@ def test_what_was_made_on_tainted_data_is_not_promoted(registry: Registry) -> No
     with pytest.raises(
         AnswerIsNo, match=r"by prose\.jsonl, which prose was made on \(leaked\): lineal clear --data prose"
     ):
-        registry.promote("both@1.0.0", Stage.STAGING)
+        promote(registry, "both@1.0.0", Stage.STAGING)
 
 
 def test_a_data_file_is_named_by_path_hash_and_name(registry: Registry, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 from lineal.derivation.hashes import format_hash
 from lineal.lineage import journal
 from lineal.lineage.check import check
+from lineal.lineage.promotion import promote
 from lineal.lineage.records import Name
 from lineal.lineage.registry import Registry
 from lineal.lineage.semantic_version import SemanticVersion
@@ -27,7 +28,7 @@ def test_every_change_of_a_name_and_a_version_is_there_the_latest_first(registry
     name(registry, "a", "one")  # which changes nothing
     two = name(registry, "a", "two")
     registry.add_version("demo:a", V1, tags=("good",), metrics={"mmlu": 0.5})
-    registry.promote("demo:a@1.0.0", Stage.STAGING)
+    promote(registry, "demo:a@1.0.0", Stage.STAGING)
     other = name(registry, "b", "three")
     changes = [dict(entry.change) for entry in registry.journal()]
     version = {"change": "version", "name": "demo:a@1.0.0", "model": two, "tags": ["good"], "quality_score": None}

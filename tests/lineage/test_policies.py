@@ -9,6 +9,7 @@ from lineal.lineage.check import check
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.policies import Policy, all_policies, allowed_licences, set_policy
+from lineal.lineage.promotion import promote
 from lineal.lineage.records import Evaluation
 from lineal.lineage.registry import Registry
 from lineal.lineage.semantic_version import SemanticVersion
@@ -27,7 +28,7 @@ V1 = SemanticVersion.parse("1.0.0")
 def refused(registry: Registry, stage: Stage = Stage.STAGING) -> list[str]:
     """What is told against going on, without the words before it."""
     with pytest.raises(AnswerIsNo) as no:
-        registry.promote("both@1.0.0", stage)
+        promote(registry, "both@1.0.0", stage)
     assert no.value.exit_code == 1
     lines = str(no.value).splitlines()
     assert all(line.startswith(f"demo:both@1.0.0 cannot go to {stage.value}: ") for line in lines)
@@ -72,14 +73,14 @@ def test_what_is_met_goes_on_and_a_way_back_is_always_open(registry: Registry) -
     )
     set_policy(registry, "demo:both", Stage.STAGING, policy)
     set_policy(registry, "demo:both", Stage.PRODUCTION, replace(policy, evidence=Evidence.REPLAYED))
-    registry.promote("both@1.0.0", Stage.STAGING)
+    promote(registry, "both@1.0.0", Stage.STAGING)
     assert len(refused(registry, Stage.PRODUCTION)) == 5  # every edge up to base
     for name in ("both", "code", "prose"):
         registry.raise_evidence(registry.steps_of(hashes[name])[0], Evidence.REPLAYED, 1.0)
-    registry.promote("both@1.0.0", Stage.PRODUCTION)
+    promote(registry, "both@1.0.0", Stage.PRODUCTION)
     registry.taint(hashes["base"], "withdrawn", "")
-    registry.promote("both@1.0.0", Stage.STAGING)
-    registry.promote("both@1.0.0", Stage.DEVELOPMENT)
+    promote(registry, "both@1.0.0", Stage.STAGING)
+    promote(registry, "both@1.0.0", Stage.DEVELOPMENT)
     assert len(refused(registry)) == 1
 
 
@@ -92,7 +93,7 @@ def test_a_family_s_policy_and_a_name_s_are_both_to_be_met(registry: Registry) -
     assert refused(registry) == ["a is 1, at least 2 is needed", "b is 1, at least 2 is needed"]
     set_policy(registry, "demo", Stage.STAGING, None)
     set_policy(registry, "demo:both", Stage.STAGING, Policy(most={"b": 1}))
-    registry.promote("both@1.0.0", Stage.STAGING)
+    promote(registry, "both@1.0.0", Stage.STAGING)
     assert [str(entry.change["name"]) for entry in registry.journal("both")][:3] == [
         "demo:both@1.0.0", "demo:both", "demo:both",
     ]  # fmt: skip
@@ -115,7 +116,7 @@ def test_an_override_satisfies_a_list_of_licences(registry: Registry) -> None:
     set_policy(registry, "demo", Stage.STAGING, Policy(licences=allowed_licences("Apache-2.0,mit")))
     assert len(refused(registry)) == 3
     licence_records.override(registry, hashes["both"], "mit", "asked for")
-    registry.promote("both@1.0.0", Stage.STAGING)
+    promote(registry, "both@1.0.0", Stage.STAGING)
 
 
 def test_policies_are_kept_as_they_were_given(registry: Registry, database: Database, place: str) -> None:

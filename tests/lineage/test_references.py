@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lineal.errors import UsageError
+from lineal.lineage.promotion import promote
 from lineal.lineage.records import Name
 from lineal.lineage.registry import Registry
 from lineal.lineage.semantic_version import SemanticVersion
@@ -99,7 +100,7 @@ def both(registry: Registry) -> dict[str, bytes]:
         if version != "now":
             _ = registry.add_version("both", SemanticVersion.parse(version), tags=("good", f"v{version[2]}"))
     for version in ("1.0.0", "1.1.0"):
-        _ = registry.promote(f"both@{version}", Stage.STAGING)
+        _ = promote(registry, f"both@{version}", Stage.STAGING)
     return hashes
 
 

@@ -5,6 +5,7 @@ import pytest
 from lineal.errors import AnswerIsNo, UsageError
 from lineal.lineage.check import check
 from lineal.lineage.portrait import portrait
+from lineal.lineage.promotion import promote
 from lineal.lineage.registry import Registry
 from lineal.lineage.semantic_version import SemanticVersion
 from lineal.lineage.stages import Stage
@@ -45,14 +46,14 @@ def test_a_tainted_version_goes_no_further_until_it_is_cleared(registry: Registr
     registry.add_version("both", V1)
     registry.taint(hashes["base"], "licence withdrawn", "")
     with pytest.raises(AnswerIsNo, match=r"is tainted by base \(licence withdrawn\): lineal clear base"):
-        registry.promote("both@1.0.0", Stage.STAGING)
+        promote(registry, "both@1.0.0", Stage.STAGING)
     registry.clear(hashes["base"], "bought")
-    registry.promote("both@1.0.0", Stage.STAGING)
-    registry.promote("both@1.0.0", Stage.PRODUCTION)
+    promote(registry, "both@1.0.0", Stage.STAGING)
+    promote(registry, "both@1.0.0", Stage.PRODUCTION)
     registry.taint(hashes["base"], "again", "")
-    registry.promote("both@1.0.0", Stage.STAGING)  # a step back
+    promote(registry, "both@1.0.0", Stage.STAGING)  # a step back
     with pytest.raises(AnswerIsNo, match="is tainted by base"):
-        registry.promote("both@1.0.0", Stage.PRODUCTION)
+        promote(registry, "both@1.0.0", Stage.PRODUCTION)
 
 
 def test_a_taint_and_a_clearing_need_a_reason(registry: Registry) -> None:

@@ -10,6 +10,7 @@ import pytest
 from lineal.errors import RegistryError, UsageError
 from lineal.lineage.check import check
 from lineal.lineage.portrait import portrait
+from lineal.lineage.promotion import promote
 from lineal.lineage.records import ModelVersion, Name
 from lineal.lineage.registry import Registry
 from lineal.lineage.semantic_version import SemanticVersion
@@ -55,7 +56,7 @@ def test_a_version_is_kept_with_all_that_is_said_of_it(place: str, registry: Reg
 
 def test_saying_more_of_a_version_keeps_what_was_said(registry: Registry, hashes: dict[str, bytes]):
     first = registry.add_version("both", ONE, tags=("b",), quality_score=50, metrics={"x": 1.0, "z": 3.0})
-    _ = registry.promote("both@1.0.0", Stage.STAGING)
+    _ = promote(registry, "both@1.0.0", Stage.STAGING)
     known = registry.add_version("both", ONE, tags=("a",), metrics={"y": 2.0, "x": -1.5})
     assert (known.tags, known.quality_score) == (("a", "b"), 50)
     assert list(known.metrics.items()) == [("x", -1.5), ("y", 2.0), ("z", 3.0)]
@@ -145,17 +146,17 @@ def test_a_version_is_promoted_as_the_stages_allow(
 ):
     _ = registry.add_version("both", ONE, tags=("kept",), quality_score=3, metrics={"x": 1})
     for stage in WAYS[here]:
-        _ = registry.promote("both@1.0.0", stage)
+        _ = promote(registry, "both@1.0.0", stage)
     known = registry.version("both@1.0.0")
     if (here.value, there.value) in ALLOWED:
-        before, after = registry.promote("both@kept", there)
+        before, after = promote(registry, "both@kept", there)
         assert (before, before.stage, after.stage) == (known, here, there)
         assert (after.tags, after.quality_score, after.metrics) == (("kept",), 3, {"x": 1})
         assert registry.version("both@1.0.0") == after
         return
     allowed = " or ".join(stage.value for stage in here.next_stages)
     with pytest.raises(UsageError) as refused:
-        _ = registry.promote("both@1.0.0", there)
+        _ = promote(registry, "both@1.0.0", there)
     assert str(refused.value) == (
         f"demo:both@1.0.0 is in {here.value}: from there it goes to {allowed}, not to {there.value}"
     )
@@ -165,7 +166,7 @@ def test_a_version_is_promoted_as_the_stages_allow(
 def test_promotion_of_a_stage_moves_its_highest_version_only(registry: Registry, hashes: dict[str, bytes]):
     for version in (ONE, TWO):
         _ = registry.add_version("both", version)
-    _, after = registry.promote("both@development", Stage.STAGING)
+    _, after = promote(registry, "both@development", Stage.STAGING)
     assert after.version == TWO
     assert registry.version("both@development").version == ONE
 
@@ -271,12 +272,13 @@ def test_eight_processes_tag_at_once_and_nothing_is_lost(place: str):
 MOVE_ALL = """
 import sys
 from lineal.errors import UsageError
+from lineal.lineage.promotion import promote
 from lineal.lineage.registry import Registry
 from lineal.lineage.stages import Stage
 with Registry.open_existing(sys.argv[1]) as registry:
     for minor in range(8):
         try:
-            _ = registry.promote(f"model@1.{minor}.0", Stage.STAGING)
+            _ = promote(registry, f"model@1.{minor}.0", Stage.STAGING)
             print(minor)
         except UsageError as error:
             assert "is in staging" in str(error)

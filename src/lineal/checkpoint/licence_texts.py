@@ -1,14 +1,14 @@
 """Which licence is stated beside weights: by the model card's front matter, or by texts that are recognised."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, final
+from typing import Any, cast
 
 import yaml
 
 from lineal.checkpoint.package import CARD, licence_paths
 from lineal.checkpoint.reader import Checkpoint
+from lineal.checkpoint.stated_licence import StatedLicence
 
 _GGUF_KEY = "general.license"
 _LARGEST_TEXT = 1_000_000
@@ -44,15 +44,6 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
     ("creativeml-openrail-m", "creativeml open rail-m"),
 )
 """A sentence or title peculiar to each text, in small letters, one space between words."""
-
-
-@final
-@dataclass(frozen=True)
-class StatedLicence:
-    """What is said, as it is written there, several with AND between them; source: where."""
-
-    licence: str
-    source: str
 
 
 def stated_licence(checkpoint: Checkpoint) -> StatedLicence | None:

@@ -27,11 +27,12 @@ def promote(
 ) -> None:
     """Move a version of a model one stage on or back."""
     from lineal.lineage.locate import locate
+    from lineal.lineage.promotion import promote as move
     from lineal.lineage.registry import Registry
     from lineal.lineage.stages import Stage
 
     with Registry.open_existing(locate(registry)) as opened:
-        before, after = opened.promote(version, Stage.parse(stage))
+        before, after = move(opened, version, Stage.parse(stage))
     if as_json:
         from lineal.cli.terminal import print_json
         from lineal.lineage.as_json import version_as_json

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias, final
 
 from lineal.checkpoint.hashing import hash_file
-from lineal.checkpoint.licence_texts import StatedLicence
+from lineal.checkpoint.stated_licence import StatedLicence
 from lineal.errors import UsageError
 from lineal.family.names import is_place
 from lineal.family.recipe import Family, ModelRecipe

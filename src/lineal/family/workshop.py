@@ -8,9 +8,10 @@ from typing import final
 
 from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, recall_checkpoint
 from lineal.checkpoint.identity import Manifest
-from lineal.checkpoint.licence_texts import StatedLicence, stated_licence
+from lineal.checkpoint.licence_texts import stated_licence
 from lineal.checkpoint.memory import HashMemory
 from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
+from lineal.checkpoint.stated_licence import StatedLicence
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, RegistryError, UsageError
 from lineal.family.names import is_place

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from sqlalchemy import Connection, text
 
@@ -14,9 +14,7 @@ from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import UsageError
 from lineal.lineage import data_files, journal
 from lineal.lineage.names import shortened
-
-if TYPE_CHECKING:
-    from lineal.lineage.registry import Registry  # which asks for the taints of models
+from lineal.lineage.registry import Registry
 
 _STANDING = "SELECT data_hash, reason, source, created FROM data_taint WHERE cleared IS NULL ORDER BY id"
 _ADD = "INSERT INTO data_taint (data_hash, reason, source, created) VALUES (:data_hash, :reason, :source, :created)"
@@ -39,7 +37,7 @@ class DataTaint:
     reached: int
 
 
-def add(registry: "Registry", data: bytes, reason: str, source: str) -> int:
+def add(registry: Registry, data: bytes, reason: str, source: str) -> int:
     """Taint a data file by its content; how many models that reaches so far."""
     if not reason.strip():
         raise UsageError("a taint needs a reason")
@@ -51,7 +49,7 @@ def add(registry: "Registry", data: bytes, reason: str, source: str) -> int:
         return data_files.count_reached(connection, data)
 
 
-def clear(registry: "Registry", data: bytes, reason: str) -> int:
+def clear(registry: Registry, data: bytes, reason: str) -> int:
     """Take back what taints a data file; how many taints that were."""
     if not reason.strip():
         raise UsageError("clearing needs a reason")

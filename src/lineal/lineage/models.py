@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
-from lineal.checkpoint.licence_texts import StatedLicence
+from lineal.checkpoint.stated_licence import StatedLicence
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import RegistryError, UsageError
 from lineal.lineage.database.insertion import Insertion

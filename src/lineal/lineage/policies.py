@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 from sqlalchemy import Connection, text
 
@@ -15,10 +15,8 @@ from lineal.lineage.evidence import Evidence
 from lineal.lineage.licensing import licences
 from lineal.lineage.names import listed, names
 from lineal.lineage.records import METRIC
+from lineal.lineage.registry import Registry
 from lineal.lineage.stages import Stage
-
-if TYPE_CHECKING:
-    from lineal.lineage.registry import Registry  # which asks this itself before it promotes
 
 STAGES = (Stage.STAGING, Stage.PRODUCTION)
 """The stages that a version can be kept from."""
@@ -110,7 +108,7 @@ def subject(connection: Connection, reference: str, stage: Stage) -> Subject:
     return Subject(family, name, stage)
 
 
-def set_policy(registry: "Registry", reference: str, stage: Stage, policy: Policy | None) -> None:
+def set_policy(registry: Registry, reference: str, stage: Stage, policy: Policy | None) -> None:
     """Let a policy hold from now on in place of the one before; None takes it away."""
     with registry.writing() as connection:
         about = subject(connection, reference, stage)

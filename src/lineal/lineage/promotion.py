@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import Connection
 
 from lineal.errors import AnswerIsNo
-from lineal.lineage import edges, evaluations, models, policies, references, steps, taints
+from lineal.lineage import edges, evaluations, models, policies, references, steps, taints, versions
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.licensing import effective
 from lineal.lineage.policies import Policy
 from lineal.lineage.records import Evaluation, ModelVersion
-from lineal.lineage.stages import Stage
+from lineal.lineage.registry import Registry
+from lineal.lineage.stages import FORWARD, Stage
 from lineal.lineage.wording import printable
 
 QUALITY_SCORE = "quality_score"
@@ -18,11 +19,17 @@ MEASURED = ("perplexity", "bits_per_byte", "kl")
 """What lineal measured itself, of a text: `perplexity:TEXT`."""
 
 
-def require_fit(connection: Connection, version: ModelVersion, stage: Stage) -> None:
-    """The answer is no, with everything that is unmet at once, where a version may not go on."""
-    unmet = list(_unmet(connection, version, stage))
-    if unmet:
-        raise AnswerIsNo("\n".join(f"{version} cannot go to {stage.value}: {point}" for point in unmet))
+def promote(registry: Registry, reference: str, stage: Stage) -> tuple[ModelVersion, ModelVersion]:
+    """Move the version that NAME@VERSION means a step on or back: what it was, and what it is.
+
+    The answer is no, with everything that is unmet at once, where it may not go on.
+    """
+    with registry.writing() as connection:
+        version = references.version(connection, reference)
+        unmet = list(_unmet(connection, version, stage)) if (version.stage, stage) in FORWARD else []
+        if unmet:
+            raise AnswerIsNo("\n".join(f"{version} cannot go to {stage.value}: {point}" for point in unmet))
+        return version, versions.promote(connection, version, stage)
 
 
 def _unmet(connection: Connection, version: ModelVersion, stage: Stage) -> Iterator[str]:

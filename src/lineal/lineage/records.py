@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Literal, final
 
 from lineal.checkpoint.identity import Manifest
-from lineal.checkpoint.licence_texts import StatedLicence
+from lineal.checkpoint.stated_licence import StatedLicence
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import check_hash
 from lineal.derivation.step import Step

@@ -14,12 +14,10 @@ from lineal.lineage import evaluations, journal, models, names, recording, refer
 from lineal.lineage.database.store import Store, begin_store, dialect_at, open_store
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.journal import Entry
-from lineal.lineage.promotion import require_fit
 from lineal.lineage.records import Evaluation, KnownModel, ModelRecord, ModelVersion, Name, Recording, StepRecord
 from lineal.lineage.semantic_version import SemanticVersion
 from lineal.lineage.signing import signatures
 from lineal.lineage.signing.signatures import Signature
-from lineal.lineage.stages import FORWARD, Stage
 from lineal.lineage.taints import Taint
 
 
@@ -189,17 +187,6 @@ class Registry:
         with self._store.writing() as connection:
             name = references.named(connection, reference)
             return versions.add(connection, name, version, tags, untag, quality_score, metrics, aliases)
-
-    def promote(self, reference: str, stage: Stage) -> tuple[ModelVersion, ModelVersion]:
-        """Move the version that NAME@VERSION means a step on or back: what it was, and what it is.
-
-        Going on raises AnswerIsNo, with everything that is unmet, where a taint, licences or a policy are against it.
-        """
-        with self._store.writing() as connection:
-            before = references.version(connection, reference)
-            if (before.stage, stage) in FORWARD:
-                require_fit(connection, before, stage)
-            return before, versions.promote(connection, before, stage)
 
     def version(self, reference: str) -> ModelVersion:
         """The version that NAME@VERSION, NAME@STAGE (the highest there) or NAME@TAG (the only one) stands for."""

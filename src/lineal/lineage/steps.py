@@ -132,7 +132,9 @@ def explain(connection: Connection, records: Iterable[StepRecord]) -> None:
 
 def environment_keys(connection: Connection, records: Iterable[StepRecord]) -> list[int]:
     """The keys of the environments that these steps ran in, step by step; each environment is stored once."""
-    contents = [canonical_json(record.environment).decode() for record in records]
+    distinct = {id(record.environment): record.environment for record in records}  # many steps share the same one
+    written = {key: canonical_json(environment).decode() for key, environment in distinct.items()}
+    contents = [written[id(record.environment)] for record in records]
     insert(connection, _ENVIRONMENTS, ((content,) for content in dict.fromkeys(contents)))
     query = "SELECT content, id FROM environment WHERE content IN :values"
     keys = dict(rows_for(connection, query, set(contents)))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lineal.checkpoint.licence_texts import StatedLicence
+from lineal.checkpoint.stated_licence import StatedLicence
 from lineal.derivation.hashes import format_hash
 from lineal.errors import LicenceConflict, UsageError
 from lineal.lineage.check import check

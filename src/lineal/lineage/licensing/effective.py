@@ -1,18 +1,14 @@
 """The effective licence of a model that the registry knows: joined over all it was made from, and their data."""
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy import Connection
 
 from lineal.lineage import edges, models, references, steps
 from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.licensing.graph import Judgement, Licensed, LicensedData, judge
-
-if TYPE_CHECKING:
-    from lineal.lineage.registry import Registry  # which asks this itself before it promotes
+from lineal.lineage.registry import Registry
 
 
-def judgement(registry: "Registry", model: bytes) -> Judgement:
+def judgement(registry: Registry, model: bytes) -> Judgement:
     """Who contributes which licence to a model, by which way, and what of that cannot be kept together."""
     with registry.reading() as connection:
         return of_model(connection, model)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, text
 
@@ -14,9 +13,7 @@ from lineal.lineage.database.store import rows_for
 from lineal.lineage.licensing import licences
 from lineal.lineage.licensing.graph import Statement
 from lineal.lineage.licensing.licences import AND, UNKNOWN, identifiers
-
-if TYPE_CHECKING:
-    from lineal.lineage.registry import Registry  # which asks this itself before it promotes
+from lineal.lineage.registry import Registry
 
 GIVEN, OVERRIDE = "given", "override"
 """The bases of what people state; beside them stands what was found."""
@@ -36,7 +33,7 @@ _SET_DATA = """
 """
 
 
-def state(registry: "Registry", model: bytes, licence: str) -> None:
+def state(registry: Registry, model: bytes, licence: str) -> None:
     """State a model's own licence, where what lies beside it names none; else that takes an override."""
     with registry.writing() as connection:
         found = _rows(connection, [model]).get(model, {}).get("found")
@@ -49,7 +46,7 @@ def state(registry: "Registry", model: bytes, licence: str) -> None:
         _set_model(connection, model, GIVEN, spelled, "")
 
 
-def override(registry: "Registry", model: bytes, licence: str, because: str) -> None:
+def override(registry: Registry, model: bytes, licence: str, because: str) -> None:
     """Let a licence hold for a model and what is made from it, whatever it was made from."""
     spelled = licences.given(licence)
     if not because.strip():
@@ -58,7 +55,7 @@ def override(registry: "Registry", model: bytes, licence: str, because: str) -> 
         _set_model(connection, model, OVERRIDE, spelled, because)
 
 
-def withdraw(registry: "Registry", model: bytes) -> int:
+def withdraw(registry: Registry, model: bytes) -> int:
     """Take back what people stated of a model; how much that was. What was found beside it stands."""
     with registry.writing() as connection:
         stated = [basis for basis in _rows(connection, [model]).get(model, {}) if basis != "found"]
@@ -69,7 +66,7 @@ def withdraw(registry: "Registry", model: bytes) -> int:
         return len(stated)
 
 
-def state_data(registry: "Registry", data_hash: bytes, licence: str) -> None:
+def state_data(registry: Registry, data_hash: bytes, licence: str) -> None:
     """State the licence of a data file, by its content; the last statement holds."""
     spelled, row = licences.given(licence), {"data_hash": check_hash(data_hash)}
     with registry.writing() as connection:
