@@ -127,8 +127,14 @@ def test_the_licence_comes_along_and_nothing_else(tmp_path: Path) -> None:
     assert read_gguf(file)[1]["general.license"] == "apache-2.0"
 
 
+def test_several_licences_come_along_together(tmp_path: Path) -> None:
+    parent = make_llama(tmp_path / "m")
+    (parent / "README.md").write_text("---\nlicense: [mit, apache-2.0]\n---\n")
+    assert read_gguf(quantize(parent, tmp_path / "q"))[1]["general.license"] == "mit AND apache-2.0"
+
+
 @pytest.mark.parametrize(
-    "card", ["no front matter", "---\n: : [\n---\n", "---\n- a list\n---\n", "---\nlicense: [a]\n---\n"]
+    "card", ["no front matter", "---\n: : [\n---\n", "---\n- a list\n---\n", "---\nlicense: [1]\n---\n"]
 )
 def test_a_card_without_a_licence_says_nothing(tmp_path: Path, card: str) -> None:
     parent = make_llama(tmp_path / "m")

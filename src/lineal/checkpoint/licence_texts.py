@@ -1,14 +1,13 @@
 """Which licence is stated beside weights: by the model card's front matter, or by texts that are recognised."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
+from lineal.checkpoint.front_matter import read_front_matter
 from lineal.checkpoint.package import CARD, licence_paths
 from lineal.checkpoint.reader import Checkpoint
 from lineal.checkpoint.stated_licence import StatedLicence
+from lineal.errors import CheckpointError
 
 _GGUF_KEY = "general.license"
 _LARGEST_TEXT = 1_000_000
@@ -64,16 +63,10 @@ def stated_licence(checkpoint: Checkpoint) -> StatedLicence | None:
 
 def card_licence(card: Path) -> str | None:
     """The licence that a model card's front matter names; a card is prose, and without one nothing is said."""
-    if not card.is_file():
-        return None
-    before, _, rest = card.read_text(encoding="utf-8", errors="replace").partition("---\n")
     try:
-        front: Any = yaml.safe_load(rest.partition("\n---")[0]) if not before.strip() else None
-    except (yaml.YAMLError, ValueError, RecursionError):
+        matter = read_front_matter(card)
+    except CheckpointError:
         return None
-    if not isinstance(front, dict):
-        return None
-    matter = cast(Mapping[str, Any], front)
     said = matter.get("license")
     if said == "other":
         said = matter.get("license_name")

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast, final
 
+from lineal.checkpoint.package import CARD
 from lineal.checkpoint.reader import ADAPTER_CONFIG, Checkpoint, read_json
 from lineal.derivation.canonical import Json
 from lineal.derivation.quantization import QuantizationType
 from lineal.derivation.step import Kind, Role
 from lineal.errors import UsageError
-from lineal.family.claims.card import CARD, Card, read_card
+from lineal.family.claims.card import Card, read_card
 
 MERGEKIT_CONFIG = "mergekit_config.yml"
 CLAIMED = "claimed"
