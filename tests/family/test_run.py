@@ -46,6 +46,19 @@ def test_running_twice_changes_nothing(workshop: Workshop, parents: Path) -> Non
     assert states(parents / "models") == before
 
 
+def test_a_model_that_a_kill_left_without_its_name_or_place_gets_them_back(workshop: Workshop, parents: Path) -> None:
+    built = run(workshop, parents)["last"]
+    with workshop.registry.writing() as connection:
+        for table in ("journal", "name", "location"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+    run(workshop, parents)
+    assert workshop.registry.resolve("last") == built.model_hash
+    assert workshop.registry.locations(built.model_hash) == (built.folder.resolve(),)
+    shutil.move(parents / "models", parents / "moved")
+    run_family(workshop, read_family(parents / "family.yaml", workshop.knows), parents / "moved")
+    assert parents / "moved" / "last" in workshop.registry.locations(built.model_hash)
+
+
 def test_only_what_a_change_concerns_is_built_again_and_the_old_is_kept_aside(
     workshop: Workshop, parents: Path
 ) -> None:

@@ -107,7 +107,17 @@ def _existing(workshop: Workshop, order: Order) -> Placed | None:
     if placed.model_hash not in workshop.registry.derived(provenance.step.derivation_id):
         identified = tuple((role, workshop.identify(given)) for role, given in order.inputs)
         _record(workshop, replace(order, inputs=identified), provenance, order.target, seconds=0.0)
+    _place_and_name(workshop, order, provenance)
     return placed
+
+
+def _place_and_name(workshop: Workshop, order: Order, provenance: Provenance) -> None:
+    """Where a known model lies and what it is called: it may have been moved, or a kill came before that was noted."""
+    registry, model = workshop.registry, provenance.hashes.manifest.model_hash
+    if order.target.resolve() not in registry.locations(model):
+        _ = registry.add_model(_model_record(provenance), order.target)
+    if (name := replace(order.name, model_hash=model)) not in registry.names_of(model):
+        registry.set_name(name)
 
 
 def _settled(order: Order, provenance: Provenance | None) -> Order:
