@@ -23,7 +23,6 @@ from lineal.lineage.candidates import candidates
 _MATRICES = 48
 """Of a model, that are looked at in a candidate's; a quarter of them would have to agree by chance."""
 
-
 _MOST_KIN = 5
 """The nearest models, of which combinations are tried."""
 

@@ -24,6 +24,9 @@ def keep(registry: Registry, model: bytes, file: RecipeFile) -> None:
         INSERT INTO recipe_file (model_id, content_hash, name) VALUES (:model_id, :content_hash, :name)
         ON CONFLICT (model_id, content_hash) DO NOTHING
     """
+    with registry.reading() as connection:
+        if file in of_model(connection, model):
+            return  # and nobody who writes is waited for
     with registry.writing() as connection:
         row = {"model_id": models.key(connection, model), "content_hash": file.content_hash, "name": file.name}
         _ = connection.execute(text(statement), row)

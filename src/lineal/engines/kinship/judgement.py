@@ -12,6 +12,7 @@ from lineal.derivation.quantization import QuantizationType
 from lineal.derivation.step import Kind
 from lineal.engines.kinship.contrast import Contrast
 from lineal.engines.kinship.independence import ALPHA, combined
+from lineal.engines.kinship.ranks import SMALL
 
 UNKNOWN = "inferred"
 """The method of a step whose kind is all that weights tell."""
@@ -24,9 +25,6 @@ _SOME = 0.01
 
 _HEALED = 0.5
 """Of the change's squares, at most so much may stand outside the zeros: else it was trained more than pruned."""
-
-_SMALL = 4
-"""So many times the rank of a LoRA goes into the smaller side of its matrix, at least."""
 
 _SCHEMES = {"F16": "fp16", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8"}
 """What a dtype is called as a quantization; others by their own name."""
@@ -105,7 +103,7 @@ def judge(contrast: Contrast, facts: Facts, questions: int) -> Finding:
 def with_ranks(finding: Finding, ranks: list[tuple[int, int]]) -> Finding:
     """A fine-tune of which the changed matrices' ranks and smaller sides are known: low ones mean a merged LoRA."""
     largest = max((rank for rank, _ in ranks), default=0)
-    if finding.kind != "fine-tune" or not ranks or any(_SMALL * rank > side for rank, side in ranks):
+    if finding.kind != "fine-tune" or not ranks or any(SMALL * rank > side for rank, side in ranks):
         return finding
     sentence = f"{finding.sentence}; {len(ranks)} matrices differ by rank {largest} at most: a LoRA merged into it"
     return replace(finding, options={"rank": largest}, sentence=sentence)

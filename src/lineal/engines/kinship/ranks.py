@@ -6,8 +6,8 @@ import numpy as np
 
 from lineal.engines.kinship.windows import Windows
 
-_SMALL = 4
-"""A low rank goes into the smaller side of a window at least so many times."""
+SMALL = 4
+"""A low rank goes into the smaller side of a matrix, or of a window of one, at least so many times."""
 
 _ABOVE_ROUNDING = 3
 
@@ -29,6 +29,6 @@ def may_be_low(child: Windows, known: Windows, rounding: float) -> bool:
         values = np.linalg.svd(change, compute_uv=False)
         noise = rounding * math.sqrt(float(np.mean(np.square(mine, dtype=np.float64))))
         floor = max(_ABOVE_ROUNDING * noise * (math.sqrt(rows) + math.sqrt(columns)), 1e-7 * float(values[0]))
-        if _SMALL * np.count_nonzero(values > floor) > min(rows, columns):
+        if SMALL * np.count_nonzero(values > floor) > min(rows, columns):
             return False
     return changed
