@@ -11,8 +11,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import final
+from typing import TypeVar, final
 
 from checkpoints import BASE, checkpoints, shape_of
 from measure import measure, median
@@ -26,14 +27,18 @@ from lineal.lineage.evidence import Evidence
 from lineal.lineage.records import ModelRecord, Name, StepRecord
 from lineal.lineage.registry import Registry
 
+T = TypeVar("T")
+
 _HERE = Path(__file__).parent
-_BULK = 20_000
-"""Models and steps in a transaction."""
+_BULK = 100_000
+"""Models in a transaction, or steps, or names."""
 _GREAT_FAMILY = 10
 """One in so many models descends from the very first; the others are in families of a hundred."""
 _FAMILY = 100
 _MERGED = 0.2
 """Share of models with a second parent."""
+_NAMED = 10
+"""One model in so many has a name."""
 _ASKED = 1000
 _PAGE = 50
 _PARAMETERS = 660e6
@@ -74,15 +79,18 @@ def _measured(place: str | Path, count: int) -> Iterator[Row]:
         if ancestry.roots(registry):
             sys.exit(f"{registry.place} is not empty")
         empty = _size(registry)
-        seconds = _timed(lambda: _add(registry, count))
+        seconds = _in_bulk(count, _model, registry.add_models)
         yield Row("models added, a second", f"{count / seconds:,.0f}", "20,000")
         yield Row("bytes a model without tensors", f"{(_size(registry) - empty) / count:,.0f}", "1,024")
         edges = sum(map(len, parents))
         before = _size(registry)
-        seconds = _timed(lambda: _record(registry, parents))
+        seconds = _in_bulk(count, lambda number: _step(number, parents[number]), registry.record_all)
         yield Row("steps recorded, a second", f"{count / seconds:,.0f}", "")
         yield Row("bytes a step", f"{(_size(registry) - before) / count:,.0f}", "")
         yield Row("edges", f"{edges:,}", "")
+        named = count // _NAMED
+        seconds = _in_bulk(named, lambda number: Name("bench", f"model-{number}", _hash(number)), registry.set_names)
+        yield Row("models named, each with an entry of the journal, a second", f"{named / seconds:,.0f}", "")
         _settle(registry)
         asked = [_hash(draws.randrange(count)) for _ in range(_ASKED)]
         in_families = [_hash(draws.randrange(count // _GREAT_FAMILY, count)) for _ in range(_ASKED)]
@@ -133,15 +141,13 @@ def _hash(number: int) -> bytes:
     return _model(number).manifest.model_hash
 
 
-def _add(registry: Registry, count: int) -> None:
+def _in_bulk(count: int, make: Callable[[int], T], keep: Callable[[list[T]], object]) -> float:
+    """The seconds that the registry takes, which are not those of making things up for it."""
+    seconds = 0.0
     for start in range(0, count, _BULK):
-        registry.add_models(_model(number) for number in range(start, min(count, start + _BULK)))
-
-
-def _record(registry: Registry, parents: Sequence[Sequence[int]]) -> None:
-    for start in range(0, len(parents), _BULK):
-        numbered = enumerate(parents[start : start + _BULK], start=start)
-        _ = registry.record_all(_step(number, above) for number, above in numbered)
+        made = [make(number) for number in range(start, min(count, start + _BULK))]
+        seconds += _timed(partial(keep, made))
+    return seconds
 
 
 def _step(number: int, parents: Sequence[int]) -> StepRecord:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
+from lineal.lineage.check import check
 from lineal.lineage.records import Name
 from lineal.lineage.registry import Registry
 from tests.lineage.families import add_family, digest, model
@@ -34,6 +36,36 @@ def test_a_name_that_is_no_name_is_refused(registry: Registry, name: str):
         with pytest.raises(UsageError, match=r"letters, digits, '\.', '_' and '-' are allowed"):
             registry.set_name(wrong)
     assert registry.names() == ()
+
+
+def test_many_names_are_given_at_once_in_order_and_each_change_is_in_the_journal(registry: Registry):
+    one, other = registry.add_model(model("a")), registry.add_model(model("b"))
+    registry.set_name(Name("family", "known", one))
+    many = [Name("family", f"model-{number}", (one, other)[number % 2]) for number in range(1500)]
+    registry.set_names(
+        [*many, Name("family", "known", one), Name("family", "known", other), Name("other", "known", one)]
+    )
+    assert registry.names("family") == (Name("family", "known", other), *many)
+    assert registry.resolve("other:known") == one
+    changes = [entry.change["name"] for entry in registry.journal()]
+    assert len(changes) == 1 + 1500 + 2
+    assert changes[:2] == ["other:known", "family:known"]
+    assert check(registry).faults == ()
+
+
+def test_of_many_names_none_is_given_when_one_cannot_be(registry: Registry):
+    known = registry.add_model(model("a"))
+    for refused in (Name("family", "b", digest("unknown")), Name("family", "..", known)):
+        with pytest.raises(UsageError):
+            registry.set_names([Name("family", "a", known), refused])
+        assert registry.names() == registry.journal() == ()
+
+
+def test_within_many_names_the_last_word_counts(registry: Registry):
+    one, other = registry.add_model(model("a")), registry.add_model(model("b"))
+    registry.set_names(Name("family", "a", meant) for meant in (one, other, other, one))
+    assert registry.resolve("family:a") == one
+    assert [entry.change["before"] for entry in registry.journal()] == [format_hash(other), format_hash(one), None]
 
 
 def test_a_family_cannot_look_like_a_hash(registry: Registry):

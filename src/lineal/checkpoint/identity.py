@@ -13,6 +13,7 @@ import math
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 from blake3 import blake3
@@ -36,8 +37,9 @@ class Leaf:
     @property
     def leaf_hash(self) -> bytes:
         shape = struct.pack(f"<I{len(self.shape)}Q", len(self.shape), *self.shape)
-        parts = (_string("lineal.tensor.1"), _string(self.name), _string(self.dtype), shape)
-        return blake3(b"\x00" + b"".join(parts) + struct.pack("<Q", self.byte_length) + self.data_hash).digest()
+        length = struct.pack("<Q", self.byte_length)
+        parts = (_LEAF, _string(self.name), _string(self.dtype), shape, length, self.data_hash)
+        return blake3(b"".join(parts)).digest()
 
 
 @final
@@ -48,11 +50,11 @@ class Manifest:
     leaves: tuple[Leaf, ...]
     package: Mapping[str, bytes]
 
-    @property
+    @cached_property
     def weights_hash(self) -> bytes:
         return merkle_root([leaf.leaf_hash for leaf in self.leaves])
 
-    @property
+    @cached_property
     def model_hash(self) -> bytes:
         return model_hash(self.weights_hash, self.package)
 
@@ -81,12 +83,14 @@ def merkle_root(leaf_hashes: list[bytes]) -> bytes:
 
 
 def model_hash(weights_hash: bytes, package: Mapping[str, bytes]) -> bytes:
-    digest = blake3(_string("lineal.model.1") + weights_hash + struct.pack("<Q", len(package)))
-    for path in sorted(package, key=str.encode):
-        digest.update(_string(path) + package[path])
-    return digest.digest()
+    entries = (_string(path) + package[path] for path in sorted(package, key=str.encode))
+    return blake3(b"".join((_MODEL, weights_hash, struct.pack("<Q", len(package)), *entries))).digest()
 
 
 def _string(text: str) -> bytes:
     encoded = text.encode()
     return struct.pack("<I", len(encoded)) + encoded
+
+
+_LEAF = b"\x00" + _string("lineal.tensor.1")
+_MODEL = _string("lineal.model.1")

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast, final
 
@@ -10,10 +10,13 @@ from blake3 import blake3
 from sqlalchemy import Connection, text
 
 from lineal.derivation.canonical import Json, canonical_json
+from lineal.lineage.database.insertion import Insertion
+from lineal.lineage.database.store import insert
 
 _TAG = b"lineal.journal.1"
 _BEGINNING = bytes(32)
 """What stands before the first entry."""
+_ENTRIES = Insertion("journal", {"id": "integer", "content": "text", "entry_hash": "blob"})
 
 
 @final
@@ -29,12 +32,18 @@ class Entry:
 
 def append(connection: Connection, change: Mapping[str, Json]) -> None:
     """Note a change, in the transaction that makes it: the next number, with no gap where a transaction failed."""
+    append_all(connection, [change])
+
+
+def append_all(connection: Connection, changes: Iterable[Mapping[str, Json]]) -> None:
     last = connection.execute(text("SELECT id, entry_hash FROM journal ORDER BY id DESC LIMIT 1")).first()
-    number, before = (last.id + 1, last.entry_hash) if last else (1, _BEGINNING)
-    content = canonical_json({"created": time.time(), **change})
-    statement = "INSERT INTO journal (id, content, entry_hash) VALUES (:id, :content, :entry_hash)"
-    row = {"id": number, "content": content.decode(), "entry_hash": _hash(before, content)}
-    _ = connection.execute(text(statement), row)
+    number, before = (last.id, last.entry_hash) if last else (0, _BEGINNING)
+    rows: list[tuple[int, str, bytes]] = []
+    for change in changes:
+        content = canonical_json({"created": time.time(), **change})
+        number, before = number + 1, _hash(before, content)
+        rows.append((number, content.decode(), before))
+    insert(connection, _ENTRIES, rows)
 
 
 def entries(connection: Connection, name: str | None = None, limit: int | None = None) -> tuple[Entry, ...]:

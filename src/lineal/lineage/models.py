@@ -35,26 +35,24 @@ _MODELS = Insertion(
 )
 _MENTIONED = Insertion("model", {"model_hash": "blob"}, on_conflict="ON CONFLICT DO NOTHING")
 _SPEC = {"name": "text", "dtype": "text", "shape": "text", "byte_length": "integer"}
-_OF_SPEC = """
-    spec.name = given.name AND spec.dtype = given.dtype AND spec.shape = given.shape
-    AND spec.byte_length = given.byte_length
-"""
+_SPEC_ID = """(
+    SELECT id FROM tensor_spec
+    WHERE name = {name} AND dtype = {dtype} AND shape = {shape} AND byte_length = {byte_length}
+)"""
 _SPECS = Insertion("tensor_spec", _SPEC, on_conflict="ON CONFLICT DO NOTHING")
 _TENSORS = Insertion(
     "tensor",
     {"data_hash": "blob", **_SPEC},
-    columns=("data_hash", "spec_id"),
-    selected=f"SELECT given.data_hash, spec.id FROM {{given}} JOIN tensor_spec AS spec ON {_OF_SPEC}",
+    {"data_hash": "{data_hash}", "spec_id": _SPEC_ID},
     on_conflict="ON CONFLICT DO NOTHING",
 )
 _MODEL_TENSORS = Insertion(
     "model_tensor",
     {"model_id": "integer", "data_hash": "blob", **_SPEC},
-    columns=("model_id", "tensor_id"),
-    selected=f"""
-        SELECT given.model_id, tensor.id FROM {{given}} JOIN tensor_spec AS spec ON {_OF_SPEC}
-        JOIN tensor ON tensor.spec_id = spec.id AND tensor.data_hash = given.data_hash
-    """,
+    {
+        "model_id": "{model_id}",
+        "tensor_id": f"(SELECT id FROM tensor WHERE data_hash = {{data_hash}} AND spec_id = {_SPEC_ID})",
+    },
     on_conflict="ON CONFLICT DO NOTHING",
 )
 _FILE = {"path": "text", "content_hash": "blob"}
@@ -62,11 +60,10 @@ _FILES = Insertion("package_file", _FILE, on_conflict="ON CONFLICT DO NOTHING")
 _MODEL_FILES = Insertion(
     "model_package",
     {"model_id": "integer", **_FILE},
-    columns=("model_id", "package_file_id"),
-    selected="""
-        SELECT given.model_id, package_file.id FROM {given}
-        JOIN package_file ON package_file.path = given.path AND package_file.content_hash = given.content_hash
-    """,
+    {
+        "model_id": "{model_id}",
+        "package_file_id": "(SELECT id FROM package_file WHERE path = {path} AND content_hash = {content_hash})",
+    },
     on_conflict="ON CONFLICT DO NOTHING",
 )
 
@@ -106,9 +103,11 @@ def _once_each(records: Iterable[ModelRecord]) -> dict[bytes, ModelRecord]:
 
 def mention(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, int]:
     """The keys of these models; those that nobody added yet become unresolved ones."""
-    wanted = list(dict.fromkeys(hashes))
-    insert(connection, _MENTIONED, ((digest,) for digest in wanted))
-    return keys(connection, wanted)
+    wanted = dict.fromkeys(hashes)
+    known = keys(connection, wanted)
+    unknown = [digest for digest in wanted if digest not in known]
+    insert(connection, _MENTIONED, ((digest,) for digest in unknown))
+    return known | keys(connection, unknown)
 
 
 def keys(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, int]:
@@ -123,12 +122,19 @@ def hashes(connection: Connection, model_keys: Iterable[int]) -> dict[int, bytes
     }
 
 
+def keys_of_known(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, int]:
+    """The keys of these models; one that is unknown is refused."""
+    wanted = dict.fromkeys(check_hash(digest) for digest in hashes)
+    found = keys(connection, wanted)
+    for digest in wanted:
+        if digest not in found:
+            raise UsageError(f"the registry knows no model {format_hash(digest)}: lineal add it first")
+    return found
+
+
 def key(connection: Connection, model_hash: bytes) -> int:
     """The key of one model; an unknown one is refused."""
-    found = keys(connection, [check_hash(model_hash)])
-    if not found:
-        raise UsageError(f"the registry knows no model {format_hash(model_hash)}: lineal add it first")
-    return found[model_hash]
+    return keys_of_known(connection, [model_hash])[model_hash]
 
 
 def facts(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, KnownModel]:

@@ -5,10 +5,12 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, text
 
+from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
 from lineal.lineage import journal, models
-from lineal.lineage.database.store import rows_for
+from lineal.lineage.database.insertion import Insertion
+from lineal.lineage.database.store import batches, insert, rows_for
 from lineal.lineage.records import Name
 
 HASH_PREFIX = "b3:"
@@ -16,29 +18,46 @@ SHORTEST_PREFIX = 8
 LISTED = 5
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_NAMES = Insertion(
+    "name",
+    {"family": "text", "name": "text", "model_id": "integer"},
+    on_conflict="ON CONFLICT (family, name) DO UPDATE SET model_id = excluded.model_id",
+)
 
 
-def set_name(connection: Connection, name: Name) -> None:
-    """Let a name stand for a model, whatever it stood for before."""
+def set_names(connection: Connection, names: Iterable[Name]) -> None:
+    """Let names stand for models, in order, whatever they stood for before."""
+    for batch in batches(names):
+        for name in batch:
+            _check(name)
+        known = models.keys_of_known(connection, (name.model_hash for name in batch))
+        stands = _standing(connection, batch)
+        rows: dict[str, tuple[str, str, int]] = {}
+        changes: list[dict[str, Json]] = []
+        for name in batch:
+            before, called = stands.get(str(name)), str(name)
+            if before != name.model_hash:
+                stands[called] = name.model_hash
+                rows[called] = name.family, name.name, known[name.model_hash]
+                was = None if before is None else format_hash(before)
+                model = format_hash(name.model_hash)
+                changes.append({"change": "name", "name": called, "model": model, "before": was})
+        insert(connection, _NAMES, rows.values())
+        journal.append_all(connection, changes)
+
+
+def _standing(connection: Connection, names: Iterable[Name]) -> dict[str, bytes]:
+    """What these names stand for, and maybe others like them, by FAMILY:NAME."""
+    query = "SELECT family, name, model_hash FROM name JOIN model ON model.id = model_id WHERE name IN :values"
+    found = (Name(*row) for row in rows_for(connection, query, {name.name for name in names}))
+    return {str(name): name.model_hash for name in found}
+
+
+def _check(name: Name) -> None:
     check_name(name.family, "family")
     check_name(name.name, "name")
     if name.family == HASH_PREFIX.rstrip(":"):
         raise UsageError(f"a family cannot be called {name.family!r}: that is how hashes begin")
-    statement = """
-        INSERT INTO name (family, name, model_id) VALUES (:family, :name, :model_id)
-        ON CONFLICT (family, name) DO UPDATE SET model_id = excluded.model_id
-    """
-    row = {"family": name.family, "name": name.name, "model_id": models.key(connection, name.model_hash)}
-    query = """
-        SELECT model_hash FROM name JOIN model ON model.id = model_id WHERE family = :family AND name = :name
-    """
-    before = connection.execute(text(query), row).scalar_one_or_none()
-    if before == name.model_hash:
-        return
-    _ = connection.execute(text(statement), row)
-    was = None if before is None else format_hash(before)
-    change = {"change": "name", "name": str(name), "model": format_hash(name.model_hash), "before": was}
-    journal.append(connection, change)
 
 
 def check_name(name: str, what: str) -> None:

@@ -32,26 +32,28 @@ _STEPS = Insertion(
         "reproduces": "integer",
     },
 )
-_OF_STEP = "step.derivation_id = given.derivation_id AND step.child_id = given.child_id"
+_STEP_ID = "(SELECT id FROM step WHERE derivation_id = {derivation_id} AND child_id = {child_id})"
 _INPUTS = Insertion(
     "step_input",
     {**_STEP, "position": "integer", "role": "text", "model_id": "integer", "edge_child_id": "integer"},
-    columns=("step_id", "position", "role", "model_id", "child_id"),
-    selected=f"""
-        SELECT step.id, given.position, given.role, given.model_id, given.edge_child_id
-        FROM {{given}} JOIN step ON {_OF_STEP}
-    """,
+    {
+        "step_id": _STEP_ID,
+        "position": "{position}",
+        "role": "{role}",
+        "model_id": "{model_id}",
+        "child_id": "{edge_child_id}",
+    },
 )
 _FILE = {"name": "text", "data_hash": "blob"}
 _DATA_FILES = Insertion("data_file", _FILE, on_conflict="ON CONFLICT DO NOTHING")
 _DATA = Insertion(
     "step_data",
     {**_STEP, "position": "integer", **_FILE},
-    columns=("step_id", "position", "data_file_id"),
-    selected=f"""
-        SELECT step.id, given.position, data_file.id FROM {{given}} JOIN step ON {_OF_STEP}
-        JOIN data_file ON data_file.name = given.name AND data_file.data_hash = given.data_hash
-    """,
+    {
+        "step_id": _STEP_ID,
+        "position": "{position}",
+        "data_file_id": "(SELECT id FROM data_file WHERE name = {name} AND data_hash = {data_hash})",
+    },
 )
 
 

@@ -145,7 +145,12 @@ class Registry:
     def set_name(self, name: Name) -> None:
         """Let a name stand for a model, whatever it stood for before."""
         with self._store.writing() as connection:
-            names.set_name(connection, name)
+            names.set_names(connection, [name])
+
+    def set_names(self, called: Iterable[Name]) -> None:
+        """Let many names stand for models, in order: all or none."""
+        with self._store.writing() as connection:
+            names.set_names(connection, called)
 
     def names(self, family: str | None = None) -> tuple[Name, ...]:
         """All names, or a family's, in the order in which they were first given."""

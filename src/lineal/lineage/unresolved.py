@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from blake3 import blake3
 from sqlalchemy import Connection, text
@@ -70,7 +71,7 @@ def mention(registry: Registry, reference: str) -> bytes:
     with registry.writing() as connection:
         _ = models.mention(connection, [model])
         if all(known.name != name for known in names.names(connection, family)):
-            names.set_name(connection, Name(family, name, model))
+            names.set_names(connection, [Name(family, name, model)])
     return model
 
 
@@ -90,8 +91,8 @@ def settle(registry: Registry, child: bytes, replaced: Iterable[StepRecord], res
 
 
 def _hand_over(connection: Connection, placeholder: bytes, model: bytes) -> None:
-    for known in names.names_of(connection, [placeholder]).get(placeholder, ()):
-        names.set_name(connection, Name(known.family, known.name, model))
+    known = names.names_of(connection, [placeholder]).get(placeholder, ())
+    names.set_names(connection, (replace(name, model_hash=model) for name in known))
     _ = connection.execute(text(_DELETE_PLACEHOLDER), {"model": placeholder})
 
 

@@ -168,8 +168,8 @@ class PostgresDatabase:
         kinds = (self.words[kind].partition(" COLLATE")[0] for kind in insertion.given.values())
         arrays = ", ".join(f"%b::{kind}[]" for kind in kinds)
         given = f"unnest({arrays}) AS given ({', '.join(insertion.given)})"
-        selected = insertion.selected or f"SELECT {', '.join(insertion.given)} FROM {{given}}"
-        statement = f"{insertion.into()} {selected.format(given=given)} {insertion.on_conflict}"
+        values = insertion.values({word: f"given.{word}" for word in insertion.given})
+        statement = f"{insertion.into()} SELECT {values} FROM {given} {insertion.on_conflict}"
         _ = connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
 
 

@@ -15,7 +15,7 @@
 The tables of evidence stand in evidence_schema.py, those of what is judged of models and data in judgement_schema.py.
 
 Words in braces are the database's (sqlite.py, postgres.py). A migration that has been released is never edited: add
-another.
+another. Where rows come by the thousand a check says OR: for IN with three values SQLite makes a table, each time.
 """
 
 from sqlalchemy import Connection, inspect, text
@@ -32,7 +32,7 @@ _MODELS = (
         id {key},
         model_hash {blob} NOT NULL UNIQUE CHECK (length(model_hash) = 32),
         weights_hash {blob} CHECK (length(weights_hash) = 32),
-        form {text} CHECK (form IN ('full', 'adapter', 'gguf')),
+        form {text} CHECK (form = 'full' OR form = 'adapter' OR form = 'gguf'),
         licence {text},
         parameters {integer},
         tensor_bytes {integer},

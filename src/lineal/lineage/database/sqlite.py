@@ -128,10 +128,9 @@ class SqliteFile:
 
     def insert(self, connection: Connection, insertion: Insertion, rows: Sequence[tuple[object, ...]]) -> None:
         """Row by row: a prepared statement of SQLite is a call of a function."""
-        given = f"(SELECT {', '.join(f'? AS {name}' for name in insertion.given)}) AS given"
-        rows_given = f"VALUES ({', '.join('?' for _ in insertion.given)})"
-        source = insertion.selected.format(given=given) if insertion.selected else rows_given
-        _ = connection.exec_driver_sql(f"{insertion.into()} {source} {insertion.on_conflict}", list(rows))
+        words = {word: f"?{position}" for position, word in enumerate(insertion.given, start=1)}
+        statement = f"{insertion.into()} VALUES ({insertion.values(words)}) {insertion.on_conflict}"
+        _ = connection.exec_driver_sql(statement, list(rows))
 
 
 def _cleared(unfinished: Path) -> Path:

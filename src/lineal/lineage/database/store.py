@@ -130,7 +130,7 @@ def rows_for(connection: Connection, query: str, values: Iterable[object], **oth
     """The rows of a query whose `IN :values` is asked a batch at a time; their order is by batch."""
     statement = text(query).bindparams(bindparam("values", expanding=True))
     for batch in batches(values):
-        yield from connection.execute(statement, {"values": batch, **others})
+        yield from connection.execute(statement, {"values": batch, **others}).all()
 
 
 def insert(connection: Connection, insertion: Insertion, rows: Iterable[tuple[object, ...]]) -> None:
