@@ -6,6 +6,7 @@ TORCH_INDEX ?=
 BIN := .venv/bin
 READY := .venv/ready
 PEERS := build/peers
+PYTEST := $(BIN)/pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 .PHONY: setup postgres demo test test-faults test-peers lint bench-merge bench-lineage clean help
 
@@ -37,10 +38,10 @@ demo: $(READY) ## A family of models from one file: train, fine-tune, merge, eva
 	$(BIN)/python examples/demo/demo.py
 
 test: lint ## The whole specification, in under 10 minutes
-	$(BIN)/pytest --quiet
+	$(PYTEST)
 
 test-faults: $(READY) ## More kills and fuzzing than `make test` has time for
-	$(BIN)/pytest --quiet -m faults
+	$(PYTEST) -m faults
 
 test-peers: $(READY) $(PEERS)/ready ## llama.cpp opens what lineal writes; compiles it once, in five to fifteen minutes
 	$(BIN)/pytest --quiet -m peers

@@ -16,6 +16,7 @@ from numba.core.dispatcher import Dispatcher
 import lineal.checkpoint
 import lineal.methods.merge
 import lineal.methods.prune
+from lineal.checkpoint import scaled
 from lineal.checkpoint.dtypes import FLOATS, decode, encode, first_nonfinite
 from lineal.checkpoint.ggml_blocks import BLOCK_CODECS, float16_bits, float16_value
 from lineal.checkpoint.storage import byte_length
@@ -61,6 +62,7 @@ def _compiled() -> None:
         encode(np.ones(8, np.float32), dtype, raw)
         decode(raw, dtype, np.empty(8, np.float32))
         first_nonfinite(np.full(8, np.nan, np.float32), dtype)
+    encode(np.full(8, np.nan, np.float32), "BF16", np.empty(16, np.uint8))
     for dtype in BLOCK_CODECS:
         raw = np.empty(byte_length(dtype, 32), np.uint8)
         encode(np.ones(32, np.float32), dtype, raw)
@@ -68,6 +70,7 @@ def _compiled() -> None:
     float16_bits(np.float32(1))
     float16_value(np.uint32(0x3C00))
     add_low_rank(np.ones(6, np.float32), 0, np.ones((2, 2), np.float32), np.ones((2, 3), np.float32))
+    scaled._multiply(np.ones(6, np.float32), 0, 3, 1, 3, np.ones(2, np.float32))
     uniforms(1, "w", 0, 0, 9)
     unknown: list[Any] = []
     while unknown != (unknown := [kernel for kernel in KERNELS.values() if not kernel.signatures]):

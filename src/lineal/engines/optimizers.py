@@ -5,24 +5,21 @@ from collections.abc import Callable, Sequence
 from typing import Any, final
 
 from torch import Tensor, nn
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from lineal.engines.muon import Muon
 from lineal.methods.finetune import Training
 
 
 @final
 class MuonWithAdamW(Optimizer):
-    """Muon for hidden matrices, AdamW for everything else, behind one list of parameter groups.
-
-    Muon's steps are scaled to AdamW's root mean square (Liu et al. 2025, https://arxiv.org/abs/2502.16982), so that
-    both run at one learning rate.
-    """
+    """Muon for hidden matrices, AdamW for everything else, behind one list of parameter groups."""
 
     def __init__(
         self, matrices: Sequence[Tensor], others: list[dict[str, Any]], learning_rate: float, decay: float
     ) -> None:
-        muon = Muon(matrices, lr=learning_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        muon = Muon(matrices, learning_rate, decay)
         self._parts: tuple[Optimizer, ...] = (muon, AdamW(others, lr=learning_rate)) if others else (muon,)
         super().__init__(self._groups(), {})
 
