@@ -9,6 +9,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from lineal.family.making import Inputs, Made
+from lineal.family.place import Place
+from lineal.family.read import read_family
+from lineal.family.recipe import ModelRecipe
+from lineal.family.run import run_family
+from lineal.family.workshop import Workshop
+from lineal.lineage.registry import Registry
 from tests.builders import make_checkpoint, random_tensors
 from tests.family.conftest import write_family
 from tests.family.killing import INTERRUPT, KILL, finish, moments, run_and_kill, seconds_of, start, weights
@@ -162,3 +169,31 @@ def test_fifty_merges_killed(merged: tuple[Path, float], tmp_path: Path, moment:
 def test_fifteen_trainings_killed(trained: tuple[Path, float], tmp_path: Path, moment: int) -> None:
     (after,) = moments(2000 + moment, 1, trained[1])
     check_kill(trained[0], tmp_path, after)
+
+
+def test_a_training_by_path_finds_its_work_again_though_its_parent_is_known_by_now(
+    trained: tuple[Path, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is hashed while a model is made must not change what its work is found by."""
+    base = tmp_path / "base"
+    shutil.copytree(trained[0] / "models" / "base", base)
+    found: list[list[Path]] = []
+
+    def interrupted(workshop: Workshop, recipe: ModelRecipe, inputs: Inputs, place: Place, origins: object) -> Made:
+        found.append(sorted(path for path in place.work.parent.rglob("*") if path.is_file()))
+        place.work.mkdir(exist_ok=True)
+        (place.work / "progress").touch()
+        for _, placed in inputs:
+            workshop.identify(placed)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lineal.family.build.make", interrupted)
+    with Registry.open(tmp_path / "registry.db") as registry:
+        text = f"family: f\nmodels:\n  tuned: {{finetune: {{parent: {base}, method: full, data: text.txt}}}}\n"
+        (tmp_path / "text.txt").write_text("some text")
+        (tmp_path / "family.yaml").write_text(text)
+        for _ in range(2):
+            workshop = Workshop(registry)
+            with pytest.raises(KeyboardInterrupt):
+                run_family(workshop, read_family(tmp_path / "family.yaml", workshop.knows), tmp_path / "models")
+    assert [[path.name for path in paths] for paths in found] == [[], ["progress"]]

@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
-from blake3 import blake3
-
-from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, hash_file
-from lineal.checkpoint.package import CARD, content_hash, package_paths
+from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint
+from lineal.checkpoint.package import CARD
 from lineal.checkpoint.publish import (
     output_lock,
     partial_folder,
@@ -20,38 +18,21 @@ from lineal.checkpoint.publish import (
     remove_other_partials,
 )
 from lineal.checkpoint.reader import GGUF_SUFFIX, is_lone_file, open_checkpoint
-from lineal.derivation.canonical import Json, canonical_json
 from lineal.derivation.hashes import format_hash
-from lineal.derivation.step import DataFile, Input, Role, Step
 from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
-from lineal.family.making import Inputs, Made, make
+from lineal.family.making import Made, make
+from lineal.family.order import Order, identified, step_of, weight_paths, work_key
 from lineal.family.place import Place
-from lineal.family.recipe import ModelRecipe, Origin
 from lineal.family.workshop import Placed, Workshop, register
 from lineal.lineage.card import model_card
 from lineal.lineage.environment import environment
 from lineal.lineage.evidence import Evidence
-from lineal.lineage.licensing.licences import UNKNOWN
 from lineal.lineage.lineal_json import Provenance, read_provenance, record_path, write_provenance
-from lineal.lineage.records import ModelRecord, Name, Outcome, StepRecord
+from lineal.lineage.records import ModelRecord, Outcome, StepRecord
 from lineal.methods.finetune import Training
 from lineal.methods.merge import GreedySoup
-from lineal.methods.method import Method, Reproducibility
+from lineal.methods.method import Reproducibility
 from lineal.methods.quantize import GgufQuantization
-
-
-@final
-@dataclass(frozen=True)
-class Order:
-    """A recipe and what it needs: inputs in the step's order, hub origins by input label; licence: of them all."""
-
-    name: Name
-    recipe: ModelRecipe
-    method: Method
-    inputs: Inputs
-    target: Path
-    hub_origins: Mapping[str, Origin]
-    licence: str = UNKNOWN
 
 
 @final
@@ -82,7 +63,7 @@ def existing(workshop: Workshop, order: Order) -> tuple[Placed, Provenance] | No
     """The model and its record, if this very derivation lies at the target intact."""
     if not order.target.exists():
         return None
-    order = replace(order, inputs=tuple((role, workshop.identify(placed)) for role, placed in order.inputs))
+    order = identified(workshop, order)
     try:
         placed = workshop.identify(workshop.place(str(order.name), order.target))
         provenance = read_provenance(order.target)
@@ -105,8 +86,7 @@ def _existing(workshop: Workshop, order: Order) -> Placed | None:
         return None
     placed, provenance = found
     if placed.model_hash not in workshop.registry.derived(provenance.step.derivation_id):
-        identified = tuple((role, workshop.identify(given)) for role, given in order.inputs)
-        _record(workshop, replace(order, inputs=identified), provenance, order.target, seconds=0.0)
+        _record(workshop, identified(workshop, order), provenance, order.target, seconds=0.0)
     _place_and_name(workshop, order, provenance)
     return placed
 
@@ -146,29 +126,16 @@ def _altered(provenance: Provenance, placed: Placed) -> bool:
     )
 
 
-def step_of(workshop: Workshop, order: Order) -> Step | None:
-    """The step this order would be recorded as; None while an input's hash is unknown."""
-    inputs: list[tuple[Role, Placed]] = [(role, workshop.recall(placed)) for role, placed in order.inputs]
-    if any(placed.hashes is None for _, placed in inputs):
-        return None
-    return Step(
-        type=order.method.kind,
-        method=order.method.name,
-        version=order.method.version,
-        inputs=tuple(Input(role, placed.model_hash) for role, placed in inputs),
-        options=order.method.options(),
-        data=tuple(DataFile(path.name, hash_file(path, workshop.memory)) for path in order.recipe.data),
-    )
-
-
 def _build_anew(workshop: Workshop, order: Order) -> Placed:
     began = time.monotonic()
-    key = _key(workshop, order)
+    if isinstance(order.method, Training | GreedySoup):  # which hash inputs midway, and their work is found by its key
+        order = identified(workshop, order)
+    key = work_key(workshop, order)
     partial = partial_folder(order.target, key)
     remove_other_partials(order.target, partial)
     partial.mkdir(parents=True, exist_ok=True)
     child = partial / "child"
-    opened = {path: os.stat(path) for _, placed in order.inputs for path in _weight_paths(placed)}
+    opened = {path: os.stat(path) for _, placed in order.inputs for path in weight_paths(placed)}
     try:
         made = make(workshop, order.recipe, order.inputs, Place(child, partial / "work", key.hex()), order.hub_origins)
     except LinealError:
@@ -218,35 +185,10 @@ def _standing(workshop: Workshop, target: Path) -> Placed | None:
         return None
 
 
-def _key(workshop: Workshop, order: Order) -> bytes:
-    """What makes two half-built folders the same work: the step, or where hashes are unknown the files' state."""
-    step = step_of(workshop, order)
-    if step is not None:
-        return step.derivation_id
-    states: list[Json] = [
-        [role, str(path), stat.st_size, str(stat.st_mtime_ns), stat.st_ino]
-        for role, placed in order.inputs
-        for path in _weight_paths(placed)
-        for stat in (os.stat(path),)
-    ]
-    packages: list[Json] = [
-        [role, path, format_hash(content_hash(placed.folder, path))]
-        for role, placed in order.inputs
-        if not placed.checkpoint.lone
-        for path in package_paths(placed.folder)
-    ]
-    texts: list[Json] = [format_hash(hash_file(path, workshop.memory)) for path in order.recipe.data]
-    return blake3(canonical_json([order.method.name, order.method.options(), states, packages, texts])).digest()
-
-
-def _weight_paths(placed: Placed) -> list[Path]:
-    return [placed.folder / name for name in placed.checkpoint.weight_files]
-
-
 def _learn(workshop: Workshop, placed: Placed, made: Made, opened: Mapping[Path, os.stat_result]) -> Placed:
     """The input with its hashes; those computed in passing are remembered, and must agree with what was known."""
     read: dict[str, bytes] = {}
-    for path in _weight_paths(placed):
+    for path in weight_paths(placed):
         in_file = made.inputs.get(str(path), {})
         read.update(in_file)
         if {spec.name for spec in placed.checkpoint.values() if spec.path == path} == in_file.keys():

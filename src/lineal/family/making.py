@@ -86,8 +86,7 @@ def _make_training(
     from lineal.engines.distilling import ModelFolder  # torch is imported only where something is trained
     from lineal.engines.train import train
 
-    learner = next((placed for role, placed in inputs if role != "teacher"), None)
-    parent = workshop.identify(learner) if learner else None
+    parent = next((placed for role, placed in inputs if role != "teacher"), None)
     _empty(place.child)
     place.work.mkdir(exist_ok=True)
     with StepProgress(workshop.progress, f"{DOING[method.kind]} {recipe.name}", "steps") as progress:

@@ -1,30 +1,80 @@
-"""The order in which a family can be built: parents first, otherwise as written."""
+"""What is to be built: a recipe with what it needs, the step that it will be, and what unfinished work is found by."""
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
 
-from lineal.errors import LineageCycle
-from lineal.family.recipe import ModelRecipe
+from blake3 import blake3
+
+from lineal.checkpoint.hashing import hash_file
+from lineal.checkpoint.package import content_hash, package_paths
+from lineal.derivation.canonical import Json, canonical_json
+from lineal.derivation.hashes import format_hash
+from lineal.derivation.step import DataFile, Input, Role, Step
+from lineal.family.making import Inputs
+from lineal.family.recipe import ModelRecipe, Origin
+from lineal.family.workshop import Placed, Workshop
+from lineal.lineage.licensing.licences import UNKNOWN
+from lineal.lineage.records import Name
+from lineal.methods.method import Method
 
 
-def dependency_order(recipes: Mapping[str, ModelRecipe], wanted: Iterable[str] | None = None) -> list[str]:
-    """The wanted models (all by default) and what they are made from; a cycle is refused and named."""
-    ordered: dict[str, None] = {}
-    for start in recipes if wanted is None else wanted:
-        trail: dict[str, list[str]] = {}  # the models being visited, innermost last, with the parents still to visit
-        visiting = start
-        while True:
-            if visiting not in ordered and visiting not in trail:
-                trail[visiting] = [r.model for r in recipes[visiting].inputs if r.model in recipes]
-            pending = trail.get(visiting, [])
-            if pending:
-                visiting = pending.pop(0)
-                if visiting in trail:
-                    loop = [*list(trail)[list(trail).index(visiting) :], visiting]
-                    raise LineageCycle(f"lineage cycle: {' -> '.join(loop)}")
-                continue
-            trail.pop(visiting, None)
-            ordered[visiting] = None
-            if not trail:
-                break
-            visiting = next(reversed(trail))
-    return list(ordered)
+@final
+@dataclass(frozen=True)
+class Order:
+    """A recipe and what it needs: inputs in the step's order, hub origins by input label; licence: of them all."""
+
+    name: Name
+    recipe: ModelRecipe
+    method: Method
+    inputs: Inputs
+    target: Path
+    hub_origins: Mapping[str, Origin]
+    licence: str = UNKNOWN
+
+
+def identified(workshop: Workshop, order: Order) -> Order:
+    """The same with the hash of every input."""
+    return replace(order, inputs=tuple((role, workshop.identify(placed)) for role, placed in order.inputs))
+
+
+def step_of(workshop: Workshop, order: Order) -> Step | None:
+    """The step this order would be recorded as; None while an input's hash is unknown."""
+    inputs: list[tuple[Role, Placed]] = [(role, workshop.recall(placed)) for role, placed in order.inputs]
+    if any(placed.hashes is None for _, placed in inputs):
+        return None
+    return Step(
+        type=order.method.kind,
+        method=order.method.name,
+        version=order.method.version,
+        inputs=tuple(Input(role, placed.model_hash) for role, placed in inputs),
+        options=order.method.options(),
+        data=tuple(DataFile(path.name, hash_file(path, workshop.memory)) for path in order.recipe.data),
+    )
+
+
+def work_key(workshop: Workshop, order: Order) -> bytes:
+    """What makes two half-built folders the same work: the step, or where hashes are unknown the files' state."""
+    step = step_of(workshop, order)
+    if step is not None:
+        return step.derivation_id
+    states: list[Json] = [
+        [role, str(path), stat.st_size, str(stat.st_mtime_ns), stat.st_ino]
+        for role, placed in order.inputs
+        for path in weight_paths(placed)
+        for stat in (os.stat(path),)
+    ]
+    packages: list[Json] = [
+        [role, path, format_hash(content_hash(placed.folder, path))]
+        for role, placed in order.inputs
+        if not placed.checkpoint.lone
+        for path in package_paths(placed.folder)
+    ]
+    texts: list[Json] = [format_hash(hash_file(path, workshop.memory)) for path in order.recipe.data]
+    return blake3(canonical_json([order.method.name, order.method.options(), states, packages, texts])).digest()
+
+
+def weight_paths(placed: Placed) -> list[Path]:
+    return [placed.folder / name for name in placed.checkpoint.weight_files]

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lineal.family.dependency_order import dependency_order
 from lineal.family.licence_section import read_licences
 from lineal.family.located_yaml import Faults, Located, Place, raise_if_any
 from lineal.family.names import NAME
-from lineal.family.order import dependency_order
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.verbs import VerbReader
 from lineal.methods.method import nearest

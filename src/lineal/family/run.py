@@ -11,11 +11,12 @@ from lineal.derivation.hashes import HASH_LENGTH
 from lineal.derivation.step import Role
 from lineal.engines.parents import GGUF_IS_NO_PARENT
 from lineal.errors import CheckpointError, UsageError
-from lineal.family.build import Order, build, existing
+from lineal.family.build import build, existing
+from lineal.family.dependency_order import dependency_order
 from lineal.family.hub import snapshot
 from lineal.family.licensing import judge_family, keep_statements
 from lineal.family.making import Inputs
-from lineal.family.order import dependency_order
+from lineal.family.order import Order
 from lineal.family.preflight import refuse_impossible, see_original
 from lineal.family.recipe import Family, ModelRecipe, Origin
 from lineal.family.streams import Streamed, recipe_inputs, stream_inputs

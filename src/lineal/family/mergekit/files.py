@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, final
 
 from lineal.errors import StorageError, UsageError
+from lineal.family.dependency_order import dependency_order
 from lineal.family.located_yaml import Faults, Located, raise_if_any
 from lineal.family.mergekit.document import KEYS, read_document
 from lineal.family.mergekit.references import References
 from lineal.family.names import NAME, name_of_folder
-from lineal.family.order import dependency_order
 from lineal.family.recipe import Family, ModelRecipe, Origin
 
 _NAMES = ("name", "out_path")
