@@ -43,6 +43,7 @@ _ASKED = 1000
 _PAGE = 50
 _PARAMETERS = 660e6
 """Of the checkpoint, in bfloat16, that is hashed again."""
+_COMMANDS = {"SQLite": "make bench-lineage", "PostgreSQL": "benchmarks/lineage.py --registry URL"}
 _BASELINE = "import typer, sqlalchemy, rich.tree"
 
 
@@ -102,7 +103,7 @@ def _measured(place: str | Path, count: int) -> Iterator[Row]:
         page = [_ms(lambda: ancestry.descendants(registry, root, _PAGE)) for _ in range(9)]
         yield Row(f"first page of {reached:,} descendants, ms", f"{statistics.median(page):.1f}", "30")
         registry.taint(root, "a benchmark", "bench-lineage")
-        standing = [_ms(registry.taints) for _ in range(5)]
+        standing = [_ms(registry.taints) for _ in range(15)]
         yield Row(f"taint of a root with {reached:,} descendants, ms", f"{statistics.median(standing):.0f}", "300")
         found = [_ms(lambda m=m: registry.taints_of(m)) for m in asked]
         yield _percentile("whether a model is tainted, p99 ms", found, "")
@@ -211,13 +212,13 @@ def _percentile(what: str, found: Sequence[float], target: str) -> Row:
 def _page(rows: Sequence[Row], count: int, load: float, database: str) -> str:
     where = f"{time.strftime('%Y-%m-%d')}, {processor()}, {os.cpu_count()} cores, {platform.system()}"
     parts = [
-        "# Benchmarks of the lineage\n\n## `make bench-lineage`\n",
+        f"# Benchmarks of the lineage\n\n## `{_COMMANDS[database]}`\n",
         f"A generated registry of {count:,} models in {database}: a tenth descends from one, the others are families",
         f"of a hundred, each model made from an earlier one of its family, a fifth of them from two. {where},",
         f"Python {platform.python_version()}, load {load:.1f} at the start.\n",
         "| what | measured | target |\n| - | - | - |",
         *(f"| {row.what} | {row.figure} | {row.target} |" for row in rows),
-        "\nTo repeat: `make bench-lineage`.\n",
+        f"\nTo repeat: `{_COMMANDS[database]}`.\n",
     ]
     return "\n".join(parts)
 

@@ -17,7 +17,7 @@ from lineal.checkpoint.reader import FULL_WEIGHTS
 _THREADS = 2
 _WINDOW_BYTES = 1 << 20
 _DIRECT_BYTES = 4 << 20
-_RUNS = 5
+_RUNS = 9
 
 
 def warm_share(folder: Path) -> float:
