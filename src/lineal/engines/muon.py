@@ -64,7 +64,9 @@ def orthogonal(matrices: Tensor) -> Tensor:
 
 def _arithmetic(device: torch.device) -> torch.dtype:
     """bfloat16, which is precise enough for this, where it is the faster one."""
-    is_fast = device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001
+    if device.type != "cpu":
+        return torch.bfloat16
+    is_fast = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001
     return torch.bfloat16 if is_fast else torch.float32
 
 
