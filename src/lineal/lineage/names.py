@@ -47,10 +47,16 @@ def set_names(connection: Connection, names: Iterable[Name]) -> None:
 
 
 def _standing(connection: Connection, names: Iterable[Name]) -> dict[str, bytes]:
-    """What these names stand for, and maybe others like them, by FAMILY:NAME."""
-    query = "SELECT family, name, model_hash FROM name JOIN model ON model.id = model_id WHERE name IN :values"
-    found = (Name(*row) for row in rows_for(connection, query, {name.name for name in names}))
-    return {str(name): name.model_hash for name in found}
+    """What these names stand for, by FAMILY:NAME."""
+    query = """
+        SELECT family, name, model_hash FROM name JOIN model ON model.id = model_id
+        WHERE family = :family AND name IN :values
+    """
+    asked: dict[str, set[str]] = {}
+    for name in names:
+        asked.setdefault(name.family, set()).add(name.name)
+    rows = (row for family, called in asked.items() for row in rows_for(connection, query, called, family=family))
+    return {str(name): name.model_hash for name in (Name(*row) for row in rows)}
 
 
 def _check(name: Name) -> None:
