@@ -11,6 +11,15 @@ from lineal.engines.stream import DataHashes, stream
 from lineal.engines.stream_plan import StreamPlan
 from lineal.methods.quantize import GgufQuantization
 
+Q = "model.layers.1.self_attn.q_proj"
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+
 
 def plan(parent: Path, scheme: str = "f32", adapter: Path | None = None) -> StreamPlan:
     model = full_model(parent.name, open_checkpoint(parent), open_checkpoint(adapter) if adapter else None)
