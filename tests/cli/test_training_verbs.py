@@ -88,6 +88,12 @@ def test_a_plan_refuses_what_the_training_would(trained: Command, config: str, m
     assert message in answer.err
 
 
+def test_an_option_that_no_recipe_gives_is_not_listed_as_one(lineal: Command) -> None:
+    told = lineal("methods", "greedy_soup").out
+    assert "--" not in told
+    assert "  ingredients                found when the model is made" in told
+
+
 def test_the_options_that_all_trainings_share_are_explained(lineal: Command) -> None:
     for method in ("lora", "full", "train", "distill"):
         assert "warmup_share: share of the steps" in lineal("methods", method).out

@@ -68,6 +68,9 @@ def _print_method(method: "type[Method]") -> None:
     print(f"{method.name} ({method.kind}, version {method.version}, {method.reproducibility.value})")
     print(f"{method.paper}\n\n{_description(method)}\n")
     for option, schema in method.option_schemas().items():
+        if option == method.found:
+            print(f"  {option:26} found when the model is made, given by no recipe")
+            continue
         default = f"default {schema['default']!r}" if "default" in schema else "needed"
         choices = f", one of {', '.join(map(str, schema['enum']))}" if "enum" in schema else ""
         print(f"  --{option.replace('_', '-'):24} {default}{choices}")

@@ -31,7 +31,7 @@ from lineal.lineage.lineal_json import Provenance, read_provenance, record_path,
 from lineal.lineage.records import ModelRecord, Outcome, StepRecord
 from lineal.methods.finetune import Training
 from lineal.methods.merge import GreedySoup
-from lineal.methods.method import Reproducibility
+from lineal.methods.method import Method, Reproducibility
 from lineal.methods.quantize import GgufQuantization
 
 
@@ -105,8 +105,8 @@ def _settled(order: Order, provenance: Provenance | None) -> Order:
     match order.method:
         case Training(tokens=int()):
             found = "epochs"
-        case GreedySoup():
-            found = "ingredients"
+        case Method(found=str(found)):
+            pass
         case _:
             return order
     recorded = provenance.step.options.get(found) if provenance else None

@@ -37,6 +37,8 @@ class Method(ABC):
     reproducibility: ClassVar[Reproducibility]
     uses_data: ClassVar[bool] = False
     """Whether it takes texts beside models."""
+    found: ClassVar[str | None] = None
+    """The option that no recipe gives, since it is found when the model is made."""
 
     def options(self) -> dict[str, Json]:
         """Every field, as it stands in a recipe and in a step; seeds are strings, so that no reader rounds them."""

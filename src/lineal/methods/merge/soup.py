@@ -47,6 +47,7 @@ class GreedySoup(StreamingMethod):
     paper: ClassVar = "https://arxiv.org/abs/2203.05482"
     reproducibility: ClassVar = Reproducibility.EXACT
     uses_data: ClassVar = True
+    found: ClassVar = "ingredients"
 
     ingredients: tuple[int, ...] = ()
 
