@@ -1,6 +1,6 @@
 """Canonical JSON (RFC 8785), the only form of a record that is ever hashed.
 
-Numbers are the library's; the rest is written here, since it takes most of the time of recording steps in bulk.
+Numbers are rfc8785's; the rest is written here, since the package took most of the time of recording steps in bulk.
 """
 
 import json

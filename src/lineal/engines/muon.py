@@ -42,7 +42,9 @@ class Muon(Optimizer):
 
     def _momentum(self, matrix: Any) -> Tensor:
         state = self.state[matrix]
-        mean = state.setdefault("momentum_buffer", torch.zeros_like(matrix))
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(matrix)
+        mean = state["momentum_buffer"]
         mean.lerp_(matrix.grad, 1 - _MOMENTUM)
         return matrix.grad.lerp(mean, _MOMENTUM)
 

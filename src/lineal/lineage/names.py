@@ -35,7 +35,8 @@ def set_names(connection: Connection, names: Iterable[Name]) -> None:
         rows: dict[str, tuple[str, str, int]] = {}
         changes: list[dict[str, Json]] = []
         for name in batch:
-            before, called = stands.get(str(name)), str(name)
+            called = str(name)
+            before = stands.get(called)
             if before != name.model_hash:
                 stands[called] = name.model_hash
                 rows[called] = name.family, name.name, known[name.model_hash]

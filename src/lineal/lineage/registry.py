@@ -144,8 +144,7 @@ class Registry:
 
     def set_name(self, name: Name) -> None:
         """Let a name stand for a model, whatever it stood for before."""
-        with self._store.writing() as connection:
-            names.set_names(connection, [name])
+        self.set_names([name])
 
     def set_names(self, called: Iterable[Name]) -> None:
         """Let many names stand for models, in order: all or none."""
