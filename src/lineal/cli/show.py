@@ -146,6 +146,7 @@ def _step(known: "Portrait", record: "StepRecord", title: str) -> list[tuple[str
         if found is None
         else [f"{_value(found.reason)}", f"by {found.method}, score {found.score:.6g}, p = {found.p_value:.1e}"]
     )
+    rules = "" if step.rules == 1 else f", rules {step.rules}"
     reproduces = "; gave a model that was there before, so it is no edge" if record.reproduces else ""
     details = {
         "inputs": inputs,
@@ -155,7 +156,7 @@ def _step(known: "Portrait", record: "StepRecord", title: str) -> list[tuple[str
         "environment": [", ".join(f"{_value(name)} {_value(value)}" for name, value in record.environment.items())],
     }
     return [
-        (title, f"{step.type}, method {_value(step.method)} (version {step.version})"),
+        (title, f"{step.type}, method {_value(step.method)} (version {step.version}{rules})"),
         *((name, "\n".join(lines)) for name, lines in details.items() if any(lines)),
         ("when", f"{written_time(record.created)}, in {record.seconds:,.1f} s"),
         ("evidence", f"{record.evidence.value}{share}{reproduces}"),

@@ -55,11 +55,13 @@ class Step:
     """One derivation as it was done: parents (in order, by role), method, every option, data.
 
     `options` holds JSON values only: every field of the method, seeds as strings.
+    rules: how a case is done that lineal once did wrongly; 1, which is not written, wherever nothing has changed.
     """
 
     type: Kind
     method: str
     version: int = 1
+    rules: int = 1
     inputs: tuple[Input, ...] = ()
     options: Mapping[str, Json] = field(default_factory=dict[str, Json])
     data: tuple[DataFile, ...] = ()
@@ -69,8 +71,9 @@ class Step:
             raise DerivationError(f"unknown derivation type {self.type!r} (known: {', '.join(KINDS)})")
         if not isinstance(self.method, str) or not self.method:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DerivationError(f"{self.type}: the method is empty or not a name: {self.method!r}")
-        if type(self.version) is not int or self.version < 1:
-            raise DerivationError(f"{self.type}: the version must be an integer of at least 1, got {self.version!r}")
+        for what, number in (("version", self.version), ("rules", self.rules)):
+            if type(number) is not int or number < 1:
+                raise DerivationError(f"{self.type}: {what} must be an integer of at least 1, got {number!r}")
         if not isinstance(self.options, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DerivationError(f"{self.type}: the options must be a mapping, got {self.options!r}")
         object.__setattr__(self, "options", exact(self.options))
@@ -114,6 +117,7 @@ class Step:
             "type": self.type,
             "method": self.method,
             "version": self.version,
+            **({} if self.rules == 1 else {"rules": self.rules}),
             "inputs": [{"role": i.role, "model": format_hash(i.model_hash)} for i in self.inputs],
             "options": dict(self.options),
             "data": [{"name": d.name, "hash": format_hash(d.data_hash)} for d in self.data],
@@ -130,6 +134,7 @@ class Step:
                 type=fields["type"],
                 method=fields["method"],
                 version=fields["version"],
+                rules=fields.get("rules", 1),
                 inputs=tuple(Input(i["role"], parse_hash(i["model"])) for i in fields["inputs"]),
                 options=fields["options"],
                 data=tuple(DataFile(d["name"], parse_hash(d["hash"])) for d in fields["data"]),

@@ -93,6 +93,8 @@ class StreamPlan:
     child: Child
     remarks: tuple[str, ...] = ()
     """What a user should know of the parents, although it stands against nothing."""
+    rules: int = 1
+    """Under which the step is made: above 1 only where the child is another than earlier lineals made."""
 
     @property
     def bytes_read(self) -> int:

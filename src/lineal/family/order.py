@@ -15,6 +15,7 @@ from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import DataFile, Input, Role, Step
 from lineal.family.making import Inputs
 from lineal.family.recipe import ModelRecipe, Origin
+from lineal.family.streams import Streamed, foreseen_stream
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.licensing.licences import UNKNOWN
 from lineal.lineage.records import Name
@@ -24,7 +25,10 @@ from lineal.methods.method import Method
 @final
 @dataclass(frozen=True)
 class Order:
-    """A recipe and what it needs: inputs in the step's order, hub origins by input label; licence: of them all."""
+    """A recipe and what it needs: inputs in the step's order, hub origins by input label; licence: of them all.
+
+    rules: that the step is made under, see `rules_of`.
+    """
 
     name: Name
     recipe: ModelRecipe
@@ -32,7 +36,16 @@ class Order:
     inputs: Inputs
     target: Path
     hub_origins: Mapping[str, Origin]
+    rules: int = 1
     licence: str = UNKNOWN
+
+
+def rules_of(method: Method, inputs: Inputs) -> int:
+    """The rules for a step: higher ones only where a case applies that earlier lineals did in another way.
+
+    A child made under lower rules is then another derivation: neither taken for this one nor held against it.
+    """
+    return foreseen_stream(method, inputs).rules if isinstance(method, Streamed) else 1
 
 
 def identified(workshop: Workshop, order: Order) -> Order:
@@ -49,6 +62,7 @@ def step_of(workshop: Workshop, order: Order) -> Step | None:
         type=order.method.kind,
         method=order.method.name,
         version=order.method.version,
+        rules=order.rules,
         inputs=tuple(Input(role, placed.model_hash) for role, placed in inputs),
         options=order.method.options(),
         data=tuple(DataFile(path.name, hash_file(path, workshop.memory)) for path in order.recipe.data),
@@ -73,7 +87,8 @@ def work_key(workshop: Workshop, order: Order) -> bytes:
         for path in package_paths(placed.folder)
     ]
     texts: list[Json] = [format_hash(hash_file(path, workshop.memory)) for path in order.recipe.data]
-    return blake3(canonical_json([order.method.name, order.method.options(), states, packages, texts])).digest()
+    made = [order.method.name, order.rules, order.method.options()]
+    return blake3(canonical_json([*made, states, packages, texts])).digest()
 
 
 def weight_paths(placed: Placed) -> list[Path]:

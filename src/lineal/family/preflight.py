@@ -1,7 +1,6 @@
 """What can be known of a family before anything is downloaded, hashed or built: its originals' headers."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -11,9 +10,9 @@ from lineal.errors import CheckpointError, LinealError
 from lineal.family.hub import cached_snapshot
 from lineal.family.hub_headers import read_headers
 from lineal.family.recipe import ModelRecipe, Origin
-from lineal.family.streams import Streamed, plan_stream, recipe_inputs, stream_inputs
+from lineal.family.streams import Streamed, foreseen_stream, recipe_inputs, stream_inputs
 from lineal.family.workshop import Placed, Workshop
-from lineal.methods.merge import GreedySoup, MergeRecipe
+from lineal.methods.merge import MergeRecipe
 
 
 def see_original(workshop: Workshop, label: str, origin: Origin, headers: Path) -> Placed:
@@ -58,10 +57,7 @@ def foresee(recipe: ModelRecipe, placed: Mapping[str, Placed]) -> StreamPlan | N
     if not isinstance(recipe.method, Streamed) or len(known) < len(recipe.inputs):
         return None
     if isinstance(recipe.method, MergeRecipe):
-        return plan_stream(recipe.method, recipe_inputs(recipe.method, known))
+        return foreseen_stream(recipe.method, recipe_inputs(recipe.method, known))
     base = next((model for role, model in known if role == "base"), None)
     parents = [model for role, model in known if role != "base"]
-    method = recipe.method
-    if isinstance(method, GreedySoup):  # what goes in is not known yet: any of them may
-        method = replace(method, ingredients=tuple(range(len(parents))))
-    return plan_stream(method, stream_inputs(method, base, parents))
+    return foreseen_stream(recipe.method, stream_inputs(recipe.method, base, parents))

@@ -37,6 +37,8 @@ def replay(workshop: Workshop, step: Step, label: str, share: float = 1.0) -> Ma
         raise MethodError(f"{step.method}: is not computed in the streaming engine")
     inputs: list[tuple[Role, Placed]] = [(i.role, workshop.by_hash(i.model_hash)) for i in step.inputs]
     plan = plan_stream(method, inputs)
+    if plan.rules != step.rules:
+        raise MethodError(f"it was made under rules {step.rules}, and this lineal would make it under {plan.rules}")
     if share < 1:
         count = max(1, round(share * len(plan.jobs)))
         plan = replace(plan, jobs=tuple(SystemRandom().sample(plan.jobs, count)))

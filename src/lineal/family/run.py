@@ -16,7 +16,7 @@ from lineal.family.dependency_order import dependency_order
 from lineal.family.hub import snapshot
 from lineal.family.licensing import judge_family, keep_statements
 from lineal.family.making import Inputs
-from lineal.family.order import Order
+from lineal.family.order import Order, rules_of
 from lineal.family.preflight import refuse_impossible, see_original
 from lineal.family.recipe import Family, ModelRecipe, Origin
 from lineal.family.streams import Streamed, recipe_inputs, stream_inputs
@@ -61,7 +61,8 @@ class Workbench:
         }
         licence = self.licences[recipe.name].joined if recipe.name in self.licences else UNKNOWN
         inputs = self._inputs(recipe)
-        return Order(self.name(recipe.name), recipe, method, inputs, self.out / recipe.name, hub, licence)
+        rules = rules_of(method, inputs)
+        return Order(self.name(recipe.name), recipe, method, inputs, self.out / recipe.name, hub, rules, licence)
 
     def name(self, model: str) -> Name:
         return Name(self.family.name, model, _UNKNOWN)

@@ -85,6 +85,13 @@ def plan_stream(method: Streamed, inputs: Sequence[tuple[Role, Placed]]) -> Stre
             return plan_merge(method, models, base if method.uses_base else None)
 
 
+def foreseen_stream(method: Streamed, inputs: Sequence[tuple[Role, Placed]]) -> StreamPlan:
+    """The same while a greedy soup's ingredients are not picked: any of its models may go in."""
+    if isinstance(method, GreedySoup) and not method.ingredients:
+        method = replace(method, ingredients=tuple(range(sum(role != "base" for role, _ in inputs))))
+    return plan_stream(method, inputs)
+
+
 def _read_ingredients(plan: StreamPlan, soup: GreedySoup) -> StreamPlan:
     """The same means, with what does not go in checked like the rest, but not read."""
     jobs = (

@@ -15,8 +15,8 @@ from lineal.lineage.evidence import Evidence, raised
 from lineal.lineage.records import Inference, StepRecord
 
 _OF_CHILDREN = """
-    SELECT step.id, model_hash, type, step.method, version, options, evidence, content, seconds, created, reproduces,
-        share, inference.method AS inferred_by, score, p_value, reason
+    SELECT step.id, model_hash, type, step.method, version, rules, options, evidence, content, seconds, created,
+        reproduces, share, inference.method AS inferred_by, score, p_value, reason
     FROM step JOIN model ON model.id = child_id JOIN environment ON environment.id = environment_id
         LEFT JOIN inference ON inference.step_id = step.id
     WHERE model_hash IN :values ORDER BY step.id
@@ -48,6 +48,7 @@ def of_children(connection: Connection, children: Iterable[bytes]) -> dict[bytes
             type=row.type,
             method=row.method,
             version=row.version,
+            rules=row.rules,
             inputs=tuple(inputs.get(row.id, ())),
             options=json.loads(row.options),
             data=tuple(data.get(row.id, ())),

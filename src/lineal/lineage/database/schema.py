@@ -237,6 +237,8 @@ _TAINTS = (
     "CREATE INDEX taint_by_model ON taint (model_id) WHERE cleared IS NULL",
 )
 
+_RULES = ("ALTER TABLE step ADD COLUMN rules {integer} NOT NULL DEFAULT 1",)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (*_MODELS, *_STEPS, *_EVALUATIONS),
     _VERSIONS,
@@ -246,6 +248,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     JUDGEMENT,
     INFERENCES,
     RECIPES,
+    _RULES,
 )
 
 

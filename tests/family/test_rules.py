@@ -1,0 +1,69 @@
+"""Rules: a case that is done otherwise than it once was is another derivation, and no contradiction of the old one."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lineal.derivation.step import Step
+from lineal.errors import MethodError
+from lineal.family.read import read_family
+from lineal.family.replay import replay
+from lineal.family.run import run_family
+from lineal.family.verify import verify_references
+from lineal.family.workshop import Workshop
+from lineal.lineage.evidence import Evidence
+from lineal.lineage.lineal_json import Provenance, read_provenance, write_provenance
+from tests.family.conftest import MERGES, write_family
+
+
+def built_under_other_rules(workshop: Workshop, parents: Path) -> Path:
+    """A merge whose record, beside it and in the registry, says rules that this case does not have."""
+    family = read_family(write_family(parents, MERGES))
+    placed = run_family(workshop, family, parents / "models")["sum"]
+    provenance = read_provenance(placed.place)
+    assert isinstance(provenance, Provenance)
+    write_provenance(placed.place, replace(provenance, step=replace(provenance.step, rules=2)))
+    return placed.place
+
+
+def test_rules_are_written_and_part_of_the_id_only_where_they_are_not_the_first() -> None:
+    first = Step(type="original", method="train")
+    second = replace(first, rules=2)
+    assert "rules" not in first.to_json()
+    assert second.to_json() == {**first.to_json(), "rules": 2}
+    assert second.derivation_id != first.derivation_id
+    assert Step.from_json(second.to_json()) == second
+
+
+def test_a_child_of_other_rules_is_no_hit(workshop: Workshop, parents: Path) -> None:
+    place = built_under_other_rules(workshop, parents)
+    before = (place / "model.safetensors").stat().st_ino
+    run_family(workshop, read_family(write_family(parents, MERGES)), parents / "models")
+    assert (place / "model.safetensors").stat().st_ino != before
+    made = read_provenance(place)
+    assert made is not None
+    assert made.step.rules == 1
+
+
+def test_a_step_of_other_rules_is_said_so_and_not_contradicted(workshop: Workshop, parents: Path) -> None:
+    place = built_under_other_rules(workshop, parents)
+    provenance = read_provenance(place)
+    assert provenance is not None
+    with pytest.raises(MethodError, match="it was made under rules 2, and this lineal would make it under 1"):
+        replay(workshop, provenance.step, "sum")
+
+
+def test_the_registry_keeps_the_rules_of_a_step_and_verification_passes(workshop: Workshop, parents: Path) -> None:
+    family = read_family(write_family(parents, MERGES))
+    model_hash = run_family(workshop, family, parents / "models")["sum"].model_hash
+    (record,) = workshop.registry.steps_of(model_hash)
+    elsewhere = replace(record, step=replace(record.step, rules=2))
+    workshop.registry.record(elsewhere)
+    assert [found.step.rules for found in workshop.registry.steps_of(model_hash)] == [1, 2]
+    (verdict,) = verify_references(workshop, ["sum"])
+    assert verdict.ok
+    assert [found.evidence for found in workshop.registry.steps_of(model_hash)] == [
+        Evidence.REPLAYED,
+        Evidence.RECORDED,
+    ]
