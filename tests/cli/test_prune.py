@@ -72,11 +72,11 @@ def test_a_plan_says_that_a_pruned_model_is_as_large_as_before(lineal: Command, 
         (("./dense",), 2, "magnitude: the option 'sparsity' is needed"),
         (("./dense", "--sparsity", "1"), 2, "magnitude: sparsity must be in [0, 1), got 1.0"),
         (("./dense", "--sparsity", "-0.1"), 2, "magnitude: sparsity must be in [0, 1), got -0.1"),
-        (("./dense", "--sparsity", "nan"), 2, "magnitude: sparsity: Input should be a finite number, got 'nan'"),
+        (("./dense", "--sparsity", "nan"), 2, "magnitude: sparsity must be a finite number, got 'nan'"),
         (
             ("./dense", "--sparsity", "0.5", "--scope", "column"),
             2,
-            "magnitude: scope: Input should be 'tensor' or 'row', got 'column'",
+            "magnitude: scope must be one of tensor, row, got 'column'",
         ),
         (
             ("./dense", "--sparsty", "0.5"),

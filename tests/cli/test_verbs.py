@@ -90,7 +90,7 @@ def test_lineal_alone_shows_what_there_is(lineal: Command) -> None:
         (
             ("merge", "./a", "./b", "--method", "linear", "--weights", "1,two", "--out", "m"),
             2,
-            "linear: weights.1: Input should be a valid number, unable to parse string as a number, got 'two'",
+            "linear: weights.1 must be a finite number, got 'two'",
         ),
         (("merge", "./a", "./nowhere", "--method", "linear", "--out", "m"), 3, "nowhere: no such folder"),
         (

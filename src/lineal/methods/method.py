@@ -1,9 +1,8 @@
 """What every method is: a frozen dataclass whose fields are its options and whose call is its mathematics."""
 
 from abc import ABC
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
-from difflib import get_close_matches
 from enum import Enum
 from typing import Any, ClassVar, Self, cast
 
@@ -12,6 +11,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from lineal.derivation.canonical import Json, exact
 from lineal.derivation.step import Kind
 from lineal.errors import MethodError
+from lineal.methods.nearest import nearest
+from lineal.methods.option_faults import option_faults, written
+
+__all__ = ("Method", "Reproducibility", "nearest")
 
 
 class Reproducibility(Enum):
@@ -42,7 +45,7 @@ class Method(ABC):
 
     def options(self) -> dict[str, Json]:
         """Every field, as it stands in a recipe and in a step; seeds are strings, so that no reader rounds them."""
-        return {_written(f.name): _option(f.name, getattr(self, f.name)) for f in fields(cast(Any, self))}
+        return {written(f.name): _option(f.name, getattr(self, f.name)) for f in fields(cast(Any, self))}
 
     def check_recipe(self, data_files: int) -> None:
         """Refuse what a recipe may not ask for although a step may hold it, with a MethodError."""
@@ -54,48 +57,27 @@ class Method(ABC):
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> Self:
         """The method with these options, coerced to the fields' types; all faults at once in one error."""
+        names = {written(f.name): f.name for f in fields(cast(Any, cls))}
+        given = {names.get(key, key): value for key, value in options.items()}
+        adapter = TypeAdapter(cls)
         try:
-            names = {_written(f.name): f.name for f in fields(cast(Any, cls))}
-            return TypeAdapter(cls).validate_python({names.get(key, key): value for key, value in options.items()})
+            return adapter.validate_python(given)
         except ValidationError as error:
-            faults = (_fault(cls, cast(Mapping[str, Any], fault)) for fault in error.errors(include_url=False))
+            faults = option_faults(error, adapter.json_schema(), given)
             raise MethodError(f"{cls.name}: {'; '.join(faults)}") from None
 
     @classmethod
     def option_names(cls) -> tuple[str, ...]:
-        return tuple(_written(f.name) for f in fields(cast(Any, cls)))
+        return tuple(written(f.name) for f in fields(cast(Any, cls)))
 
     @classmethod
     def option_schemas(cls) -> dict[str, dict[str, Any]]:
         """The JSON schema of each option: its type, what it may be, its default."""
         properties = cast(dict[str, dict[str, Any]], TypeAdapter(cls).json_schema()["properties"])
-        return {_written(name): schema for name, schema in properties.items()}
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for an unknown name: the nearest known one, else all of them."""
-    names = sorted(known)
-    close = get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else f"known: {', '.join(names)}"
-
-
-def _written(field_name: str) -> str:
-    """An option's name outside Python, where `lambda` is no keyword."""
-    return field_name.rstrip("_")
+        return {written(name): schema for name, schema in properties.items()}
 
 
 def _option(name: str, value: Any) -> Json:
     if is_dataclass(value) and not isinstance(value, type):
         return exact(asdict(value))
     return str(value) if name == "seed" else exact(value)
-
-
-def _fault(cls: type[Method], fault: Mapping[str, Any]) -> str:
-    place = ".".join(_written(str(part)) for part in fault["loc"])
-    match fault["type"]:
-        case "unexpected_keyword_argument":
-            return f"unknown option {place!r} ({nearest(place, cls.option_names())})"
-        case "missing" | "missing_argument" | "missing_keyword_only_argument":
-            return f"the option {place!r} is needed"
-        case _:
-            return f"{place}: {fault['msg']}, got {fault['input']!r}"

@@ -45,7 +45,7 @@ def test_a_density_out_of_its_range_is_refused(method: type[StreamingMethod], de
 
 @pytest.mark.parametrize("density", ["half", None, [0.5, "half"], [0.5, float("nan")], {"a": 1}, [[0.5]], float("inf")])
 def test_what_is_no_number_is_refused_in_one_line(density: object) -> None:
-    message = "ties: density: Input should be a finite number, or one for each model, got "
+    message = "ties: density must be a finite number or a list of finite numbers, got "
     with pytest.raises(MethodError) as caught:
         Ties.from_options({"density": density})
     assert str(caught.value) == message + repr(density)

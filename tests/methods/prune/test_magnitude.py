@@ -98,7 +98,7 @@ def test_the_share_is_needed() -> None:
 
 
 def test_an_unknown_scope_is_refused() -> None:
-    with pytest.raises(MethodError, match="magnitude: scope: Input should be 'tensor' or 'row', got 'column'"):
+    with pytest.raises(MethodError, match="magnitude: scope must be one of tensor, row, got 'column'"):
         MagnitudePruning.from_options({"sparsity": 0.5, "scope": "column"})
     with pytest.raises(MethodError, match="magnitude: scope must be one of tensor, row, got 'column'"):
         MagnitudePruning(sparsity=0.5, scope="column")  # pyright: ignore[reportArgumentType]

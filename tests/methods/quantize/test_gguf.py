@@ -46,7 +46,7 @@ def test_a_method_is_its_options(scheme: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "hint"), [("q8", "did you mean q8_0"), ("Q4_0", "did you mean q4_0"), ("", "known: "), ("q4_k_m", "did")]
+    ("scheme", "hint"), [("q8", "did you mean q8_0"), ("q4_1", "did you mean q4_0"), ("", "known: "), ("q4_k_m", "did")]
 )
 def test_an_unknown_scheme_is_refused_with_those_that_are_known_and_the_nearest(scheme: str, hint: str) -> None:
     said = f"gguf: scheme must be one of f32, f16, bf16, q8_0, q4_0, got '{scheme}' .{hint}"

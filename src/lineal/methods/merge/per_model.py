@@ -1,22 +1,10 @@
 """Options that may differ from model to model: one number for all of a merge's models, or one for each."""
 
-from typing import Annotated, TypeAlias
-
-from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
-from pydantic_core import PydanticCustomError
+from typing import TypeAlias
 
 from lineal.errors import MethodError
 
-
-def _read(value: object, read: ValidatorFunctionWrapHandler) -> object:
-    """Both forms in one fault, where pydantic would name one for each."""
-    try:
-        return read(value)
-    except ValidationError:
-        raise PydanticCustomError("per_model", "Input should be a finite number, or one for each model") from None
-
-
-PerModel: TypeAlias = Annotated[float | tuple[float, ...], WrapValidator(_read)]
+PerModel: TypeAlias = float | tuple[float, ...]
 
 
 def written(value: PerModel) -> tuple[float, ...]:

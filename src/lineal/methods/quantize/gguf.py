@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, final
 
 import numpy as np
-from pydantic import WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
 from lineal.errors import MethodError
 from lineal.methods.method import Reproducibility, nearest
@@ -13,6 +13,11 @@ from lineal.methods.streaming import Block, Emit, Site, StreamingMethod
 
 SCHEMES = ("f32", "f16", "bf16", "q8_0", "q4_0")
 _BLOCK = 32
+
+
+def _lowered(scheme: object) -> object:
+    """llama.cpp writes Q8_0; a recipe is the same either way."""
+    return scheme.lower() if isinstance(scheme, str) else scheme
 
 
 @final
@@ -30,7 +35,9 @@ class GgufQuantization(StreamingMethod):
     paper: ClassVar = "https://github.com/ggml-org/ggml/blob/master/docs/gguf.md"
     reproducibility: ClassVar = Reproducibility.EXACT
 
-    scheme: Annotated[str, WithJsonSchema({"type": "string", "enum": list(SCHEMES)})]
+    scheme: Annotated[
+        str, BeforeValidator(_lowered), WithJsonSchema({"type": "string", "enum": list(SCHEMES)}, mode="validation")
+    ]
 
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
