@@ -4,15 +4,14 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar, TypeAlias, final
+from typing import ClassVar, final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from lineal.errors import MethodError
+from lineal.methods.arrays import Float32, alike, check_list
 from lineal.methods.method import Method
-
-Float32: TypeAlias = NDArray[np.float32]
 
 GRANULE = 4096
 """Elements that a reduction sums before combining, in index order, in float64; blocks are whole granules."""
@@ -118,14 +117,14 @@ class StreamingMethod(Method):
             raise MethodError(f"{self.name}: has no use for a base; list it among the parents if it is to take part")
         self.check_models(models)
 
-    def __call__(self, models: Sequence[Float32], *, base: Float32 | None = None, name: str = "weight") -> Float32:
-        """The method on whole arrays in memory, float32, all of one shape."""
+    def __call__(self, models: Sequence[ArrayLike], *, base: ArrayLike | None = None, name: str = "weight") -> Float32:
+        """The method on whole arrays in memory, of one shape and of any floating-point type; computed in float32."""
+        check_list(self.name, models)
         self.check(len(models), base is not None)
-        stack = np.stack([np.asarray(model, np.float32) for model in models])
-        site = Site(name, stack.shape[1:], len(stack))
+        arrays = alike(self.name, models, base)
+        site = Site(name, arrays.shape, len(models))
         out = np.empty(site.elements, np.float32)
-        flat_base = np.empty(0, np.float32) if base is None else np.ascontiguousarray(base, np.float32).reshape(-1)
-        block = Block(0, flat_base, stack.reshape(len(stack), -1), out)
+        block = Block(0, arrays.base, arrays.models, out)
         for sweep in self.sweeps(site):
             sweep.over(block)
         return out.reshape(site.shape)

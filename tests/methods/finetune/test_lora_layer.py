@@ -94,3 +94,33 @@ def test_the_output_is_that_of_PEFTs_own_layer(rank_stabilized):
         assert ours.forward(x) == pytest.approx(theirs(torch.from_numpy(x)).numpy(), rel=1e-5, abs=1e-6)
         theirs.merge()
         assert ours.effective_weight() == pytest.approx(theirs.base_layer.weight.numpy(), rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("weight", "a", "b", "message"),
+    [
+        (np.ones((2, 3)), np.ones(3), np.ones((2, 1)), r"A \[3\] and B \[2, 1\] do not fit a weight \[2, 3\]"),
+        (np.ones((2, 3)), np.float64(1), np.ones((2, 1)), "A must be a numpy array, got float64"),
+        (np.ones((2, 3)), np.array(1.0), np.ones((2, 1)), r"A \[\] and B"),
+        (np.ones((2, 3)), np.ones((0, 3)), np.ones((2, 0)), "do not fit"),
+        ([[1.0]], [[1.0]], [[1.0]], "weight must be a numpy array, got list"),
+        (np.ones((2, 3), int), np.ones((1, 3), int), np.ones((2, 1), int), "weight must hold float16, .* got int64"),
+    ],
+)
+def test_what_is_no_matrix_of_floats_is_refused(weight, a, b, message):
+    with pytest.raises(MethodError, match=message):
+        LoraLayer(weight, a, b, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.ones((2, 6)), r"x \[2, 6\] does not fit a weight \[6, 5\]"),
+        (np.array(1.0), r"x \[\] does not fit"),
+        ([1.0] * 5, "x must be a numpy array, got list"),
+        (np.ones(5, bool), "x must hold float16, float32 or float64, got bool"),
+    ],
+)
+def test_inputs_of_another_width_or_type_are_refused(x, message):
+    with pytest.raises(MethodError, match=message):
+        layer().forward(x)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
 
 from lineal.errors import MethodError
-from lineal.methods.distill.positions import check_mapping
+from lineal.methods.distill.positions import check_mapping, check_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +37,8 @@ class AttentionTransfer:
 
     def loss(self, student_maps: "Sequence[Tensor]", teacher_maps: "Sequence[Tensor]") -> "Tensor":
         """Maps of each layer, [batch, query, key], averaged over heads, or [batch, heads, query, key]."""
+        check_tensors("attention transfer", "the student's maps", student_maps)
+        check_tensors("attention transfer", "the teacher's maps", teacher_maps)
         if self.layer_mapping is None and len(student_maps) != len(teacher_maps):
             counts = f"{len(student_maps)} layers of the student, {len(teacher_maps)} of the teacher"
             raise MethodError(f"attention transfer: {counts}: a layer mapping is needed")

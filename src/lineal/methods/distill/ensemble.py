@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, final
 
 from lineal.errors import MethodError
 from lineal.methods.distill.knowledge import KnowledgeDistillation
-from lineal.methods.distill.positions import check_logits
+from lineal.methods.distill.positions import check_logits, check_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,6 +47,7 @@ class EnsembleDistiller:
     @classmethod
     def from_confidences(cls, teacher_logits: "Sequence[Tensor]", temperature: float = 2.0) -> Self:
         """Weights in proportion to the mean probability of what each teacher thinks likeliest."""
+        check_tensors("ensemble", "the teachers' logits", teacher_logits)
         return cls(tuple(float(logits.softmax(-1).amax(-1).mean()) for logits in teacher_logits), temperature)
 
     def combine_teachers(self, teacher_logits: "Sequence[Tensor]") -> "Tensor":
@@ -76,6 +77,7 @@ class EnsembleDistiller:
         return KnowledgeDistillation(self.temperature, alpha).loss(student_logits, combine(teacher_logits), labels)
 
     def _check(self, teacher_logits: "Sequence[Tensor]") -> None:
+        check_tensors("ensemble", "the teachers' logits", teacher_logits)
         if len(teacher_logits) != len(self.weights):
             raise MethodError(f"ensemble: {len(teacher_logits)} teachers for {len(self.weights)} weights")
         for index, logits in enumerate(teacher_logits):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.errors import MethodError
-from lineal.methods.distill.positions import NOT_COUNTED, check_mapping
+from lineal.methods.distill.positions import NOT_COUNTED, check_labels, check_mapping, check_tensors
 from lineal.randomness import uniforms
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ class ProgressiveDistillation:
             raise MethodError(f"progressive: hidden_weight must be finite and not negative, got {self.hidden_weight}")
         if self.form not in ("mse", "normalized", "cosine"):
             raise MethodError(f"progressive: form must be mse, normalized or cosine, got {self.form!r}")
+        if self.projection is not None and self.projection.ndim != 2:
+            shape = list(self.projection.shape)
+            raise MethodError(f"progressive: a projection is [student_dim, teacher_dim], got {shape}")
 
     def with_weight(self, weight: float) -> Self:
         return replace(self, hidden_weight=weight)
@@ -56,7 +59,9 @@ class ProgressiveDistillation:
     def hidden_state_loss(
         self, student_hidden: "Sequence[Tensor]", teacher_hidden: "Sequence[Tensor]", labels: "Tensor | None" = None
     ) -> "Tensor":
-        """Hidden states of each layer, [batch, tokens, dim]; positions whose label is -100 count nowhere."""
+        """Hidden states of each layer, [batch, tokens, dim]; positions whose label is -100 count nowhere. None: 0."""
+        check_tensors("progressive", "the student's hidden states", student_hidden)
+        check_tensors("progressive", "the teacher's hidden states", teacher_hidden)
         check_mapping("progressive", self.layer_mapping, len(student_hidden), len(teacher_hidden))
         pairs = [self._pair(student_hidden[s], teacher_hidden[t], labels, (s, t)) for s, t in self.layer_mapping]
         total = pairs[0]
@@ -71,7 +76,10 @@ class ProgressiveDistillation:
             hint = "" if self.projection is not None else "; with_projection makes widths equal"
             raise MethodError(f"progressive: layers {layers}: hidden states {shapes} differ{hint}")
         if labels is not None:
+            check_labels("progressive", labels, teacher.shape[:-1])
             projected, teacher = projected[labels != NOT_COUNTED], teacher[labels != NOT_COUNTED]
+        if not projected.numel():
+            return projected.sum()
         if self.form == "mse":
             return ((projected - teacher) ** 2).mean()
         ours, theirs = (rows / rows.norm(dim=-1, keepdim=True).clamp_min(1e-12) for rows in (projected, teacher))
@@ -80,6 +88,8 @@ class ProgressiveDistillation:
         return (1 - (ours * theirs).sum(-1)).mean()
 
     def _projected(self, student: "Tensor", layers: tuple[int, int]) -> "Tensor":
+        if not student.ndim:
+            raise MethodError(f"progressive: layers {layers}: hidden states are [batch, tokens, dim], got one number")
         if self.projection is None:
             return student
         if student.shape[-1] != self.projection.shape[0]:

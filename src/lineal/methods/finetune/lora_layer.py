@@ -18,8 +18,10 @@ class LoraLayer:
     """
 
     def __init__(self, weight: Array, A: Array, B: Array, scaling: float) -> None:
-        rank = A.shape[0]
-        if weight.ndim != 2 or A.shape != (rank, weight.shape[1]) or B.shape != (weight.shape[0], rank):
+        for name, matrix in (("weight", weight), ("A", A), ("B", B)):
+            _check_floats(name, matrix)
+        rank = A.shape[0] if A.ndim else 0
+        if rank < 1 or weight.ndim != 2 or A.shape != (rank, weight.shape[1]) or B.shape != (weight.shape[0], rank):
             raise MethodError(
                 f"lora: A {list(A.shape)} and B {list(B.shape)} do not fit a weight {list(weight.shape)}: "
                 "A is [rank, in_features], B [out_features, rank]"
@@ -47,6 +49,9 @@ class LoraLayer:
 
     def forward(self, x: Array) -> Array:
         """x: [..., in_features] -> [..., out_features]."""
+        _check_floats("x", x)
+        if x.shape[-1:] != self.weight.shape[1:]:
+            raise MethodError(f"lora: x {list(x.shape)} does not fit a weight {list(self.weight.shape)}")
         y = x @ self.weight.T
         return y if self.merged else y + self.weight.dtype.type(self.scaling) * (x @ self.A.T @ self.B.T)
 
@@ -62,3 +67,11 @@ class LoraLayer:
         if self._unmerged is None:
             raise MethodError("lora: not merged; nothing to unmerge")
         self.weight, self._unmerged = self._unmerged, None
+
+
+def _check_floats(name: str, array: object) -> None:
+    """In whole numbers the scaling would be cut off, and in bfloat16 numpy multiplies into another type."""
+    if not isinstance(array, np.ndarray):
+        raise MethodError(f"lora: {name} must be a numpy array, got {type(array).__name__}")
+    if not np.issubdtype(array.dtype, np.floating):
+        raise MethodError(f"lora: {name} must hold float16, float32 or float64, got {array.dtype}")
