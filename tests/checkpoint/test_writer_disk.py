@@ -34,7 +34,7 @@ def test_a_disk_that_fills_up_says_what_to_do_and_the_next_run_continues(
     with CheckpointWriter(tmp_path, LAYOUT, "key") as checkpoint:
         monkeypatch.setattr(os, "pwrite", fail)
         with pytest.raises(
-            StorageError, match=r"model\.safetensors: No space left on device; make room, the same command"
+            StorageError, match=r"model\.safetensors: no room left on its disk; make room, the same command"
         ):
             put(checkpoint)
     monkeypatch.undo()

@@ -8,6 +8,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lineal.errors import StorageError
+from lineal.system_words import reason
+
 REPLACED = ".replaced"
 LOCKS = ".locks"
 """Lock files stay: removing one while another process waits for it would give two processes the lock."""
@@ -16,8 +19,11 @@ LOCKS = ".locks"
 @contextmanager
 def output_lock(target: Path, waiting: Callable[[], None]) -> Generator[None]:
     """Hold the one lock of an output; `waiting` is called once if another run has it."""
-    (target.parent / LOCKS).mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(target.parent / LOCKS / target.name, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        (target.parent / LOCKS).mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(target.parent / LOCKS / target.name, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:  # the user knows the output's folder, not that of locks
+        raise StorageError(f"{target.parent}: {reason(error)}") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,6 +19,7 @@ from lineal.checkpoint.layout import Layout, Planned, index_name
 from lineal.checkpoint.safetensors_header import TensorSpec
 from lineal.derivation.canonical import Json
 from lineal.errors import NotEnoughSpace, StorageError
+from lineal.system_words import reason
 
 JOURNAL = ".lineal-progress.jsonl"
 _SPARE_BYTES = 16 << 20
@@ -60,7 +61,7 @@ class CheckpointWriter:
         """Write bytes of a tensor, `start` bytes into it."""
         slot = self._layout.slots[planned.name]
         done = 0
-        with _needing_room(self._folder / slot.file):
+        with _blamed_on(self._folder / slot.file):
             while done < len(raw):
                 done += os.pwrite(self._files[slot.file], raw[done:], slot.offset + start + done)
         self._flush_now_and_then(slot.file, done)
@@ -99,7 +100,7 @@ class CheckpointWriter:
             os.close(descriptor)
 
     def _open(self, file: str, size: int) -> int:
-        with _needing_room(self._folder / file):
+        with _blamed_on(self._folder / file):
             descriptor = os.open(self._folder / file, os.O_RDWR | os.O_CREAT, 0o644)
             os.truncate(descriptor, size)
             os.pwrite(descriptor, self._layout.headers[file], 0)
@@ -134,11 +135,11 @@ class CheckpointWriter:
 
 
 @contextmanager
-def _needing_room(place: Path) -> Generator[None]:
+def _blamed_on(place: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{place}: {error.strerror}; make room, the same command then continues") from None
+        raise StorageError(f"{place}: {reason(error)}") from None
 
 
 def check_space(folder: Path, needed: int) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from lineal.cli.app import app
 from lineal.errors import LinealError
+from lineal.system_words import told
 
 INTERRUPTED = 130
 
@@ -30,24 +31,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result = typer.main.get_command(app).main(asked, "lineal", standalone_mode=False)
         if interrupts:  # typer made an exit code of it
-            return _fail(KeyboardInterrupt(), _INTERRUPTED_MESSAGE, INTERRUPTED, debug)
+            return _fail(KeyboardInterrupt(), _INTERRUPTED_MESSAGE, INTERRUPTED, debug=debug)
         return result if isinstance(result, int) else 0
-    except LinealError as error:
-        return _fail(error, str(error), error.exit_code, debug)
-    except typer.TyperException as error:
-        return _fail(error, f"{error.format_message()} (lineal --help lists what there is)", 2, debug)
-    except OSError as error:
-        return _fail(error, str(error), 3, debug)
     except BaseException as error:
         # a library interrupted while it loads may turn the interrupt into an error of its own
-        if not interrupts and not isinstance(error, KeyboardInterrupt | typer.Abort):
+        said = (_INTERRUPTED_MESSAGE, INTERRUPTED) if interrupts else _told(error)
+        if said is None:
             raise
-        return _fail(error, _INTERRUPTED_MESSAGE, INTERRUPTED, debug)
+        return _fail(error, *said, debug=debug)
     finally:
         _ = signal.signal(signal.SIGINT, before)
 
 
-def _fail(error: BaseException, message: str, code: int, debug: bool) -> int:
+def _told(error: BaseException) -> tuple[str, int] | None:
+    """What is said of an error, and the exit code; None of one that is a fault of lineal's own."""
+    match error:
+        case LinealError():
+            return str(error), error.exit_code
+        case typer.TyperException():
+            return f"{error.format_message()} (lineal --help lists what there is)", 2
+        case OSError():
+            return told(error), 3
+        case MemoryError():
+            return "the machine has no memory left for this", 3
+        case KeyboardInterrupt() | typer.Abort():
+            return _INTERRUPTED_MESSAGE, INTERRUPTED
+        case _:
+            return None
+
+
+def _fail(error: BaseException, message: str, code: int, *, debug: bool) -> int:
     if debug:
         import traceback
 

@@ -12,6 +12,7 @@ from lineal.errors import LinealError, UsageError
 from lineal.family.evaluation import evaluate_alone
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.bisection import Bisection, suspects_between
+from lineal.system_words import reason
 
 _CANNOT_TELL = 125
 """What a command exits with when it cannot judge a model, as for git bisect run."""
@@ -55,7 +56,10 @@ def bisect(workshop: Workshop, good: bytes, bad: bytes, is_bad: IsBad) -> Culpri
 
 def by_command(command: str) -> IsBad:
     """A command, with the model's place for `{}` or behind it: exit 0 is good, 125 cannot be told, all else is bad."""
-    words = shlex.split(command)
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        raise UsageError(f"the command {command!r} has a quotation that does not end") from None
     if not words:
         raise UsageError("the command is empty")
 
@@ -66,7 +70,7 @@ def by_command(command: str) -> IsBad:
         try:
             ran = subprocess.run(asked, check=False, stdout=subprocess.DEVNULL)  # noqa: S603 - the user's own command
         except OSError as error:
-            raise UsageError(f"{words[0]}: {error.strerror}") from None
+            raise UsageError(f"{words[0]}: {reason(error)}") from None
         return None if ran.returncode == _CANNOT_TELL else ran.returncode != 0
 
     return is_bad

@@ -53,7 +53,7 @@ class Located:
             raise RecipeError(f"{path}: a folder, where a YAML file is expected") from None
         except RecursionError:
             raise RecipeError(f"{path}: nested more than {_DEEPEST} deep") from None
-        except (UnicodeDecodeError, yaml.MarkedYAMLError) as error:
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
             raise RecipeError(_syntax(path, error)) from None
         return [cls(path, root, blake3(content).digest()) for root in roots or [None]]
 
@@ -141,8 +141,14 @@ def raise_if_any(*faults: Faults) -> None:
         raise RecipeError("\n".join(lines))
 
 
-def _syntax(path: Path, error: UnicodeDecodeError | yaml.MarkedYAMLError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"{path}: not UTF-8: {error.reason} at byte {error.start}"
-    line = error.problem_mark.line + 1 if error.problem_mark else 1
-    return f"{path}:{line}: not YAML: {error.problem or error.context}"
+def _syntax(path: Path, error: UnicodeDecodeError | yaml.YAMLError) -> str:
+    match error:
+        case UnicodeDecodeError():
+            return f"{path}: not UTF-8: {error.reason} at byte {error.start}"
+        case yaml.MarkedYAMLError():
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            return f"{path}:{line}: not YAML: {error.problem or error.context}"
+        case yaml.reader.ReaderError():
+            return f"{path}: not YAML: the character #x{error.character:02x} at {error.position} is no text"
+        case _:
+            return f"{path}: not YAML"

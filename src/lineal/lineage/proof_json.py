@@ -11,6 +11,7 @@ from lineal.checkpoint.reader import read_json
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash, parse_hash
 from lineal.errors import CheckpointError
+from lineal.schema_faults import schema_faults
 
 FORMAT = "lineal.proof.1"
 
@@ -67,9 +68,8 @@ def read_proof(file: Path) -> tuple[InclusionProof, bytes]:
     try:
         found = _Proof.model_validate(written)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise CheckpointError(f"{file}: no proof: {place}: {first['msg']}") from None
+        fault, *_ = schema_faults(error, _Proof.model_json_schema(), written, "entry")
+        raise CheckpointError(f"{file}: no proof: {fault}") from None
     tensor = found.tensor
     leaf = Leaf(tensor.name, tensor.dtype, tuple(tensor.shape), tensor.byte_length, parse_hash(tensor.data))
     path = tuple(parse_hash(digest) for digest in found.path)

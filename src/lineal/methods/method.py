@@ -4,6 +4,7 @@ from abc import ABC
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from typing import Any, ClassVar, Self, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -11,8 +12,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from lineal.derivation.canonical import Json, exact
 from lineal.derivation.step import Kind
 from lineal.errors import MethodError
-from lineal.methods.nearest import nearest
-from lineal.methods.option_faults import option_faults, written
+from lineal.nearest import nearest
+from lineal.schema_faults import schema_faults, written
 
 __all__ = ("Method", "Reproducibility", "nearest")
 
@@ -59,11 +60,10 @@ class Method(ABC):
         """The method with these options, coerced to the fields' types; all faults at once in one error."""
         names = {written(f.name): f.name for f in fields(cast(Any, cls))}
         given = {names.get(key, key): value for key, value in options.items()}
-        adapter = TypeAdapter(cls)
         try:
-            return adapter.validate_python(given)
+            return cast(Self, _reader(cls).validate_python(given))
         except ValidationError as error:
-            faults = option_faults(error, adapter.json_schema(), given)
+            faults = schema_faults(error, _schema(cls), given, "option")
             raise MethodError(f"{cls.name}: {'; '.join(faults)}") from None
 
     @classmethod
@@ -73,8 +73,18 @@ class Method(ABC):
     @classmethod
     def option_schemas(cls) -> dict[str, dict[str, Any]]:
         """The JSON schema of each option: its type, what it may be, its default."""
-        properties = cast(dict[str, dict[str, Any]], TypeAdapter(cls).json_schema()["properties"])
+        properties = cast(dict[str, dict[str, Any]], _schema(cls)["properties"])
         return {written(name): schema for name, schema in properties.items()}
+
+
+@cache
+def _reader(method: type[Method]) -> TypeAdapter[Any]:
+    return TypeAdapter(method)
+
+
+@cache
+def _schema(method: type[Method]) -> dict[str, Any]:
+    return _reader(method).json_schema()
 
 
 def _option(name: str, value: Any) -> Json:

@@ -56,7 +56,7 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path):
 
 
 def test_a_folder_and_a_url_of_another_kind_are_refused(tmp_path: Path):
-    with pytest.raises(RegistryError, match="Is a directory"):
+    with pytest.raises(RegistryError, match="cannot be read: a folder, where a file is needed"):
         _ = Registry.open(tmp_path)
     with pytest.raises(RegistryError, match="cannot be a mysql:// URL"):
         _ = Registry.open("mysql://host/lineal")

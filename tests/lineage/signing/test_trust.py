@@ -251,7 +251,7 @@ def test_check_finds_signatures_that_do_not_hold(
         (bad_lines(of_model)["payload altered"], f"{short} does not hold: the key that it carries has not signed this"),
         (code.envelope, f"{short} does not hold: it is of b3:{hashes['code'].hex()}"),
         (of_step.envelope, f"{short} is kept for something else than it is of"),
-        ("{}", f"{short} does not hold: no envelope: signatures: Field required"),
+        ("{}", f"{short} does not hold: no envelope: the field 'signatures' is needed"),
     ):
         _ = database.run(place, f"UPDATE signature SET envelope = '{envelope_}' WHERE step_id IS NULL")
         assert check(registry).faults == (said,)

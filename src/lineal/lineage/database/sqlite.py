@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from lineal.errors import RegistryError
 from lineal.lineage.database.dialect import WAIT_SECONDS, Dialect, Engines, engines_on, nothing_there
 from lineal.lineage.database.insertion import Insertion
+from lineal.system_words import reason, told
 
 _WORDS: Mapping[str, str] = MappingProxyType({
     "key": "INTEGER PRIMARY KEY",
@@ -35,16 +36,17 @@ _PRAGMAS = (
     "cache_size = -65536",
 )
 
-_ADVICE: Mapping[str, str] = MappingProxyType({
-    "locked": f"another process has been writing for over {WAIT_SECONDS} s: wait for it or stop it, then repeat",
-    "full": "nothing was changed: free space on its disk, then repeat",
-    "disk I/O": "nothing was changed: check its disk and the space left there, then repeat",
-    "readonly": "the file and its folder must be writable",
-    "unable to open": "the file and its folder must be readable and writable",
+_TOLD: Mapping[str, str] = MappingProxyType({
+    "locked": f"another process has been writing to it for over {WAIT_SECONDS} s: wait for it or stop it, then repeat",
+    "full": "no room left on its disk; nothing was changed: make room, then repeat",
+    "disk I/O": "its disk fails; nothing was changed: check it and the space left there, then repeat",
+    "readonly": "may not be written; the file and its folder must be writable",
+    "unable to open": "cannot be opened; the file and its folder must be readable and writable",
     "malformed": "it is damaged: restore it from a copy, or remove it and add the models again",
     "not a database": "it is damaged or no registry: name another with --registry",
     "no such table": "it is damaged or no registry: name another with --registry",
 })  # fmt: skip
+"""By what SQLite says, of which there is no end; what is rarer is told in its words."""
 
 _BEGINNING = b"SQLite format 3\0"
 
@@ -76,9 +78,7 @@ class SqliteFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             folder = os.open(self.path.parent, os.O_RDONLY)
         except OSError as error:
-            raise RegistryError(
-                f"no registry can be made at {self.path}: {error.strerror} ({error.filename})"
-            ) from error
+            raise RegistryError(f"no registry can be made at {self.path}: {told(error)}") from error
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
             if not self.path.exists():
@@ -87,7 +87,7 @@ class SqliteFile:
                 _ = unfinished.rename(self.path)
                 os.fsync(folder)
         except OSError as error:
-            raise RegistryError(f"no registry can be made at {self.path}: {error.strerror}") from error
+            raise RegistryError(f"no registry can be made at {self.path}: {told(error)}") from error
         finally:
             os.close(folder)
 
@@ -98,7 +98,7 @@ class SqliteFile:
             with self.path.open("rb") as file:
                 beginning = file.read(len(_BEGINNING))
         except OSError as error:
-            raise RegistryError(f"the registry {self.path} cannot be read: {error.strerror}") from error
+            raise RegistryError(f"the registry {self.path} cannot be read: {reason(error)}") from error
         if beginning != _BEGINNING:
             raise RegistryError(
                 f"{self.path} is not a lineal registry (not an SQLite file): name another with --registry"
@@ -115,9 +115,9 @@ class SqliteFile:
         return engines
 
     def explain(self, error: DBAPIError) -> str:
-        reason = str(error.orig)
-        advice = next((text for sign, text in _ADVICE.items() if sign in reason), "nothing was changed")
-        return f"{reason}; {advice}"
+        complaint = str(error.orig)
+        said = (words for sign, words in _TOLD.items() if sign in complaint)
+        return next(said, f"nothing was changed: SQLite says {complaint!r}")
 
     def damage(self, connection: Connection) -> Iterator[str]:
         for (said,) in connection.exec_driver_sql("PRAGMA integrity_check"):

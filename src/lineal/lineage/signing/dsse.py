@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lineal.derivation.canonical import Json, canonical_json
+from lineal.schema_faults import schema_faults
 
 IN_TOTO = "application/vnd.in-toto+json"
 """The payload type of in-toto statements."""
@@ -85,9 +86,8 @@ def read_as(shape: type[Shape], written: object) -> Shape:
     try:
         return shape.model_validate(written)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{place}: {first['msg']}" if place else str(first["msg"])) from None
+        fault, *_ = schema_faults(error, shape.model_json_schema(), written, "field")
+        raise ValueError(fault) from None
 
 
 def strict_json(text: str | bytes) -> Any:
