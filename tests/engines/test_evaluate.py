@@ -7,8 +7,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lineal.engines.evaluate import evaluate
+from lineal.engines.evaluate import Reading
 from lineal.errors import MethodError, StorageError
+from tests.engines.scoring import evaluate
 from tests.engines.tiny_models import POSITIONS, make_documents, make_model, stored_in
 
 
@@ -40,7 +41,7 @@ def predictions(folder, documents, context):
 
 @pytest.mark.parametrize("context", [7, POSITIONS])
 def test_every_token_but_the_first_counts_once(tiny_model, text, context):
-    scores = evaluate(tiny_model, {"it": text}, context=context)["it"]
+    scores = evaluate(tiny_model, {"it": text}, reading=Reading(context))["it"]
     found = predictions(tiny_model, [text.read_text()], context)
     nats = -sum(logs[target].item() for logs, target in found)
     assert scores.tokens == len(found)
@@ -75,7 +76,7 @@ def test_a_model_does_not_diverge_from_itself(tiny_model, text):
 
 
 def test_the_batch_size_does_not_matter(tiny_model, text):
-    one, many = (evaluate(tiny_model, {"it": text}, batch_size=size)["it"] for size in (1, 16))
+    one, many = (evaluate(tiny_model, {"it": text}, reading=Reading(batch_tokens=size))["it"] for size in (1, 512))
     assert one.perplexity == pytest.approx(many.perplexity, rel=1e-6)
 
 
@@ -89,7 +90,12 @@ def test_progress_counts_tokens_over_all_texts(tiny_model, text, tmp_path):
     second = tmp_path / "second.txt"
     second.write_text(make_documents(8)[0])
     seen: list[tuple[int, int]] = []
-    scores = evaluate(tiny_model, {"a": text, "b": second}, progress=lambda *counts: seen.append(counts), batch_size=2)
+    scores = evaluate(
+        tiny_model,
+        {"a": text, "b": second},
+        progress=lambda *counts: seen.append(counts),
+        reading=Reading(batch_tokens=64),
+    )
     total = sum(score.tokens for score in scores.values())
     assert seen[-1] == (total, total)
     assert [done for done, _ in seen] == sorted({done for done, _ in seen})
@@ -115,4 +121,4 @@ def test_what_cannot_be_scored_is_refused(tmp_path, tiny_model, text):
         evaluate(tiny_model, {"it": tmp_path / "missing.txt"})
     for context in (0, POSITIONS + 1):
         with pytest.raises(MethodError, match="context"):
-            evaluate(tiny_model, {"it": text}, context=context)
+            evaluate(tiny_model, {"it": text}, reading=Reading(context))

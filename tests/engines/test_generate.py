@@ -38,16 +38,16 @@ def test_a_character_of_several_tokens_comes_in_one_piece(tiny_model):
     text = " caf\u00e9 \U0001f600!"
     prompt, tokens = (tokenizer(part)["input_ids"] for part in (PROMPT, text))
     assert len(tokenizer("\U0001f600")["input_ids"]) == 4
-    pieces = list(module._pieces(tokenizer, prompt, iter(tokens)))
+    pieces = list(module._pieces(tokenizer, prompt, iter(tokens), frozenset()))
     assert "".join(pieces) == text
     assert "\U0001f600" in pieces
-    cut = list(module._pieces(tokenizer, prompt, iter(tokens[:-2])))
+    cut = list(module._pieces(tokenizer, prompt, iter(tokens[:-2]), frozenset()))
     assert cut[-1] == "\ufffd"
 
 
 def test_the_end_of_a_document_ends_it(tiny_model):
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
-    assert list(module._pieces(tokenizer, [5], iter([6, tokenizer.eos_token_id, 7]))) == [tokenizer.decode([6])]
+    assert list(module._pieces(tokenizer, [5], iter([6, 9, 7]), frozenset({9}))) == [tokenizer.decode([6])]
 
 
 @pytest.mark.parametrize("options", [{"temperature": -1.0}, {"temperature": float("inf")}, {"top_p": 0.0}])

@@ -10,12 +10,12 @@ import torch
 from gguf import GGMLQuantizationType, GGUFValueType, dequantize
 from safetensors.torch import load_file, save_file
 
-from lineal.engines.evaluate import evaluate
 from lineal.engines.generate import generate
 from lineal.engines.language_model import load_model, load_tokenizer
 from lineal.errors import CheckpointError
 from lineal.methods.quantize.gguf import SCHEMES
 from tests.engines.quantizations import quantize
+from tests.engines.scoring import evaluate
 from tests.engines.tiny_models import make_model, write_data
 from tests.ggufs import write_gguf
 from tests.llamas import gguf_name, in_gguf, permuted

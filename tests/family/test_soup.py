@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from lineal.derivation.step import Role
 from lineal.engines import evaluate as evaluation
 from lineal.engines.evaluate import Scores
+from lineal.engines.language_model import ModelFolder
 from lineal.errors import CheckpointError
 from lineal.family.plan import plan_family
 from lineal.family.read import read_family
@@ -26,6 +27,7 @@ from lineal.lineage.lineal_json import read_provenance
 from lineal.lineage.wording import summary
 from lineal.methods.merge import GreedySoup, UniformSoup
 from tests.builders import make_adapter
+from tests.engines.scoring import evaluate
 from tests.engines.tiny_models import POSITIONS, make_documents
 from tests.family.conftest import write_family
 from tests.family.pantry import SOUP, fill_pantry
@@ -49,9 +51,9 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     seen: list[Path] = []
     evaluate = evaluation.evaluate
 
-    def watched(folder: Path, *args: Any, **options: Any) -> dict[str, Scores]:
-        seen.append(folder)
-        return evaluate(folder, *args, **options)
+    def watched(model: ModelFolder, *args: Any, **options: Any) -> Iterator[tuple[str, Scores]]:
+        seen.append(model.folder)
+        return evaluate(model, *args, **options)
 
     monkeypatch.setattr(evaluation, "evaluate", watched)
     return seen
@@ -133,7 +135,7 @@ def test_several_texts_count_alike_by_the_logarithm_of_their_perplexities(worksh
 def test_a_soup_is_never_worse_than_the_best_model_alone(workshop: Workshop, kitchen: Path, order: str) -> None:
     soup = cook(workshop, kitchen, SOUP.replace("[a, b, c]", f"[{order}]"))
     folders = [soup.folder, *(kitchen / name for name in order.split(", "))]
-    perplexity, *alone = (evaluation.evaluate(f, {"it": kitchen / "val.txt"})["it"].perplexity for f in folders)
+    perplexity, *alone = (evaluate(f, {"it": kitchen / "val.txt"})["it"].perplexity for f in folders)
     assert perplexity <= min(alone)
 
 
@@ -175,7 +177,7 @@ def test_what_a_killed_run_evaluated_is_not_evaluated_again(
     undisturbed = shutil.copytree(kitchen, tmp_path_factory.mktemp("undisturbed"), dirs_exist_ok=True)
     evaluate, finished = evaluation.evaluate, 0
 
-    def interrupted(*args: Any, **options: Any) -> dict[str, Scores]:
+    def interrupted(*args: Any, **options: Any) -> Iterator[tuple[str, Scores]]:
         nonlocal finished
         if finished == 2:
             finished += 1
@@ -198,8 +200,8 @@ def test_what_a_killed_run_evaluated_is_not_evaluated_again(
 def scored(monkeypatch: pytest.MonkeyPatch, perplexity: Callable[[Tensors], float]) -> None:
     """Evaluations that give each model what `perplexity` makes of its tensors."""
 
-    def fake(folder: Path, texts: Mapping[str, Path], **_: Any) -> dict[str, Scores]:
-        found = perplexity(load_file(folder / "model.safetensors"))
+    def fake(model: ModelFolder, texts: Mapping[str, Path], **_: Any) -> dict[str, Scores]:
+        found = perplexity(load_file(model.folder / "model.safetensors"))
         return {name: Scores(found, 1.0, 1, 1) for name in texts}
 
     monkeypatch.setattr(evaluation, "evaluate", fake)
@@ -264,8 +266,8 @@ def test_half_a_search_is_not_continued_on_another_text_or_beside_another_config
     family = "models: {soup: {merge: {parents: [./a, ./b], method: greedy_soup, data: val.txt}}}"
     tried: list[Path] = []
 
-    def interrupted(folder: Path, texts: Mapping[str, Path], **_: Any) -> dict[str, Scores]:
-        tried.append(folder)
+    def interrupted(model: ModelFolder, texts: Mapping[str, Path], **_: Any) -> dict[str, Scores]:
+        tried.append(model.folder)
         if len(tried) == 2:
             raise KeyboardInterrupt
         return dict.fromkeys(texts, Scores(3.0, 1.0, 1, 1))

@@ -1,6 +1,10 @@
 """lineal ancestors: everything that went into a model."""
 
-from lineal.cli.options import JsonOption, LimitOption, ModelArgument, RegistryOption
+from typing import Annotated
+
+import typer
+
+from lineal.cli.options import JsonOption, LimitOption, RegistryOption
 
 EXAMPLES = """
 Examples:
@@ -12,7 +16,7 @@ Examples:
 
 
 def ancestors(
-    model: ModelArgument,
+    model: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
     limit: LimitOption = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,

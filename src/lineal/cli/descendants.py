@@ -1,6 +1,10 @@
 """lineal descendants: everything that a model or a data file went into."""
 
-from lineal.cli.options import DataOption, JsonOption, LimitOption, OptionalModelArgument, RegistryOption
+from typing import Annotated
+
+import typer
+
+from lineal.cli.options import DataOption, JsonOption, LimitOption, RegistryOption
 
 EXAMPLES = """
 Examples:
@@ -14,7 +18,7 @@ Examples:
 
 
 def descendants(
-    model: OptionalModelArgument = None,
+    model: Annotated[str | None, typer.Argument(help="A name, a b3: hash or the path of a known place.")] = None,
     data: DataOption = None,
     limit: LimitOption = None,
     registry: RegistryOption = None,

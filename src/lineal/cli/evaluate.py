@@ -1,11 +1,13 @@
 """lineal eval: how well models predict texts."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption
+
+DType = Literal["float32", "bfloat16"]
 
 EXAMPLES = """
 Examples:
@@ -20,22 +22,26 @@ def evaluate(
     models: Annotated[list[str], typer.Argument(help="Names, paths or b3: hashes.")],
     data: Annotated[list[Path], typer.Option("--data", help="A text to predict; may be given several times.")],
     context: Annotated[int | None, typer.Option("--context", min=1, help="Tokens a window.")] = None,
+    dtype: Annotated[DType, typer.Option("--dtype", help="What it computes in.")] = "float32",
+    logits: Annotated[
+        int | None, typer.Option("--logits", min=1, help="MiB that logits may take at once; 128.")
+    ] = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Perplexity, bits per byte, and KL divergence from the base or the parents; known figures are not recomputed."""
     from lineal.cli.scores import print_scores
     from lineal.cli.workshop import open_workshop
-    from lineal.family.evaluation import evaluate_model
+    from lineal.family.evaluation import Asked, evaluate_model
     from lineal.family.workshop import register
 
-    texts = _by_name(data)
+    texts, asked = _by_name(data), Asked(context, dtype, logits)
     with open_workshop(registry) as workshop:
         scores = []
         for reference in models:
             placed = workshop.find(reference)
             register(workshop, placed)
-            scores += [(reference, e) for e in evaluate_model(workshop, placed, texts, context)]
+            scores += [(reference, e) for e in evaluate_model(workshop, placed, texts, asked)]
         print_scores(workshop.registry, scores, as_json)
 
 

@@ -37,7 +37,14 @@ def generate(
         placed = workshop.find(model)
     base = placed.base.folder if placed.base else None
     drawn = pieces(
-        placed.place, prompt, tokens, base_folder_for_adapter=base, temperature=temperature, top_p=top_p, seed=seed
+        placed.place,
+        prompt,
+        tokens,
+        base_folder_for_adapter=base,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        remark=lambda line: print(line, file=sys.stderr),
     )
     for piece in chain([prompt + next(drawn, "")], drawn):  # an error comes before any text
         sys.stdout.write(piece)

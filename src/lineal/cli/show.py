@@ -1,9 +1,11 @@
 """lineal show: everything known of one model."""
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from lineal.cli.options import JsonOption, ModelArgument, RegistryOption
+import typer
+
+from lineal.cli.options import JsonOption, RegistryOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,7 +35,7 @@ Examples:
 
 
 def show(
-    model: ModelArgument,
+    model: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:

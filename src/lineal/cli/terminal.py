@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, final
 
+from lineal.cli.progress_lines import ProgressLines
 from lineal.family.progress import Advance, Unit
 
 
@@ -16,7 +17,7 @@ def print_json(value: Any) -> None:
 
 @final
 class TerminalProgress:
-    """Bars with rate and time left on a terminal; plain lines where stderr is a file."""
+    """Bars with rate and time left on a terminal; a line now and then where stderr is none."""
 
     def say(self, message: str) -> None:
         print(message, file=sys.stderr)
@@ -24,7 +25,7 @@ class TerminalProgress:
     @contextmanager
     def task(self, title: str, total: int, unit: Unit) -> Generator[Advance]:
         if not sys.stderr.isatty():
-            yield lambda _amount, _note="": None
+            yield ProgressLines(title, total, unit)
             return
         from rich.console import Console
         from rich.progress import (

@@ -1,6 +1,10 @@
 """lineal why: the steps that led to a model, as sentences."""
 
-from lineal.cli.options import JsonOption, ModelArgument, RegistryOption
+from typing import Annotated
+
+import typer
+
+from lineal.cli.options import JsonOption, RegistryOption
 
 EXAMPLES = """
 Examples:
@@ -10,7 +14,7 @@ Examples:
 
 
 def why(
-    model: ModelArgument,
+    model: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -1,9 +1,8 @@
 """A distillation: the student, cut where it is to be shallower, in front of its teachers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, final
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from lineal.checkpoint.package import config_content, copy_package
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines.depth import block_count, shallower_config, shallower_names
-from lineal.engines.language_model import encode, full_weights_of, load_model, load_tokenizer
+from lineal.engines.language_model import ModelFolder, encode, full_weights_of
 from lineal.engines.objective import NextToken, Objective
 from lineal.engines.silence import silence
 from lineal.engines.teaching import Pupil, Teaching
@@ -22,27 +21,6 @@ from lineal.engines.trained_weights import check_names, trainable_dtypes, write_
 from lineal.engines.training_run import Trained, TrainingRun, check_context
 from lineal.errors import MethodError
 from lineal.methods.distill import Distill, Progressive
-
-
-@final
-@dataclass(frozen=True)
-class ModelFolder:
-    """A model as it lies on disk; base: the folder of an adapter's base; name: for messages."""
-
-    folder: Path
-    base: Path | None = None
-    name: str = ""
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The configuration of the full weights."""
-        return open_checkpoint(full_weights_of(self.folder, self.base)).config
-
-    def load(self) -> PreTrainedModel:
-        return load_model(self.folder, self.base)
-
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        return load_tokenizer(self.folder, self.base)
 
 
 def distill(method: Distill, run: TrainingRun, parent: ModelFolder, teachers: Sequence[ModelFolder]) -> Trained:

@@ -1,25 +1,30 @@
 """How well a model predicts texts: perplexity, bits per byte, and divergence from a reference model.
 
-A text's documents are read in windows of `context` tokens that do not overlap: a window's inputs are tokens
-[k * context, (k + 1) * context), its targets the same shifted by one. So every token but the very first of a document
-is predicted exactly once, from the part of its window before it. The nats of all predicted tokens are added up in
-float64; perplexity is exp(nats / predicted tokens), bits per byte nats / ln 2 / the UTF-8 bytes of the documents (the
-unpredicted first token's bytes included). The log-softmax is float32.
+A text's documents are read in windows of `context` tokens. Every token but the very first of a document is predicted
+exactly once, from the part of its window before it; where the tokenizer puts a token before a text, every window begins
+with it. The nats of all predicted tokens are added up in float64; perplexity is exp(nats / predicted tokens), bits per
+byte nats / ln 2 / the UTF-8 bytes of the documents (the unpredicted first token's bytes included). The log-softmax is
+float32.
 """
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, cast, final
+from typing import TypeAlias, final
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from lineal.engines.language_model import context_length, encode, load_model, load_tokenizer
-from lineal.engines.text import Tokens, read_documents
+from lineal.engines.batches import NOT_COUNTED
+from lineal.engines.encoding import Encoder, Remark
+from lineal.engines.language_model import ModelFolder, context_length, encode
+from lineal.engines.prediction import Predictor, vocabulary_size
+from lineal.engines.text import read_documents
+from lineal.engines.windows import Window, batches_of, windows_of
 from lineal.errors import MethodError, StorageError
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -27,6 +32,10 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 LARGEST_CONTEXT = 1024
 """What `context` is without being asked for, where the model has more positions."""
+
+_MEBIBYTE = 2**20
+_COPIES, _COPIES_COMPARED = 3, 6
+"""Float32 arrays of the size of a part's logits that are held at once, of one model alone and beside a reference."""
 
 
 @final
@@ -43,40 +52,56 @@ class Scores:
 
 @final
 @dataclass(frozen=True)
+class Reading:
+    """How texts are read. context: tokens a window, at most LARGEST_CONTEXT where it is not said.
+
+    batch_tokens: of the windows that go through the model side by side. logits_mebibytes: what the logits, and what is
+    computed from them, may take at once.
+    """
+
+    context: int | None = None
+    dtype: torch.dtype = torch.float32
+    batch_tokens: int = 2048
+    logits_mebibytes: int = 128
+
+
+def evaluate(
+    model: ModelFolder,
+    texts: Mapping[str, Path],
+    *,
+    reference: ModelFolder | None = None,
+    reading: Reading | None = None,
+    progress: Progress | None = None,
+    remark: Remark | None = None,
+) -> Iterator[tuple[str, Scores]]:
+    """Score a model on each text, by name, as they are finished. The reference must have the model's tokenizer."""
+    reading = reading or Reading()
+    documents = {name: read_documents(path) for name, path in texts.items()}
+    encoder = Encoder(model.tokenizer(), remark)
+    loaded = [one.load(reading.dtype) for one in (model, reference) if one is not None]
+    if reference is not None:
+        _check_comparable(loaded, (model.tokenizer(), reference.tokenizer()), documents)
+    window = _context(loaded[0], reading.context)
+    prepared = {name: _prepare(name, encoder, found, window) for name, found in documents.items()}
+    copies = _COPIES if reference is None else _COPIES_COMPARED
+    positions = max(1, reading.logits_mebibytes * _MEBIBYTE // (4 * vocabulary_size(loaded[0]) * copies))
+    predictors = [Predictor(one, positions) for one in loaded]
+    if remark is not None and not all(predictor.in_parts for predictor in predictors):
+        remark("all logits of a batch are held at once: the head of this architecture cannot be run by itself")
+    counter = _Counter(sum(text.tokens for text in prepared.values()), progress)
+    for name, text in prepared.items():
+        yield name, _score(predictors, text, reading.batch_tokens, positions, counter)
+
+
+@final
+@dataclass(frozen=True)
 class _Text:
-    windows: Sequence[Tokens]
-    """Each is one token longer than its inputs: the last is only a target."""
+    windows: Sequence[Window]
     bytes: int
 
     @property
     def tokens(self) -> int:
-        return sum(len(window) - 1 for window in self.windows)
-
-
-def evaluate(
-    model_folder: Path,
-    texts: Mapping[str, Path],
-    *,
-    base_folder_for_adapter: Path | None = None,
-    reference: Path | None = None,
-    base_folder_for_reference: Path | None = None,
-    context: int | None = None,
-    batch_size: int = 8,
-    progress: Progress | None = None,
-) -> dict[str, Scores]:
-    """Score a model on each text, by name. The reference must have the model's tokenizer."""
-    tokenizer = load_tokenizer(model_folder, base_folder_for_adapter)
-    documents = {name: read_documents(path) for name, path in texts.items()}
-    model = load_model(model_folder, base_folder_for_adapter)
-    compared = None
-    if reference is not None:
-        compared = load_model(reference, base_folder_for_reference)
-        others = load_tokenizer(reference, base_folder_for_reference)
-        _check_comparable(model, compared, tokenizer, others, documents)
-    window = _context(model, context)
-    prepared = {name: _prepare(name, tokenizer, found, window) for name, found in documents.items()}
-    counter = _Counter(sum(text.tokens for text in prepared.values()), progress)
-    return {name: _score(model, compared, text, batch_size, counter) for name, text in prepared.items()}
+        return sum(window.predicted for window in self.windows)
 
 
 def _context(model: PreTrainedModel, asked: int | None) -> int:
@@ -88,12 +113,9 @@ def _context(model: PreTrainedModel, asked: int | None) -> int:
     return asked
 
 
-def _prepare(name: str, tokenizer: PreTrainedTokenizerBase, documents: Sequence[str], context: int) -> _Text:
-    windows = [
-        tokens[start : start + context + 1]
-        for tokens in encode(tokenizer, documents)
-        for start in range(0, len(tokens) - 1, context)
-    ]
+def _prepare(name: str, encoder: Encoder, documents: Sequence[str], context: int) -> _Text:
+    encoded = encoder.documents(documents)
+    windows = [window for tokens in encoded for window in windows_of(tokens, context, encoder.before)]
     if not windows:
         raise StorageError(f"evaluation: {name}: a document of at least 2 tokens is needed")
     return _Text(windows, sum(len(document.encode()) for document in documents))
@@ -101,37 +123,28 @@ def _prepare(name: str, tokenizer: PreTrainedTokenizerBase, documents: Sequence[
 
 @torch.inference_mode()
 def _score(
-    model: PreTrainedModel, reference: PreTrainedModel | None, text: _Text, batch_size: int, counter: "_Counter"
+    predictors: Sequence[Predictor], text: _Text, batch_tokens: int, positions: int, counter: "_Counter"
 ) -> Scores:
     nats = divergence = 0.0
-    for batch in _batches(text.windows, batch_size):
-        inputs, targets = batch[:, :-1], batch[:, 1:]
-        logits = model(input_ids=inputs, use_cache=False).logits
-        compared = None if reference is None else reference(input_ids=inputs, use_cache=False).logits
-        for row in range(len(batch)):  # a row at a time: the float32 copies of a whole batch may not fit
-            predicted = torch.log_softmax(logits[row].float(), -1)
-            nats -= predicted.gather(-1, targets[row, :, None]).double().sum().item()
-            if compared is not None:
-                divergence += _divergence(torch.log_softmax(compared[row].float(), -1), predicted)
-        counter.add(targets.numel())
+    if not all(predictor.in_parts for predictor in predictors):
+        batch_tokens = positions
+    for batch in batches_of(text.windows, batch_tokens):
+        counted = batch.targets != NOT_COUNTED
+        parts = zip(*(predictor.logits(batch.inputs, counted) for predictor in predictors), strict=True)
+        for logits, targets in zip(parts, batch.targets[counted].split(positions), strict=True):
+            nats += cross_entropy(logits[0], targets, reduction="none").double().sum().item()
+            divergence += _divergence(*logits) if len(logits) == 2 else 0.0
+        counter.add(int(counted.sum()))
     tokens = text.tokens
-    kl = None if reference is None else divergence / tokens
+    kl = divergence / tokens if len(predictors) == 2 else None
     return Scores(_exp(nats / tokens), nats / math.log(2) / text.bytes, tokens, text.bytes, kl)
 
 
-def _divergence(reference: Tensor, predicted: Tensor) -> float:
-    """KL(reference || predicted) summed over tokens, from log-probabilities [tokens, vocabulary]."""
-    return (reference.exp() * (reference - predicted)).double().sum().item()
-
-
-def _batches(windows: Sequence[Tokens], batch_size: int) -> Iterator[Tensor]:
-    """Windows of one length together, so that nothing is padded."""
-    by_length: dict[int, list[Tokens]] = {}
-    for window in windows:
-        by_length.setdefault(len(window), []).append(window)
-    for alike in by_length.values():
-        for start in range(0, len(alike), batch_size):
-            yield torch.from_numpy(np.stack(alike[start : start + batch_size])).long()
+def _divergence(predicted: Tensor, reference: Tensor) -> float:
+    """KL(reference || predicted) summed over positions, from logits [positions, vocabulary]."""
+    theirs = torch.log_softmax(reference, -1)
+    apart = theirs - torch.log_softmax(predicted, -1)
+    return apart.mul_(theirs.exp_()).double().sum().item()
 
 
 def _exp(nats: float) -> float:
@@ -143,17 +156,15 @@ def _exp(nats: float) -> float:
 
 
 def _check_comparable(
-    model: PreTrainedModel,
-    reference: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    others: PreTrainedTokenizerBase,
+    models: Sequence[PreTrainedModel],
+    tokenizers: tuple[PreTrainedTokenizerBase, PreTrainedTokenizerBase],
     documents: Mapping[str, Sequence[str]],
 ) -> None:
-    sizes = [cast(int, m.config.get_text_config().vocab_size) for m in (model, reference)]
+    sizes = [vocabulary_size(model) for model in models]
     if sizes[0] != sizes[1]:
         raise MethodError(f"evaluation: the model has {sizes[0]} tokens, the reference {sizes[1]}: no common KL")
     for name, found in documents.items():
-        pairs = zip(encode(tokenizer, found), encode(others, found), strict=True)
+        pairs = zip(*(encode(tokenizer, found) for tokenizer in tokenizers), strict=True)
         if not all(np.array_equal(ours, theirs) for ours, theirs in pairs):
             raise MethodError(f"evaluation: the tokenizers of model and reference split {name!r} differently")
 

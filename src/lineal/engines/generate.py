@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from lineal.engines.language_model import context_length, encode, load_model, load_tokenizer
+from lineal.engines.encoding import Encoder, Remark
+from lineal.engines.language_model import context_length, load_model, load_tokenizer
 from lineal.errors import MethodError
 
 _UNFINISHED = "\ufffd"
@@ -24,6 +25,7 @@ def generate(
     temperature: float = 0.0,
     top_p: float = 1.0,
     seed: int = 42,
+    remark: Remark | None = None,
 ) -> Iterator[str]:
     """The continuation of the prompt in pieces as they come; it ends at the end of text or after max_new_tokens.
 
@@ -36,7 +38,7 @@ def generate(
             f"got {max_new_tokens}, {temperature} and {top_p}"
         )
     tokenizer = load_tokenizer(model_folder, base_folder_for_adapter)
-    tokens = encode(tokenizer, [prompt])[0].tolist()
+    tokens = Encoder(tokenizer, remark).prompt(prompt)
     if not tokens:
         raise MethodError("generation: the prompt is empty; at least one token is needed to continue")
     model = load_model(model_folder, base_folder_for_adapter)
@@ -47,7 +49,8 @@ def generate(
             f"{bound} positions"
         )
     drawing = torch.Generator().manual_seed(seed)
-    return _pieces(tokenizer, tokens, _continue(model, tokens, max_new_tokens, temperature, top_p, drawing))
+    drawn = _continue(model, tokens, max_new_tokens, temperature, top_p, drawing)
+    return _pieces(tokenizer, tokens, drawn, _ends(tokenizer, model))
 
 
 def _continue(
@@ -72,13 +75,22 @@ def _choose(logits: Tensor, temperature: float, top_p: float, drawing: torch.Gen
     return int(tokens[torch.multinomial(kept, 1, generator=drawing)])
 
 
-def _pieces(tokenizer: PreTrainedTokenizerBase, prompt: list[int], tokens: Iterator[int]) -> Iterator[str]:
+def _ends(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> frozenset[int]:
+    """Every token that ends a text: chat models end a turn with another one than a document."""
+    said = (cast(Any, tokenizer), cast(Any, model.generation_config), model.config.get_text_config())
+    found = [getattr(one, "eos_token_id", None) for one in said]
+    tokens = [token for ends in found for token in (cast(list[int], ends) if isinstance(ends, list) else [ends])]
+    return frozenset(token for token in tokens if token is not None)
+
+
+def _pieces(
+    tokenizer: PreTrainedTokenizerBase, prompt: list[int], tokens: Iterator[int], ends: frozenset[int]
+) -> Iterator[str]:
     """What each token adds to the text; a character whose bytes are still coming waits for the rest of them."""
-    end = cast(Any, tokenizer).eos_token_id
     read = list(prompt)  # a token's text depends on what stands before it
     shown = text = _decode(tokenizer, read)
     for token in tokens:
-        if token == end:
+        if token in ends:
             break
         read.append(token)
         text = _decode(tokenizer, read)

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, final
 
-import numpy as np
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from peft import PeftModel, get_peft_model_state_dict
@@ -23,13 +23,14 @@ from transformers import (
 )
 
 from lineal.checkpoint.reader import Checkpoint, open_checkpoint
+from lineal.engines.encoding import Encoder
 from lineal.engines.llama_of_gguf import is_tied, llama_config, llama_of_gguf, llama_weights
 from lineal.engines.silence import silence
 from lineal.engines.text import Tokens
+from lineal.engines.text_borders import has_tokenizer
 from lineal.engines.tokenizer_of_gguf import chat_template, special_tokens, tokenizer_json
 from lineal.errors import CheckpointError
 
-_DOCUMENTS_AT_ONCE = 256
 _LOCAL = {"local_files_only": True, "trust_remote_code": False}
 _FAULTS = (
     *(OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError),
@@ -38,16 +39,40 @@ _FAULTS = (
 """What transformers and PEFT raise for folders they cannot use."""
 
 
-def load_model(place: Path, base: Path | None = None) -> PreTrainedModel:
-    """The model in float32, on the CPU, for inference; an adapter is combined with its base, not rounded between.
+def load_model(place: Path, base: Path | None = None, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """The model on the CPU, for inference; an adapter is combined with its base in float32, not rounded between.
 
-    base: the folder of an adapter's base, a model in full.
+    base: the folder of an adapter's base, a model in full. dtype: what it computes in.
     """
     if full_weights_of(place, base) == place:
-        return _load_full(place)
+        return _load_full(place, dtype)
     adapted = load_adapter(_load_full(cast(Path, base)), place)
     with silence():
-        return cast(PreTrainedModel, adapted.merge_and_unload(safe_merge=True)).eval()
+        combined = cast(PreTrainedModel, adapted.merge_and_unload(safe_merge=True)).eval()
+    for parameter in combined.parameters():
+        parameter.data = parameter.data.to(dtype)  # buffers stay as exact as they are
+    return combined
+
+
+@final
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model as it lies on disk; base: the folder of an adapter's base; name: for messages."""
+
+    folder: Path
+    base: Path | None = None
+    name: str = ""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration of the full weights."""
+        return open_checkpoint(full_weights_of(self.folder, self.base)).config
+
+    def load(self, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+        return load_model(self.folder, self.base, dtype)
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return load_tokenizer(self.folder, self.base)
 
 
 def full_weights_of(place: Path, base: Path | None) -> Path:
@@ -79,7 +104,7 @@ def load_tokenizer(place: Path, base: Path | None = None) -> PreTrainedTokenizer
         return _gguf_tokenizer(checkpoint)
     candidates = [path for path in (place, base) if path is not None]
     for candidate in candidates:
-        if any(candidate.glob("tokenizer*")) or (candidate / "vocab.json").is_file():
+        if has_tokenizer(candidate):
             with silence(), _blamed_on(candidate):
                 return cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(str(candidate), **_LOCAL))
     raise CheckpointError(f"{' and '.join(map(str, candidates))}: no tokenizer files")
@@ -94,14 +119,8 @@ def end_of_document(tokenizer: PreTrainedTokenizerBase, place: Path | str) -> in
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, documents: Sequence[str]) -> list[Tokens]:
-    """Token ids of each document, with the special tokens that the tokenizer itself puts around a text."""
-    encoded: list[Tokens] = []
-    with silence():  # it warns of documents that are longer than the model's context; they are cut later
-        for start in range(0, len(documents), _DOCUMENTS_AT_ONCE):
-            some = list(documents[start : start + _DOCUMENTS_AT_ONCE])
-            ids = cast(Any, tokenizer)(some, return_attention_mask=False)["input_ids"]
-            encoded.extend(np.array(document, np.int32) for document in ids)
-    return encoded
+    """Token ids of each document, with the special tokens that the tokenizer itself puts around a text, once."""
+    return Encoder(tokenizer).documents(documents)
 
 
 def context_length(model: PreTrainedModel) -> int | None:
@@ -110,19 +129,19 @@ def context_length(model: PreTrainedModel) -> int | None:
     return bound if isinstance(bound, int) else None
 
 
-def _load_full(place: Path) -> PreTrainedModel:
+def _load_full(place: Path, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     checkpoint = open_checkpoint(place)
     if checkpoint.form == "adapter":
         raise CheckpointError(f"{place}: an adapter where full weights are needed")
     if checkpoint.form == "gguf":
-        return _load_gguf(checkpoint)
+        return _load_gguf(checkpoint, dtype)
     model_type = checkpoint.config.get("model_type")
     if not model_type:
         raise CheckpointError(f"{place / 'config.json'}: no model_type")
     with silence(), _blamed_on(place):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(place),
-            dtype=torch.float32,
+            dtype=dtype,
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # _checked names them; transformers would name none
             output_loading_info=True,
@@ -131,7 +150,7 @@ def _load_full(place: Path) -> PreTrainedModel:
     return _checked(place, model_type, loaded)
 
 
-def _load_gguf(checkpoint: Checkpoint) -> PreTrainedModel:
+def _load_gguf(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:
     """The decoded weights in transformers' Llama; its own loader of GGUFs drops biases and rotary divisors."""
     llama = llama_of_gguf(checkpoint)
     fields = llama_config(llama, tied=is_tied(checkpoint))
@@ -140,7 +159,7 @@ def _load_gguf(checkpoint: Checkpoint) -> PreTrainedModel:
         config = LlamaConfig(**fields)
         weights = {name: torch.from_numpy(values) for name, values in llama_weights(checkpoint, llama)}
         loaded: Any = LlamaForCausalLM.from_pretrained(
-            None, config=config, state_dict=weights, dtype=torch.float32, output_loading_info=True
+            None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True
         )
     return _checked(checkpoint.place, "llama", loaded)
 

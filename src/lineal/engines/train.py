@@ -9,8 +9,15 @@ from typing import final
 
 from lineal.engines.base_name import BaseName
 from lineal.engines.determinism import deterministic
-from lineal.engines.distilling import ModelFolder, distill
-from lineal.engines.language_model import end_of_document, full_weights_of, load_model, load_tokenizer
+from lineal.engines.distilling import distill
+from lineal.engines.encoding import Remark
+from lineal.engines.language_model import (
+    ModelFolder,
+    end_of_document,
+    full_weights_of,
+    load_model,
+    load_tokenizer,
+)
 from lineal.engines.lora_adapter import add_adapter, write_adapter
 from lineal.engines.objective import NextToken
 from lineal.engines.original import make_config, random_model, stored_dtype, train_tokenizer, write_package
@@ -58,6 +65,7 @@ def train(
     teachers: Sequence[ModelFolder] = (),
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     progress: Progress | None = None,
+    remark: Remark | None = None,
 ) -> TrainingReport:
     """Train, and fill `out`, an empty folder: weights in full, an adapter, or for an original the whole package.
 
@@ -68,7 +76,7 @@ def train(
     if not out.is_dir() or any(out.iterdir()):
         raise StorageError(f"{out}: training needs an existing, empty folder to write to")
     begun = time.monotonic()
-    run = TrainingRun(data, out, scratch, base or BaseName(), checkpoint_seconds, progress)
+    run = TrainingRun(data, out, scratch, base or BaseName(), checkpoint_seconds, progress, remark)
     with deterministic(method.seed):
         match method:
             case Scratch():

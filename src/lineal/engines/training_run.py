@@ -12,7 +12,8 @@ from lineal.derivation.canonical import Json
 from lineal.engines.base_name import BaseName
 from lineal.engines.blocks import Course, pack, plan_course
 from lineal.engines.continuation import claim
-from lineal.engines.language_model import context_length, encode, end_of_document
+from lineal.engines.encoding import Encoder, Remark
+from lineal.engines.language_model import context_length, end_of_document
 from lineal.engines.objective import Objective
 from lineal.engines.trainer import Progress, optimize
 from lineal.errors import MethodError
@@ -33,6 +34,7 @@ class TrainingRun:
     base: BaseName
     checkpoint_seconds: float
     progress: Progress | None
+    remark: Remark | None = None
 
     @property
     def staging(self) -> Path:
@@ -47,7 +49,7 @@ class TrainingRun:
         documents: Sequence[str],
     ) -> Trained:
         """Train what of the model asks for gradients, on the documents as the tokenizer reads them."""
-        tokens = encode(tokenizer, documents)
+        tokens = Encoder(tokenizer, self.remark).documents(documents)
         blocks = pack(tokens, end_of_document(tokenizer, self.base.name), method.sequence_length)
         course = plan_course(method, blocks)
         key: dict[str, Json] = {

@@ -83,7 +83,7 @@ def _make_training(
     hub_origins: Mapping[str, Origin],
 ) -> Made:
     require_training("training")
-    from lineal.engines.distilling import ModelFolder  # torch is imported only where something is trained
+    from lineal.engines.language_model import ModelFolder  # torch is imported only where something is trained
     from lineal.engines.train import train
 
     parent = next((placed for role, placed in inputs if role != "teacher"), None)
@@ -104,6 +104,7 @@ def _make_training(
                 if role == "teacher"
             ],
             progress=progress,
+            remark=lambda line: workshop.progress.say(f"{recipe.name}: {line}"),
         )
     if isinstance(method, FullFineTune) and parent is not None:
         copy_package((parent.base or parent).folder, place.child)

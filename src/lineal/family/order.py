@@ -1,7 +1,7 @@
 """What is to be built: a recipe with what it needs, the step that it will be, and what unfinished work is found by."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -16,9 +16,11 @@ from lineal.derivation.step import DataFile, Input, Role, Step
 from lineal.family.making import Inputs
 from lineal.family.recipe import ModelRecipe, Origin
 from lineal.family.streams import Streamed, foreseen_stream
+from lineal.family.training_rules import training_rules
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.licensing.licences import UNKNOWN
 from lineal.lineage.records import Name
+from lineal.methods.finetune import Training
 from lineal.methods.method import Method
 
 
@@ -40,11 +42,13 @@ class Order:
     licence: str = UNKNOWN
 
 
-def rules_of(method: Method, inputs: Inputs) -> int:
+def rules_of(method: Method, inputs: Inputs, data: Sequence[Path] = ()) -> int:
     """The rules for a step: higher ones only where a case applies that earlier lineals did in another way.
 
     A child made under lower rules is then another derivation: neither taken for this one nor held against it.
     """
+    if isinstance(method, Training):
+        return training_rules(inputs, data)
     return foreseen_stream(method, inputs).rules if isinstance(method, Streamed) else 1
 
 

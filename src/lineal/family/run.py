@@ -61,7 +61,7 @@ class Workbench:
         }
         licence = self.licences[recipe.name].joined if recipe.name in self.licences else UNKNOWN
         inputs = self._inputs(recipe)
-        rules = rules_of(method, inputs)
+        rules = rules_of(method, inputs, recipe.data)
         return Order(self.name(recipe.name), recipe, method, inputs, self.out / recipe.name, hub, rules, licence)
 
     def name(self, model: str) -> Name:

@@ -62,7 +62,8 @@ class Tasting:
         return nats
 
     def _evaluated(self, ingredients: tuple[int, ...], title: str) -> float:
-        from lineal.engines.evaluate import evaluate  # torch is imported only where a model is run
+        from lineal.engines.evaluate import Reading, evaluate  # torch is imported only where a model is run
+        from lineal.engines.language_model import ModelFolder
 
         folder = self._place.work / "candidate"
         plan = plan_stream(replace(self._method, ingredients=ingredients), self._inputs)
@@ -73,7 +74,7 @@ class Tasting:
         texts = {str(path): path for path in self._recipe.data}
         context = context_of(self._workshop.place(title, folder))
         with StepProgress(self._workshop.progress, f"evaluating {title}", "tokens") as report:
-            scores = evaluate(folder, texts, context=context, progress=report)
+            scores = dict(evaluate(ModelFolder(folder), texts, reading=Reading(context), progress=report))
         shutil.rmtree(folder)
         return sum(math.log(scores[str(path)].perplexity) for path in self._recipe.data) / len(self._recipe.data)
 
