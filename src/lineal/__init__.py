@@ -65,6 +65,10 @@ _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - its import takes longer than that of lineal
+
+        return version("lineal")
     if name not in _HOME:
         raise AttributeError(f"module 'lineal' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

@@ -81,7 +81,7 @@ def test_a_plan_says_that_a_pruned_model_is_as_large_as_before(lineal: Command, 
         (
             ("./dense", "--sparsty", "0.5"),
             2,
-            "magnitude: the option 'sparsity' is needed; unknown option 'sparsty' (did you mean sparsity?)",
+            "no such option --sparsty (did you mean --sparsity?)",
         ),
         (("./dense", "--sparsity", "0.5", "--method", "wnada"), 2, "unknown prune method 'wnada'"),
         (("./dense", "./a", "--sparsity", "0.5"), 2, "one model is pruned at a time, got ./dense, ./a"),

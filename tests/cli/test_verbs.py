@@ -80,7 +80,7 @@ def test_lineal_alone_shows_what_there_is(lineal: Command) -> None:
         (
             ("merge", "./a", "./b", "--method", "linear", "--wieghts", "1,2", "--out", "m"),
             2,
-            "linear: unknown option 'wieghts' (did you mean weights?)",
+            "no such option --wieghts (did you mean --weights?)",
         ),
         (
             ("merge", "./a", "./b", "--base", "./c", "--method", "ties", "--density", "2", "--out", "m"),

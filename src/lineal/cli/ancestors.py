@@ -1,10 +1,6 @@
 """lineal ancestors: everything that went into a model."""
 
-from typing import Annotated
-
-import typer
-
-from lineal.cli.options import JsonOption, LimitOption, RegistryOption
+from lineal.cli.options import JsonOption, LimitOption, ModelArgument, RegistryOption
 
 EXAMPLES = """
 Examples:
@@ -16,7 +12,7 @@ Examples:
 
 
 def ancestors(
-    model: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
+    model: ModelArgument,
     limit: LimitOption = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,

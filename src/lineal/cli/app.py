@@ -2,7 +2,7 @@
 
 from itertools import chain
 from types import ModuleType
-from typing import Any, final
+from typing import Annotated, Any, final
 
 import typer
 from typer.core import TyperGroup
@@ -24,6 +24,7 @@ from lineal.cli import (
     find,
     finetune,
     generate,
+    help_,
     import_,
     journal,
     leaves,
@@ -48,21 +49,21 @@ from lineal.cli import (
     verify_signature,
     why,
 )
-
-METHOD_OPTIONS = {"ignore_unknown_options": True}
-"""For verbs whose options depend on a method: what is unknown here, the method must know."""
+from lineal.cli.deriving import SETTINGS, Deriving
 
 _DERIVING = (merge, prune, quantize, finetune, distill)
 _SECTIONS = {
-    "Derive": (run, *_DERIVING, methods),
+    "Derive": (run, *_DERIVING, methods, help_),
     "Try": (evaluate, generate),
     "Name": (add, import_, tag, promote, policy),
     "Ask": (log, show, why, diff, blame, find, adopt, licence, bisect),
     "Walk": (ancestors, descendants, common, path, roots, leaves),
     "Trust": (verify, taint, tainted, clear, journal, check, prove, check_proof, sign, verify_signature),
 }
-_NAMES = {evaluate: "eval", import_: "import"}
+_NAMES = {evaluate: "eval", import_: "import", help_: "help"}
 """Of verbs that are also words of Python's."""
+_WHOLE = 1000
+"""Letters of a summary, so that none is cut."""
 
 
 @final
@@ -70,11 +71,10 @@ class _Sections(TyperGroup):
     """Commands under headings, in the order in which a newcomer meets them."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        width = formatter.width - 6 - max(map(len, self.commands))
         for section, verbs in _SECTIONS.items():
             with formatter.section(section):
                 named = [(verb, self.commands[verb]) for verb in map(_name, verbs)]
-                formatter.write_dl([(name, command.get_short_help_str(width)) for name, command in named])
+                formatter.write_dl([(name, command.get_short_help_str(_WHOLE)) for name, command in named])
 
 
 def _name(verb: ModuleType) -> str:
@@ -85,13 +85,33 @@ app = typer.Typer(
     name="lineal",
     cls=_Sections,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Derives models from models, and knows where every one of them came from.",
 )
 
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        import lineal
+
+        print(f"lineal {lineal.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _lineal(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What stands before a verb."""
+
+
 for _verb in chain.from_iterable(_SECTIONS.values()):
-    _settings = METHOD_OPTIONS if _verb in _DERIVING else None
     _function = getattr(_verb, _verb.__name__.rpartition(".")[2])
-    _ = app.command(_name(_verb), epilog=_verb.EXAMPLES, context_settings=_settings)(_function)
+    if _verb in _DERIVING:
+        _ = app.command(_name(_verb), cls=Deriving, epilog=_verb.EXAMPLES, context_settings=SETTINGS)(_function)
+    else:
+        _ = app.command(_name(_verb), epilog=_verb.EXAMPLES)(_function)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.options import JsonOption, RegistryOption, model_names
 
 EXAMPLES = """
 The command gets the folder of a model in place of {}, or behind it. Exit code 0 says good, 125 that it cannot be told,
@@ -20,8 +20,10 @@ Examples:
 
 
 def bisect(
-    good: Annotated[str, typer.Argument(help="A model that is good: a name, a b3: hash or a path.")],
-    bad: Annotated[str, typer.Argument(help="One that is bad, made from it or beside it.")],
+    good: Annotated[
+        str, typer.Argument(autocompletion=model_names, help="A model that is good: a name, a b3: hash or a path.")
+    ],
+    bad: Annotated[str, typer.Argument(autocompletion=model_names, help="One that is bad, made from it or beside it.")],
     text: Annotated[Path | None, typer.Option("--text", help="Judge by the perplexity on this text.")] = None,
     command: Annotated[str | None, typer.Option("--command", help="Judge by what this command exits with.")] = None,
     registry: RegistryOption = None,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.options import JsonOption, ModelArgument, RegistryOption
 
 EXAMPLES = """
 Examples:
@@ -18,7 +18,7 @@ Examples:
 
 
 def blame(
-    model: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
+    model: ModelArgument,
     tensor: Annotated[str | None, typer.Argument(help="The name of one tensor.", show_default=False)] = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineal.cli.options import DataOption, RegistryOption
+from lineal.cli.options import DataOption, OptionalModelArgument, RegistryOption
 from lineal.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Examples:
 
 def clear(
     reason: Annotated[str, typer.Option("--reason", help="Why it may be used again.")],
-    model: Annotated[str | None, typer.Argument(help="A name, a b3: hash or the path of a known place.")] = None,
+    model: OptionalModelArgument = None,
     data: DataOption = None,
     registry: RegistryOption = None,
 ) -> None:

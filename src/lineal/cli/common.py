@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.options import JsonOption, ModelArgument, RegistryOption, model_names
 
 if TYPE_CHECKING:
     from lineal.lineage.registry import Registry
@@ -19,8 +19,8 @@ Examples:
 
 
 def common(
-    one: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
-    other: Annotated[str, typer.Argument(help="Another.")],
+    one: ModelArgument,
+    other: Annotated[str, typer.Argument(autocompletion=model_names, help="Another.")],
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:

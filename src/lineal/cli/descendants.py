@@ -1,10 +1,6 @@
 """lineal descendants: everything that a model or a data file went into."""
 
-from typing import Annotated
-
-import typer
-
-from lineal.cli.options import DataOption, JsonOption, LimitOption, RegistryOption
+from lineal.cli.options import DataOption, JsonOption, LimitOption, OptionalModelArgument, RegistryOption
 
 EXAMPLES = """
 Examples:
@@ -18,7 +14,7 @@ Examples:
 
 
 def descendants(
-    model: Annotated[str | None, typer.Argument(help="A name, a b3: hash or the path of a known place.")] = None,
+    model: OptionalModelArgument = None,
     data: DataOption = None,
     limit: LimitOption = None,
     registry: RegistryOption = None,

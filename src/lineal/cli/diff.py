@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption
+from lineal.cli.options import JsonOption, ModelArgument, RegistryOption, ThreadsOption, model_names
 
 if TYPE_CHECKING:
     from lineal.derivation.canonical import Json
@@ -25,8 +25,8 @@ Examples:
 
 
 def diff(
-    before: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
-    after: Annotated[str, typer.Argument(help="Another.")],
+    before: ModelArgument,
+    after: Annotated[str, typer.Argument(autocompletion=model_names, help="Another.")],
     weights: Annotated[bool, typer.Option("--weights", help="Read the weights and measure what changed.")] = False,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import DryRunOption, LicenceOverrideOption, OutOption, RegistryOption
+from lineal.cli.options import DryRunOption, LicenceOverrideOption, OutOption, RegistryOption, model_names
 
 EXAMPLES = """
 Every option of the method is an option here; lineal methods distill lists them. Structured ones are written as YAML.
@@ -22,7 +22,7 @@ Examples:
 
 
 def distill(
-    words: Annotated[list[str], typer.Argument(metavar="TEACHER... [--OPTION VALUE]...")],
+    words: Annotated[list[str], typer.Argument(autocompletion=model_names, metavar="TEACHER... [--OPTION VALUE]...")],
     out: OutOption,
     student: Annotated[str, typer.Option("--student", help="The model whose weights the student begins with.")],
     data: Annotated[list[Path], typer.Option("--data", help="A .jsonl file with a text a line, or a text file.")],

@@ -7,6 +7,7 @@ from types import FrameType
 
 import typer
 
+from lineal.cli import usage_errors
 from lineal.cli.app import app
 from lineal.errors import LinealError
 from lineal.system_words import told
@@ -49,7 +50,7 @@ def _told(error: BaseException) -> tuple[str, int] | None:
         case LinealError():
             return str(error), error.exit_code
         case typer.TyperException():
-            return f"{error.format_message()} (lineal --help lists what there is)", 2
+            return usage_errors.told(error), 2
         case OSError():
             return told(error), 3
         case MemoryError():

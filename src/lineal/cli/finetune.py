@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import DryRunOption, LicenceOverrideOption, OutOption, RegistryOption
+from lineal.cli.options import DryRunOption, LicenceOverrideOption, OutOption, RegistryOption, model_names
 
 EXAMPLES = """
 Every option of the method is an option here; lineal methods NAME lists them.
@@ -19,7 +19,7 @@ Examples:
 
 
 def finetune(
-    words: Annotated[list[str], typer.Argument(metavar="MODEL [--OPTION VALUE]...")],
+    words: Annotated[list[str], typer.Argument(autocompletion=model_names, metavar="MODEL [--OPTION VALUE]...")],
     out: OutOption,
     data: Annotated[list[Path], typer.Option("--data", help="A .jsonl file with a text a line, or a text file.")],
     method: Annotated[str, typer.Option("--method", help="How to fine-tune.")] = "lora",

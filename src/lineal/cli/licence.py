@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineal.cli.options import DataOption, JsonOption, RegistryOption
+from lineal.cli.options import DataOption, JsonOption, OptionalModelArgument, RegistryOption
 from lineal.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Examples:
 
 
 def licence(
-    model: Annotated[str | None, typer.Argument(help="A name, a b3: hash or the path of a known place.")] = None,
+    model: OptionalModelArgument = None,
     data: DataOption = None,
     stated: Annotated[str | None, typer.Option("--is", metavar="LICENCE", help="State its own licence.")] = None,
     override: Annotated[

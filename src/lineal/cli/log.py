@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.options import JsonOption, RegistryOption, model_names
 
 if TYPE_CHECKING:
     from lineal.lineage.registry import Registry
@@ -31,7 +31,10 @@ Examples:
 
 
 def log(
-    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Names, b3: hashes or paths.")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(autocompletion=model_names, metavar="MODEL", help="Names, b3: hashes or paths."),
+    ] = None,
     family: Annotated[str | None, typer.Option("--family", metavar="NAME", help="All models of this family.")] = None,
     every_step: Annotated[
         bool, typer.Option("--all", help="Every way in which a model was made, not only the one recorded first.")

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import DryRunOption, LicenceOverrideOption, NonfiniteOption, RegistryOption, ThreadsOption
+from lineal.cli.options import (
+    DryRunOption,
+    LicenceOverrideOption,
+    NonfiniteOption,
+    RegistryOption,
+    ThreadsOption,
+    model_names,
+)
 from lineal.errors import UsageError
 
 EXAMPLES = """
@@ -26,7 +33,9 @@ Examples:
 
 
 def merge(
-    words: Annotated[list[str], typer.Argument(metavar="RECIPE.yml OUT | MODEL... [--OPTION VALUE]...")],
+    words: Annotated[
+        list[str], typer.Argument(autocompletion=model_names, metavar="RECIPE.yml OUT | MODEL... [--OPTION VALUE]...")
+    ],
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="How to merge.")] = None,
     base: Annotated[str | None, typer.Option("--base", help="The model that task vectors start from.")] = None,

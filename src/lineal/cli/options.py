@@ -5,6 +5,25 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+
+def model_names(incomplete: str) -> list[str]:
+    """What the shell offers for a model: names as far as they are written, with their family where one is."""
+    from lineal.errors import LinealError
+    from lineal.lineage.locate import locate
+    from lineal.lineage.registry import Registry
+
+    try:
+        with Registry.open_existing(locate()) as opened:
+            names = opened.names()
+    except LinealError:  # no registry, no names
+        return []
+    written = {str(name) if ":" in incomplete else name.name for name in names}
+    return sorted(name for name in written if name.startswith(incomplete))
+
+
+_MODEL = "A name, a b3: hash or the path of a known place."
+ModelArgument: TypeAlias = Annotated[str, typer.Argument(autocompletion=model_names, help=_MODEL)]
+OptionalModelArgument: TypeAlias = Annotated[str | None, typer.Argument(autocompletion=model_names, help=_MODEL)]
 RegistryOption: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.options import JsonOption, ModelArgument, RegistryOption, model_names
 
 EXAMPLES = """
 Exit code 0: there is a way; 1: there is none.
@@ -16,8 +16,8 @@ Examples:
 
 
 def path(
-    ancestor: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
-    model: Annotated[str, typer.Argument(help="What may descend from it.")],
+    ancestor: ModelArgument,
+    model: Annotated[str, typer.Argument(autocompletion=model_names, help="What may descend from it.")],
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import RegistryOption
+from lineal.cli.options import ModelArgument, RegistryOption
 
 EXAMPLES = """
 Examples:
@@ -16,7 +16,7 @@ Examples:
 
 
 def prove(
-    model: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
+    model: ModelArgument,
     tensor: Annotated[str, typer.Argument(help="The name of one of its tensors.")],
     registry: RegistryOption = None,
 ) -> None:

@@ -12,6 +12,7 @@ from lineal.cli.options import (
     OutOption,
     RegistryOption,
     ThreadsOption,
+    model_names,
 )
 
 EXAMPLES = """
@@ -28,7 +29,9 @@ Examples:
 
 
 def prune(
-    words: Annotated[list[str], typer.Argument(metavar="MODEL --sparsity SHARE [--OPTION VALUE]...")],
+    words: Annotated[
+        list[str], typer.Argument(autocompletion=model_names, metavar="MODEL --sparsity SHARE [--OPTION VALUE]...")
+    ],
     out: OutOption,
     method: Annotated[str, typer.Option("--method", help="How to choose the weights.")] = "magnitude",
     base: AdapterBaseOption = None,

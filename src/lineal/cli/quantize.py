@@ -12,6 +12,7 @@ from lineal.cli.options import (
     NonfiniteOption,
     RegistryOption,
     ThreadsOption,
+    model_names,
 )
 
 EXAMPLES = """
@@ -28,7 +29,9 @@ Examples:
 
 
 def quantize(
-    words: Annotated[list[str], typer.Argument(metavar="MODEL --scheme SCHEME [--OPTION VALUE]...")],
+    words: Annotated[
+        list[str], typer.Argument(autocompletion=model_names, metavar="MODEL --scheme SCHEME [--OPTION VALUE]...")
+    ],
     out: Annotated[Path, typer.Option("--out", help="The .gguf file to write, or the folder.")],
     method: Annotated[str, typer.Option("--method", help="The format.")] = "gguf",
     base: AdapterBaseOption = None,

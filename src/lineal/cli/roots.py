@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.options import JsonOption, RegistryOption, model_names
 
 EXAMPLES = """
 Examples:
@@ -16,7 +16,9 @@ Examples:
 
 
 def roots(
-    model: Annotated[str | None, typer.Argument(help="A name, a b3: hash or a path.", show_default=False)] = None,
+    model: Annotated[
+        str | None, typer.Argument(autocompletion=model_names, help="A name, a b3: hash or a path.", show_default=False)
+    ] = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -1,11 +1,9 @@
 """lineal show: everything known of one model."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.options import JsonOption, ModelArgument, RegistryOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,7 +33,7 @@ Examples:
 
 
 def show(
-    model: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
+    model: ModelArgument,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:

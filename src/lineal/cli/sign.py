@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import RegistryOption, ThreadsOption
+from lineal.cli.options import RegistryOption, ThreadsOption, model_names
 
 PASSWORD = "LINEAL_KEY_PASSWORD"  # noqa: S105  the variable's name
 
@@ -32,7 +32,7 @@ Examples:
 
 
 def sign(
-    model: Annotated[str, typer.Argument(help="A name, a path or a b3: hash.")],
+    model: Annotated[str, typer.Argument(autocompletion=model_names, help="A name, a path or a b3: hash.")],
     key: Annotated[Path, typer.Option("--key", metavar="PEM", help="The private key.")],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="A new file, instead of the one beside the model.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import DataOption, RegistryOption
+from lineal.cli.options import DataOption, OptionalModelArgument, RegistryOption
 
 EXAMPLES = """
 Examples:
@@ -21,7 +21,7 @@ Examples:
 
 def taint(
     reason: Annotated[str, typer.Option("--reason", help="Why it must not be used.")],
-    model: Annotated[str | None, typer.Argument(help="A name, a b3: hash or the path of a known place.")] = None,
+    model: OptionalModelArgument = None,
     data: DataOption = None,
     source: Annotated[str, typer.Option("--source", help="Who says so: a ticket, an address, a person.")] = "",
     registry: RegistryOption = None,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.options import JsonOption, RegistryOption, model_names
 
 if TYPE_CHECKING:
     from lineal.derivation.canonical import Json
@@ -23,7 +23,10 @@ Examples:
 
 
 def tainted(
-    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Names, b3: hashes or paths.")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(autocompletion=model_names, metavar="MODEL", help="Names, b3: hashes or paths."),
+    ] = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption
+from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption, model_names
 
 EXAMPLES = """
 Exit code 0: everything agrees; 1: something does not.
@@ -22,7 +22,10 @@ Examples:
 
 
 def verify(
-    models: Annotated[list[str] | None, typer.Argument(help="Names, paths or b3: hashes.", show_default=False)] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(autocompletion=model_names, help="Names, paths or b3: hashes.", show_default=False),
+    ] = None,
     family: Annotated[str | None, typer.Option("--family", help="All models of this family.")] = None,
     recompute: Annotated[bool, typer.Option(help="Recompute exact derivations, or only hash.")] = True,
     sample: Annotated[

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption, TrustedKeysOption
+from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption, TrustedKeysOption, model_names
 
 if TYPE_CHECKING:
     from lineal.lineage.signing.keys import PublicKey
@@ -27,7 +27,12 @@ Examples:
 
 
 def verify_signature(
-    model: Annotated[str, typer.Argument(metavar="MODEL|FILE", help="A name, b3: hash, path or file of signatures.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=model_names, metavar="MODEL|FILE", help="A name, b3: hash, path or file of signatures."
+        ),
+    ],
     keys: TrustedKeysOption = None,
     of: Annotated[
         str | None, typer.Option("--model", metavar="B3", help="For a FILE: the whole hash it must be of.")

@@ -1,10 +1,6 @@
 """lineal why: the steps that led to a model, as sentences."""
 
-from typing import Annotated
-
-import typer
-
-from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.options import JsonOption, ModelArgument, RegistryOption
 
 EXAMPLES = """
 Examples:
@@ -14,7 +10,7 @@ Examples:
 
 
 def why(
-    model: Annotated[str, typer.Argument(help="A name, a b3: hash or the path of a known place.")],
+    model: ModelArgument,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:

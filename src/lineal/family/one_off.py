@@ -86,9 +86,15 @@ def _options(method: type[Method], words: list[str]) -> dict[str, Any]:
             options[name] = _value(method, name, value)
         elif words and not words[0].startswith("--"):
             options[name] = _value(method, name, words.pop(0))
-        else:
+        elif name not in method.option_names() or _type(method, name) == "boolean":  # the unknown is told as that
             options[name] = True
+        else:
+            raise UsageError(f"{method.name}: {word} needs a value")
     return options
+
+
+def _type(method: type[Method], option: str) -> object:
+    return method.option_schemas().get(option, {}).get("type")
 
 
 def _value(method: type[Method], name: str, written: str) -> object:
@@ -98,5 +104,5 @@ def _value(method: type[Method], name: str, written: str) -> object:
             return cast(object, yaml.safe_load(written))
         except yaml.YAMLError:
             raise UsageError(f"{method.name}: --{name.replace('_', '-')} {written!r} is not YAML") from None
-    is_list = method.option_schemas().get(name, {}).get("type") == "array"
+    is_list = _type(method, name) == "array"
     return cast(object, written.split(",") if "," in written or is_list else written)

@@ -10,6 +10,7 @@ from lineal.family.located_yaml import Faults, Located, Place, raise_if_any
 from lineal.family.names import NAME
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.verbs import VerbReader
+from lineal.lineage.references import here
 from lineal.methods.method import nearest
 
 _TOP_KEYS = ("family", "models", "evaluate", "licences")
@@ -73,7 +74,7 @@ class _FamilyReader:
         for recipe in recipes.values():
             for reference in recipe.inputs:
                 if reference.model not in entries and not self._is_known(reference.model):
-                    hint = nearest(reference.model, entries)
+                    hint = here(reference.model) or nearest(reference.model, entries)
                     self._faults.add(
                         ("models", recipe.name), f"{recipe.name}: unknown model {reference.model!r} ({hint})"
                     )

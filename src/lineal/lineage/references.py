@@ -92,8 +92,16 @@ def _names(connection: Connection, reference: str) -> list[Name]:
     if colon:
         found = [known for known in found if known.family == family]
     if not found:
-        raise UsageError(f"no model is called {reference!r} ({_nearest(connection, reference)})")
+        raise UsageError(f"no model is called {reference!r} ({here(reference) or _nearest(connection, reference)})")
     return found
+
+
+def here(reference: str) -> str | None:
+    """What to write where somebody gives the bare name of a folder or file; None where none of that name is here."""
+    place = Path(reference)
+    if not reference or not place.exists():
+        return None
+    return f"a {'folder' if place.is_dir() else 'file'} ./{reference} is here: write ./{reference}"
 
 
 def _by_prefix(connection: Connection, reference: str) -> bytes:
