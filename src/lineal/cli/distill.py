@@ -40,6 +40,6 @@ def distill(
     teachers, options = models_and_options(words)
     chosen = method_from_words("distillation", Distill.name, options)
     inputs = [*(Reference("teacher", teacher) for teacher in teachers), Reference("student", student)]
-    with open_workshop(registry) as workshop:
+    with open_workshop(registry, keeps=not dry_run) as workshop:
         family = family_of_one("distillation", chosen, inputs, out, data=data)
         make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)

@@ -35,6 +35,6 @@ def finetune(
 
     model, options = one_model_and_options(words, "fine-tuned")
     chosen = method_from_words("fine-tune", method, options)
-    with open_workshop(registry) as workshop:
+    with open_workshop(registry, keeps=not dry_run) as workshop:
         family = family_of_one("fine-tune", chosen, [Reference("parent", model)], out, data=data)
         make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)

@@ -54,7 +54,7 @@ def merge(
 
     recipe = _recipe(words, out, method, base, data)
     if recipe is not None:
-        with open_workshop(registry, threads) as workshop:
+        with open_workshop(registry, threads, keeps=not dry_run) as workshop:
             file, out = recipe
             family = family_of_recipe(workshop, file, out, allow_nonfinite=allow_nonfinite)
             make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)
@@ -64,7 +64,7 @@ def merge(
     models, options = models_and_options(words)
     chosen = method_from_words("merge", method, options)
     inputs = [*([Reference("base", base)] if base else []), *(Reference("parent", model) for model in models)]
-    with open_workshop(registry, threads) as workshop:
+    with open_workshop(registry, threads, keeps=not dry_run) as workshop:
         family = family_of_one("merge", chosen, inputs, out, data=data or (), allow_nonfinite=allow_nonfinite)
         make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)
 

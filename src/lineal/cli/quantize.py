@@ -50,6 +50,6 @@ def quantize(
     model, options = one_model_and_options(words, "quantized")
     chosen = method_from_words("quantize", method, options)
     inputs = [*([Reference("base", base)] if base else []), Reference("parent", model)]
-    with open_workshop(registry, threads) as workshop:
+    with open_workshop(registry, threads, keeps=not dry_run) as workshop:
         family = family_of_one("quantize", chosen, inputs, out, allow_nonfinite=allow_nonfinite)
         make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)

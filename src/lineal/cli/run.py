@@ -35,7 +35,7 @@ def run(
     from lineal.family.run import run_family
 
     path, names = _family_file(words or [])
-    with open_workshop(registry, threads) as workshop:
+    with open_workshop(registry, threads, keeps=not dry_run) as workshop:
         family = read_family(path, workshop.knows)
         if dry_run:
             print_plan_of(workshop, family, out, names, as_json)

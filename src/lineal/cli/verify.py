@@ -45,7 +45,7 @@ def verify(
 
     if not models and family is None:
         raise UsageError("name models to verify, or --family")
-    with open_workshop(registry, threads, must_exist=registry is not None) as workshop:
+    with open_workshop(registry, threads, must_exist=registry is not None, keeps=False) as workshop:
         verdicts = []
         asked = verify_references(workshop, models or [], family, recompute=recompute, share=_share(sample), deep=deep)
         for verdict in asked:

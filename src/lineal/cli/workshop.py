@@ -1,7 +1,9 @@
 """The workshop of a command: the registry it names, opened for as long as the command runs."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lineal.cli.terminal import TerminalProgress
 from lineal.family.workshop import Workshop
@@ -10,10 +12,17 @@ from lineal.lineage.registry import Registry
 
 
 @contextmanager
-def open_workshop(registry: str | None, threads: int | None = None, *, must_exist: bool = False) -> Generator[Workshop]:
+def open_workshop(
+    registry: str | None, threads: int | None = None, *, must_exist: bool = False, keeps: bool = True
+) -> Generator[Workshop]:
     """A workshop on the registry that --registry, the environment or the folders upward name.
 
-    must_exist: for questions, which an empty registry has no answer to; else one is made where none is.
+    must_exist: for questions, which an empty registry has no answer to; else one is made where none is. keeps: without
+    it nothing is to be remembered, and where there is no registry an empty one stands in for it and vanishes.
     """
-    with (Registry.open_existing if must_exist else Registry.open)(locate(registry)) as opened:
+    place = locate(registry)
+    with ExitStack() as stack:
+        if not (keeps or must_exist) and isinstance(place, Path) and not place.expanduser().exists():
+            place = Path(stack.enter_context(TemporaryDirectory(prefix="lineal-registry-")), "registry.db")
+        opened = stack.enter_context((Registry.open_existing if must_exist else Registry.open)(place))
         yield Workshop(opened, threads, TerminalProgress())

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 
 from lineal.checkpoint.package import config_content, copy_package
 from lineal.checkpoint.reader import open_checkpoint
+from lineal.engines.common_tokens import check_sizes, tokenizers_differ
 from lineal.engines.depth import block_count, shallower_config, shallower_names
 from lineal.engines.language_model import ModelFolder, encode, full_weights_of
 from lineal.engines.objective import NextToken, Objective
@@ -19,7 +20,6 @@ from lineal.engines.teaching import Pupil, Teaching
 from lineal.engines.text import read_all_documents
 from lineal.engines.trained_weights import check_names, trainable_dtypes, write_model
 from lineal.engines.training_run import Trained, TrainingRun, check_context
-from lineal.errors import MethodError
 from lineal.methods.distill import Distill, Progressive
 
 
@@ -46,7 +46,7 @@ def distill(method: Distill, run: TrainingRun, parent: ModelFolder, teachers: Se
 
 def _kept_blocks(method: Distill, parent: ModelFolder, teachers: Sequence[ModelFolder]) -> Sequence[int]:
     """The parent's blocks that the student keeps; what the method says of layers must fit all models."""
-    if method.layers is None and method.progressive is None and method.attention is None:
+    if not method.names_layers:
         return ()
     kept = method.kept_blocks(block_count(parent.config, parent.name))
     for teacher in teachers:
@@ -99,21 +99,13 @@ def _check_tokens(
     parent: ModelFolder, ours: PreTrainedTokenizerBase, teacher: ModelFolder, documents: Sequence[str]
 ) -> None:
     """Student and teacher must mean the same by a token: as many of them, and both read the data alike."""
-    sizes = [model.config.get("vocab_size") for model in (parent, teacher)]
-    if sizes[0] != sizes[1]:
-        raise MethodError(
-            f"distill: the student {parent.name} has logits for {sizes[0]} tokens, the teacher {teacher.name} for "
-            f"{sizes[1]}; they must be equal"
-        )
+    check_sizes(parent.name, parent.config.get("vocab_size"), teacher.name, teacher.config.get("vocab_size"))
     theirs = teacher.tokenizer()
     if ours.get_vocab() == theirs.get_vocab():
         pairs = zip(encode(ours, documents), encode(theirs, documents), strict=True)
         if all(np.array_equal(a, b) for a, b in pairs):
             return
-    raise MethodError(
-        f"distill: the tokenizers of the student {parent.name} and the teacher {teacher.name} differ; "
-        "a teacher's predictions are of its own tokens"
-    )
+    raise tokenizers_differ(parent.name, teacher.name)
 
 
 def _write_package(ground: Path, child: Path, kept: Sequence[int], name: str) -> None:

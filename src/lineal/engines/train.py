@@ -121,7 +121,7 @@ def _full(method: FullFineTune, run: TrainingRun, parent: Path, base: Path | Non
 
 def _lora(method: Lora, run: TrainingRun, parent: Path, base: Path | None) -> Trained:
     if base is not None:
-        raise MethodError(f"lora: the parent {run.base.name} is an adapter itself; merge it into its base first")
+        method.refuse_adapter(run.base.name)
     documents = read_all_documents(run.data)
     model = load_model(parent)
     check_context(method, model)

@@ -16,7 +16,6 @@ from lineal.engines.encoding import Encoder, Remark
 from lineal.engines.language_model import context_length, end_of_document
 from lineal.engines.objective import Objective
 from lineal.engines.trainer import Progress, optimize
-from lineal.errors import MethodError
 from lineal.methods.finetune import Training
 
 Trained: TypeAlias = tuple[Course, list[float]]
@@ -74,8 +73,4 @@ class TrainingRun:
 
 def check_context(method: Training, model: PreTrainedModel) -> None:
     """Refuse blocks that are longer than the model's positions."""
-    bound = context_length(model)
-    if bound is not None and method.sequence_length > bound:
-        raise MethodError(
-            f"{method.name}: sequence_length {method.sequence_length} is more than the model's {bound} positions"
-        )
+    method.check_positions(context_length(model))

@@ -51,12 +51,17 @@ def build(workshop: Workshop, order: Order) -> Built:
         workshop.progress.say(f"waiting for another run that is building {order.target}")
 
     with output_lock(order.target, waiting):
-        if order.target.exists() and not record_path(order.target).is_file():
-            raise UsageError(f"{order.target} exists and was not made by lineal; choose another --out")
-        if is_lone_file(order.target) and not isinstance(order.method, GgufQuantization):
-            raise UsageError(f"{order.target}: {order.method.name} makes a folder; its name must not end in .gguf")
+        check_target(order.target, order.method)
         known = _existing(workshop, order)
         return Built(known or _build_anew(workshop, order), was_present=known is not None)
+
+
+def check_target(target: Path, method: Method) -> None:
+    """Refuse to put a model where something else lies, or under a name that says that it is something else."""
+    if target.exists() and not record_path(target).is_file():
+        raise UsageError(f"{target} exists and was not made by lineal; choose another --out")
+    if is_lone_file(target) and not isinstance(method, GgufQuantization):
+        raise UsageError(f"{target}: {method.name} makes a folder; its name must not end in .gguf")
 
 
 def existing(workshop: Workshop, order: Order) -> tuple[Placed, Provenance] | None:

@@ -19,7 +19,7 @@ from lineal.engines.quantizing import gguf_tensors, gguf_weights
 from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import AnswerIsNo, CheckpointError, MethodError
 from lineal.family.hub import hub_cache
-from lineal.family.preflight import foresee, refuse_impossible
+from lineal.family.preflight import foresee
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.run import Workbench
 from lineal.family.streams import Streamed
@@ -90,9 +90,8 @@ def require_room(plan: Iterable[PlannedModel], out: Path) -> None:
 def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[PlannedModel]:
     recipes = bench.selected(wanted)
     threads = bench.workshop.threads or os.cpu_count() or 1
-    originals = {recipe.name: bench.see(recipe, headers) for recipe in recipes if recipe.origin}
-    elsewhere = bench.elsewhere(recipes)
-    refuse_impossible(recipes, {**originals, **elsewhere})
+    seen = bench.look(recipes, headers)
+    originals = seen.originals
     bench.require_licences(recipes, originals)
     forecasts: dict[str, _Forecast] = {}
     planned: list[PlannedModel] = []
@@ -102,7 +101,7 @@ def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[Planne
             bench.placed[recipe.name] = placed
         forecast = _of_placed(placed) if placed else _of_recipe(bench, recipe, forecasts)
         forecasts[recipe.name] = forecast
-        stream = None if placed else foresee(recipe, {**bench.placed, **elsewhere})
+        stream = None if placed else foresee(bench.workshop, recipe, {**bench.placed, **seen.elsewhere})
         costs = None if isinstance(recipe.method, GreedySoup) else stream  # evaluations are more than the last pass
         planned.append(
             PlannedModel(

@@ -1,25 +1,69 @@
-"""What can be known of a family before anything is downloaded, hashed or built: its originals' headers."""
+"""What can be known of a family before anything is downloaded, hashed or built; a run and its plan refuse the same."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import cast, final
 
 from lineal.derivation.step import Role
+from lineal.engines.parents import full_model
 from lineal.engines.stream_plan import StreamPlan
-from lineal.errors import CheckpointError, LinealError
+from lineal.engines.text import read_documents
+from lineal.family.findings import Findings
+from lineal.family.foreseen import foreseen_models
 from lineal.family.hub import cached_snapshot
 from lineal.family.hub_headers import read_headers
-from lineal.family.recipe import ModelRecipe, Origin
-from lineal.family.streams import Streamed, foreseen_stream, recipe_inputs, stream_inputs
+from lineal.family.recipe import Family, ModelRecipe, Origin
+from lineal.family.recipe_faults import recipe_faults
+from lineal.family.streams import Streamed, foreseen_stream, full_weights, recipe_inputs, stream_inputs
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.merge import MergeRecipe
 
 
-def see_original(workshop: Workshop, label: str, origin: Origin, headers: Path) -> Placed:
-    """An original as it lies here; one that is still on the Hub as a stand-in under `headers`. Nothing is registered.
+@final
+@dataclass(frozen=True)
+class Seen:
+    """The models that recipes begin with, by the names they use; none is registered or named."""
 
-    headers: a folder of the caller's, to be removed with all stand-ins.
+    originals: dict[str, Placed]
+    elsewhere: dict[str, Placed]
+
+
+def look(
+    workshop: Workshop, family: Family, recipes: Sequence[ModelRecipe], out: Path, labels: dict[str, str], headers: Path
+) -> Seen:
+    """Everything that recipes begin with; all that stands against any of them is one error.
+
+    headers: a folder of the caller's for stand-ins of what is still on the Hub, to be removed.
     """
+    findings = Findings(family)
+    seen = Seen({}, {})
+    for recipe in recipes:
+        if recipe.origin is not None:
+            with findings.of(recipe):
+                label = labels[recipe.name]
+                seen.originals[recipe.name] = see_original(workshop, label, recipe.origin, headers)
+        for name in {r.model for r in recipe.inputs} - family.models.keys() - seen.elsewhere.keys():
+            with findings.of(recipe):
+                seen.elsewhere[name] = workshop.find(name)
+    placed = {**seen.originals, **seen.elsewhere}
+    models = foreseen_models(recipes, placed, labels)
+    for recipe in recipes:
+        found = list(recipe_faults(recipe, models, placed, out / recipe.name)) if recipe.origin is None else []
+        for fault in found:
+            findings.add(recipe, fault)
+        if not found:
+            with findings.of(recipe):
+                _ = foresee(workshop, recipe, placed)
+    for path in family.texts.values():
+        with findings.of(None):
+            _ = read_documents(path)
+    findings.raise_if_any()
+    return seen
+
+
+def see_original(workshop: Workshop, label: str, origin: Origin, headers: Path) -> Placed:
+    """An original as it lies here; one on the Hub as a stand-in under `headers`. Nothing is registered."""
     if origin.hub is None:
         return workshop.place(label, cast(Path, origin.path))
     revision = str(origin.revision)
@@ -30,34 +74,26 @@ def see_original(workshop: Workshop, label: str, origin: Origin, headers: Path) 
     return Placed(label, read_headers(origin.hub, revision, stand_in))
 
 
-def refuse_impossible(recipes: Iterable[ModelRecipe], originals: Mapping[str, Placed]) -> None:
-    """All faults of all streamed derivations whose inputs are originals in full, from headers alone."""
-    faults = [fault for recipe in recipes if (fault := _fault(recipe, originals))]
-    if len(faults) == 1:
-        raise faults[0]
-    if faults:
-        raise CheckpointError("\n".join(map(str, faults)))
-
-
-def _fault(recipe: ModelRecipe, originals: Mapping[str, Placed]) -> LinealError | None:
-    try:
-        foresee(recipe, originals)
-    except LinealError as error:
-        return error
-    return None
-
-
-def foresee(recipe: ModelRecipe, placed: Mapping[str, Placed]) -> StreamPlan | None:
-    """The engine's plan of a streamed derivation, where all its inputs are among `placed`, in full."""
-    known: list[tuple[Role, Placed]] = [
-        (reference.role, placed[reference.model])
-        for reference in recipe.inputs
-        if reference.model in placed and placed[reference.model].form == "full"
-    ]
-    if not isinstance(recipe.method, Streamed) or len(known) < len(recipe.inputs):
+def foresee(workshop: Workshop, recipe: ModelRecipe, placed: Mapping[str, Placed]) -> StreamPlan | None:
+    """The engine's plan of a streamed derivation, where all its inputs are among `placed`."""
+    method = recipe.method
+    known: list[tuple[Role, Placed]] = [(r.role, placed[r.model]) for r in recipe.inputs if r.model in placed]
+    if not isinstance(method, Streamed) or len(known) < len(recipe.inputs):
         return None
-    if isinstance(recipe.method, MergeRecipe):
-        return foreseen_stream(recipe.method, recipe_inputs(recipe.method, known))
+    if any(model.form == "adapter" for _, model in known):  # of which base they are is a question of hashes
+        stand_in = next((model for role, model in known if role == "base" and model.checkpoint.headers_only), None)
+        if stand_in is not None:
+            _fit(stand_in, [model for role, model in known if role != "base"])
+            return None
+        known = [(role, workshop.identify(model) if role == "base" else model) for role, model in known]
+    if isinstance(method, MergeRecipe):
+        return foreseen_stream(method, recipe_inputs(method, known))
     base = next((model for role, model in known if role == "base"), None)
-    parents = [model for role, model in known if role != "base"]
-    return foreseen_stream(recipe.method, stream_inputs(recipe.method, base, parents))
+    return foreseen_stream(method, stream_inputs(method, base, [model for role, model in known if role != "base"]))
+
+
+def _fit(base: Placed, models: Sequence[Placed]) -> None:
+    """Refuse adapters that do not fit the headers of a base that is still on the Hub."""
+    ground = full_model(base.label, base.checkpoint)
+    for model in models:
+        _ = full_weights(model, ground)

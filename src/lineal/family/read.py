@@ -7,7 +7,7 @@ from typing import Any
 from lineal.family.dependency_order import dependency_order
 from lineal.family.licence_section import read_licences
 from lineal.family.located_yaml import Faults, Located, Place, raise_if_any
-from lineal.family.names import NAME
+from lineal.family.names import NAME, is_place
 from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.verbs import VerbReader
 from lineal.lineage.references import here
@@ -74,7 +74,10 @@ class _FamilyReader:
         for recipe in recipes.values():
             for reference in recipe.inputs:
                 if reference.model not in entries and not self._is_known(reference.model):
-                    hint = here(reference.model) or nearest(reference.model, entries)
-                    self._faults.add(
-                        ("models", recipe.name), f"{recipe.name}: unknown model {reference.model!r} ({hint})"
-                    )
+                    self._faults.add(("models", recipe.name), f"{recipe.name}: {_unknown(reference.model, entries)}")
+
+
+def _unknown(model: str, entries: Mapping[str, Any]) -> str:
+    if is_place(model):
+        return f"no model {model}: no such file or folder"
+    return f"unknown model {model!r} ({here(model) or nearest(model, entries)})"

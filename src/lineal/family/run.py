@@ -1,7 +1,7 @@
 """A whole family: find what its models are made from, build what is missing, in order."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from lineal.family.hub import snapshot
 from lineal.family.licensing import judge_family, keep_statements
 from lineal.family.making import Inputs
 from lineal.family.order import Order, rules_of
-from lineal.family.preflight import refuse_impossible, see_original
+from lineal.family.preflight import Seen, look
 from lineal.family.recipe import Family, ModelRecipe, Origin
 from lineal.family.streams import Streamed, recipe_inputs, stream_inputs
 from lineal.family.workshop import Placed, Workshop, register
@@ -83,14 +83,10 @@ class Workbench:
         found = existing(self.workshop, self.order(recipe))
         return found[0] if found else None
 
-    def see(self, recipe: ModelRecipe, headers: Path) -> Placed:
-        """An original without registering or naming it; see `see_original`."""
-        return see_original(self.workshop, str(self.name(recipe.name)), cast(Origin, recipe.origin), headers)
-
-    def elsewhere(self, recipes: Iterable[ModelRecipe]) -> dict[str, Placed]:
-        """The models that recipes take from outside the family, as they call them."""
-        named = {r.model for recipe in recipes for r in recipe.inputs if r.model not in self.family.models}
-        return {name: self.workshop.find(name) for name in sorted(named)}
+    def look(self, recipes: Sequence[ModelRecipe], headers: Path) -> Seen:
+        """What the recipes begin with; everything that stands against any of them is refused at once, see `look`."""
+        labels = {recipe.name: str(self.name(recipe.name)) for recipe in recipes}
+        return look(self.workshop, self.family, recipes, self.out, labels, headers)
 
     def require_licences(self, recipes: Iterable[ModelRecipe], originals: Mapping[str, Placed]) -> None:
         """Find the effective licences of all these models; the answer is no where some cannot be kept together."""
@@ -121,14 +117,11 @@ def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[s
     bench = Workbench(workshop, family, out)
     recipes = bench.selected(wanted)
     with TemporaryDirectory(prefix="lineal-headers-") as headers:
-        originals = {recipe.name: bench.see(recipe, Path(headers)) for recipe in recipes if recipe.origin}
-        refuse_impossible(recipes, originals)
-        bench.require_licences(recipes, originals)
+        bench.require_licences(recipes, bench.look(recipes, Path(headers)).originals)
     for recipe in recipes:
         if recipe.origin is None:
             began = time.monotonic()
             order = bench.order(recipe)
-            _check_target(bench, order)
             built = build(workshop, order)
             bench.placed[recipe.name] = built.placed
             done = "up to date" if built.was_present else f"done in {time.monotonic() - began:.1f} s"
@@ -139,12 +132,3 @@ def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[s
         if family.file is not None:
             recipe_files.keep(workshop.registry, bench.placed[recipe.name].model_hash, family.file)
     return bench.placed
-
-
-def _check_target(bench: Workbench, order: Order) -> None:
-    """An output must not be one of the folders that it or its family is made from."""
-    inputs = [placed for _, placed in order.inputs]
-    bases = [placed.base for placed in inputs if placed.base]
-    for placed in (*bench.placed.values(), *inputs, *bases):
-        if placed.place.resolve() == order.target.resolve():
-            raise UsageError(f"{order.recipe.name}: would be written to {order.target}, where {placed.label} lies")

@@ -1,6 +1,7 @@
 """The verbs of a family file: a recipe from the body of each, and a fault for everything wrong in it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias, cast, final
 
@@ -10,6 +11,7 @@ from lineal.family.hub import COMMIT
 from lineal.family.located_yaml import Faults, Located, Place
 from lineal.family.mergekit.document import KEYS, read_document
 from lineal.family.mergekit.references import References
+from lineal.family.names import is_place
 from lineal.family.recipe import ModelRecipe, Origin, Reference
 from lineal.methods.catalogue import find_method
 from lineal.methods.distill import Distill
@@ -26,6 +28,8 @@ class VerbReader:
     def __init__(self, document: Located, faults: Faults) -> None:
         self._document, self._faults = document, faults
         self._folder = document.path.resolve().parent
+        self._mistyped: dict[Place, dict[str, str]] = {}
+        """Place -> unknown keys there, and what each was probably meant to be, which is not missed on top of that."""
         self.verbs: Mapping[str, Callable[[str, Place, Body], ModelRecipe | None]] = {
             "original": self._original,
             "finetune": self._finetune,
@@ -101,7 +105,7 @@ class VerbReader:
     def _mergekit(self, name: str, place: Place, body: Body) -> ModelRecipe | None:
         """A merge as mergekit writes it; its models are those of the family, or known from elsewhere."""
         self._faults.unknown_keys(body, place, (*KEYS, "allow_nonfinite"))
-        read = read_document(body, place, self._faults, References(self._faults, _no_revision))
+        read = read_document(body, place, self._faults, References(self._faults, self._without_revision))
         if read is None:
             return None
         method, inputs = read
@@ -126,20 +130,35 @@ class VerbReader:
     def _method(self, kind: Kind, name: Any, place: Place, body: Body, structure: tuple[str, ...]) -> Method | None:
         """The method that the body's options make; `structure` names the keys that are not options."""
         if name is None:
-            self._faults.add(place, f"{place[1]}: method is needed")
+            self._name_unknown(place, body, structure, likely=("method",))
+            self._miss("method", place, f"{place[1]}: method is needed")
             return None
         try:
             method = find_method(kind, name)
         except MethodError as error:
             self._faults.add((*place, "method"), f"{place[1]}: {error}")
             return None
-        options = {key: value for key, value in body.items() if key not in structure}
+        self._name_unknown(place, body, (*structure, *method.option_names()), likely=structure)
+        options = {key: value for key, value in body.items() if key not in {*structure, *self._mistyped.get(place, ())}}
         try:
             return method.from_options(options)
         except MethodError as error:
             culprit = next((key for key in options if key in str(error)), "method")
             self._faults.add((*place, culprit), f"{place[1]}: {error}")
             return None
+
+    def _name_unknown(self, place: Place, body: Body, known: Sequence[str], likely: Sequence[str]) -> None:
+        """A fault for each key that is probably one of the `likely` ones; an option's is told with the others'."""
+        for key in body:
+            meant = () if key in known else get_close_matches(key, known, n=1, cutoff=0.5)
+            if meant and meant[0] in likely and meant[0] not in body:
+                self._mistyped.setdefault(place, {})[key] = meant[0]
+                self._faults.add((*place, key), f"{place[1]}: unknown key {key!r} (did you mean {meant[0]}?)")
+
+    def _miss(self, key: str, place: Place, message: str) -> None:
+        """A fault of a key that is not there, unless it is, under a name that has been told already."""
+        if key not in self._mistyped.get(place, {}).values():
+            self._faults.add((*place, key), message)
 
     def _check_models(self, method: Method | None, models: tuple[Reference, ...], place: Place, name: str) -> None:
         try:
@@ -167,7 +186,7 @@ class VerbReader:
         given = body.get("data")
         files = cast(list[Any], given if isinstance(given, list) else [given])
         if given is None or not all(isinstance(file, str) for file in files):
-            self._faults.add((*place, "data"), f"{place[1]}: data must be a file or a list of files, got {given!r}")
+            self._miss("data", place, f"{place[1]}: data must be a file or a list of files, got {given!r}")
             return ()
         return tuple(self.data_file(file, (*place, "data"), str(place[1])) for file in files)
 
@@ -178,21 +197,27 @@ class VerbReader:
         """The one model that a key names; none after a fault."""
         named = body.get(key)
         if not isinstance(named, str) or not named:
-            self._faults.add((*place, key), f"{place[1]}: {key} must name a model, got {named!r}")
+            self._miss(key, place, f"{place[1]}: {key} must name a model, got {named!r}")
             return ()
-        return (Reference(role, named),)
+        return (Reference(role, self._from_here(named)),)
 
     def _many(self, role: Role, body: Body, key: str, place: Place) -> tuple[Reference, ...]:
         """The models that a key names, in order; a single name is a list of one."""
         given = body.get(key)
         named = cast(list[Any], given if isinstance(given, list) else [given])
         if not named or not all(isinstance(name, str) and name for name in named):
-            self._faults.add((*place, key), f"{place[1]}: {key} must name models, got {given!r}")
+            self._miss(key, place, f"{place[1]}: {key} must name models, got {given!r}")
             return ()
-        return tuple(Reference(role, name) for name in named)
+        return tuple(Reference(role, self._from_here(name)) for name in named)
 
+    def _from_here(self, model: str) -> str:
+        """A model's path starts from the file's folder, as every path in it; a name is a name."""
+        if not is_place(model):
+            return model
+        path = str(self._document.path.parent / Path(model).expanduser())
+        return path if is_place(path) else f"./{path}"
 
-def _no_revision(model: str, revision: str | None) -> str:
-    if revision is not None:
-        raise UsageError(f"{model}@{revision}: name an original of this file, {{hub: ..., revision: ...}}, instead")
-    return model
+    def _without_revision(self, model: str, revision: str | None) -> str:
+        if revision is not None:
+            raise UsageError(f"{model}@{revision}: name an original of this file, {{hub: ..., revision: ...}}, instead")
+        return self._from_here(model)

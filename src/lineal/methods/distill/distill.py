@@ -99,6 +99,11 @@ class Distill(Training):
         """Whether anything is learnt from them; labels alone are what a distillation is compared with."""
         return self.alpha > 0 or self.progressive is not None or self.attention is not None
 
+    @property
+    def names_layers(self) -> bool:
+        """Whether it matters how many blocks its models have."""
+        return self.layers is not None or self.progressive is not None or self.attention is not None
+
     def check_models(self, count: int) -> None:
         """Refuse a number of teachers, with a MethodError."""
         if count < 1:

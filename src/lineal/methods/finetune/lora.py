@@ -93,6 +93,10 @@ class Lora(Training):
         super().__post_init__()
         _ = self.config  # refuses what is out of range
 
+    def refuse_adapter(self, parent: str) -> None:
+        """An adapter of an adapter is read by nothing."""
+        raise MethodError(f"lora: the parent {parent} is an adapter itself; merge it into its base first")
+
     @property
     def config(self) -> LoraConfig:
         return LoraConfig(self.rank, self.alpha, self.dropout, self.target_modules, self.seed, self.rank_stabilized)

@@ -77,6 +77,13 @@ class Training(Method):
         self._require_one_of("optimizer", get_args(OptimizerName))
         self._require_one_of("precision", get_args(Precision))
 
+    def check_positions(self, positions: int | None) -> None:
+        """Refuse blocks that are longer than a model's positions, with a MethodError; None: it sets no bound."""
+        if positions is not None and self.sequence_length > positions:
+            raise MethodError(
+                f"{self.name}: sequence_length {self.sequence_length} is more than the model's {positions} positions"
+            )
+
     def _require(self, holds: bool, option: str, range_: str) -> None:
         if not holds:
             raise MethodError(f"{self.name}: {option} must be {range_}, got {getattr(self, option)!r}")
