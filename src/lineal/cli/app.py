@@ -26,9 +26,11 @@ from lineal.cli import (
     generate,
     help_,
     import_,
+    init,
     journal,
     leaves,
     licence,
+    list_,
     log,
     merge,
     methods,
@@ -38,6 +40,7 @@ from lineal.cli import (
     prove,
     prune,
     quantize,
+    rm,
     roots,
     run,
     show,
@@ -53,14 +56,14 @@ from lineal.cli.deriving import SETTINGS, Deriving
 
 _DERIVING = (merge, prune, quantize, finetune, distill)
 _SECTIONS = {
-    "Derive": (run, *_DERIVING, methods, help_),
+    "Derive": (init, run, *_DERIVING, methods, help_),
     "Try": (evaluate, generate),
-    "Name": (add, import_, tag, promote, policy),
+    "Name": (add, import_, list_, rm, tag, promote, policy),
     "Ask": (log, show, why, diff, blame, find, adopt, licence, bisect),
     "Walk": (ancestors, descendants, common, path, roots, leaves),
     "Trust": (verify, taint, tainted, clear, journal, check, prove, check_proof, sign, verify_signature),
 }
-_NAMES = {evaluate: "eval", import_: "import", help_: "help"}
+_NAMES = {evaluate: "eval", import_: "import", help_: "help", list_: "list"}
 """Of verbs that are also words of Python's."""
 _WHOLE = 1000
 """Letters of a summary, so that none is cut."""

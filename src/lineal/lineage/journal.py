@@ -73,6 +73,8 @@ def faults(connection: Connection) -> Iterator[str]:
         match entry.change.get("change"):
             case "name":
                 named[name] = model
+            case "unname":
+                named[name] = "nothing"
             case "version":
                 tags = entry.change.get("tags")
                 versions[name] = model, str(entry.change.get("stage")), ", ".join(map(str, cast(list[Json], tags)))
@@ -86,7 +88,7 @@ def _names_against(connection: Connection, named: Mapping[str, str]) -> Iterator
     query = "SELECT family, name, model_hash FROM name JOIN model ON model.id = model_id"
     standing = {f"{family}:{name}": f"b3:{model.hex()}" for family, name, model in connection.execute(text(query))}
     for name, model in named.items():
-        if standing.get(name) != model:
+        if standing.get(name, "nothing") != model:
             yield f"{name}: the journal says {model[:11]}, the registry {standing.get(name, 'nothing')[:11]}"
 
 

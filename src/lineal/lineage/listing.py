@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
-from lineal.lineage import models, references, steps
+from lineal.errors import UsageError
+from lineal.lineage import models, names, references, steps
 from lineal.lineage.evidence import Evidence
-from lineal.lineage.records import KnownModel
+from lineal.lineage.records import KnownModel, Name
 from lineal.lineage.registry import Registry
 from lineal.lineage.wording import summary
 
@@ -20,6 +22,27 @@ class Listed:
     label: str
     made_by: str = ""
     evidence: Evidence | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Entry:
+    """A name, what it stands for, and where that is known to lie."""
+
+    name: Name
+    model: KnownModel
+    places: tuple[Path, ...]
+
+
+def entries(registry: Registry, family: str | None = None) -> tuple[Entry, ...]:
+    """Every name, or those of a family, in the order in which they were first given."""
+    with registry.reading() as connection:
+        called = names.names(connection, family)
+        if family is not None and not called:
+            raise UsageError(f"no model belongs to a family {family!r}")
+        facts = models.facts(connection, {name.model_hash for name in called})
+        places = {digest: models.locations(connection, digest) for digest in facts}
+    return tuple(Entry(name, facts[name.model_hash], places[name.model_hash]) for name in called)
 
 
 def listing(registry: Registry, hashes: Iterable[bytes]) -> tuple[Listed, ...]:

@@ -47,6 +47,17 @@ def set_names(connection: Connection, names: Iterable[Name]) -> None:
         journal.append_all(connection, changes)
 
 
+def remove(connection: Connection, name: Name) -> None:
+    """Let a name stand for nothing; one that has versions is refused, since they are promises to others."""
+    where = {"family": name.family, "name": name.name}
+    key = "(SELECT id FROM name WHERE family = :family AND name = :name)"
+    versions = connection.execute(text(f"SELECT semver FROM version WHERE name_id = {key}"), where).scalars().all()
+    if versions:
+        raise UsageError(f"{name} has versions ({listed(versions)}), which go on standing for their models")
+    _ = connection.execute(text("DELETE FROM name WHERE family = :family AND name = :name"), where)
+    journal.append_all(connection, [{"change": "unname", "name": str(name), "before": format_hash(name.model_hash)}])
+
+
 def _standing(connection: Connection, names: Iterable[Name]) -> dict[str, bytes]:
     """What these names stand for, by FAMILY:NAME."""
     query = """

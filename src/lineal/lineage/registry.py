@@ -151,6 +151,16 @@ class Registry:
         with self._store.writing() as connection:
             names.set_names(connection, called)
 
+    def name(self, reference: str) -> Name:
+        """The one name that a FAMILY:NAME, a unique NAME, or a model with only one name means."""
+        with self.reading() as connection:
+            return references.named(connection, reference)
+
+    def remove_name(self, name: Name) -> None:
+        """Let a name stand for nothing; its model stays known."""
+        with self._store.writing() as connection:
+            names.remove(connection, name)
+
     def names(self, family: str | None = None) -> tuple[Name, ...]:
         """All names, or a family's, in the order in which they were first given."""
         with self.reading() as connection:

@@ -1,0 +1,29 @@
+"""lineal init: a family file to start from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = """
+Examples:
+
+  lineal init               family.yaml from the models in this folder
+
+  lineal init ./downloads   from those in another
+"""
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="A folder of models.")] = Path(),
+    out: Annotated[Path, typer.Option("--out", help="The family file to write.")] = Path("family.yaml"),
+) -> None:
+    """Write a family file that names the models in a folder, with an example of each derivation to fill in."""
+    from lineal.errors import UsageError
+    from lineal.family.starting import family_text
+
+    if out.exists():
+        raise UsageError(f"{out} exists; --out names another file")
+    text, found = family_text(folder, out.resolve().parent)
+    _ = out.write_text(text, encoding="utf-8")
+    print(f"{out}: {found} models; lineal run {out} --dry-run checks it")
