@@ -41,7 +41,7 @@ def test_the_scope_is_an_option(lineal: Command, dense: Path) -> None:
 def test_what_was_done_is_shown_and_recomputed(lineal: Command, dense: Path) -> None:
     lineal("prune", "./dense", "--sparsity", "0.5", "--out", "lean")
     shown = lineal("show", "lean").out
-    assert "prune, method magnitude (version 1)" in shown
+    assert "prune, method magnitude (version 2)" in shown
     assert "sparsity = 0.5" in shown
     assert "50% sparse" in lineal("log", "lean").out
     (verdict,) = json.loads(lineal("verify", "lean", "--json").out)

@@ -32,6 +32,7 @@ SHAPES = {
 
 GRADUAL = MergeRecipe(
     method="ties",
+    method_version=2,
     parts=(
         Part(
             base=Stretch(model=0, blocks=(0, 2)),

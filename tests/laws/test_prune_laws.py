@@ -1,6 +1,5 @@
 """What every pruning method promises."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tests.builders import Array, same_bits
 from tests.engines.merges import folder_bytes
 from tests.engines.prunings import LAYERS, OTHERS, model_tensors, prune
 from tests.examples import PRUNINGS, Example
+from tests.reference import selection
 
 BF16 = ml_dtypes.bfloat16
 
@@ -55,7 +55,7 @@ def test_so_many_weights_become_zero_and_no_more(tmp_path: Path, example: Exampl
     found = zeros(prune(tmp_path, example.method, model_tensors(1, BF16)))
     for name, (rows, columns) in LAYERS.items():
         group, groups = (columns, rows) if options["scope"] == "row" else (rows * columns, 1)
-        share = math.floor(options["sparsity"] * group)
+        share = selection.count(options["sparsity"], group)
         assert found[name].reshape(groups, group).sum(1).tolist() == [share] * groups
 
 
@@ -80,7 +80,7 @@ def test_pruning_twice_is_pruning_once(tmp_path: Path, example: Example, dtype: 
 
 @every_pruning
 def test_a_higher_share_takes_the_same_weights_and_more(tmp_path: Path, example: Example) -> None:
-    parent = {name: np.round(values * 2) for name, values in model_tensors(1).items()}  # with many ties
+    parent = model_tensors(1)
     lower = zeros(parent)
     for sparsity in (0.1, 0.3, 0.31, 0.8, 0.99):
         higher = zeros(prune(tmp_path / str(sparsity), with_sparsity(example.method, sparsity), parent))

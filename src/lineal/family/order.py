@@ -91,7 +91,7 @@ def work_key(workshop: Workshop, order: Order) -> bytes:
         for path in package_paths(placed.folder)
     ]
     texts: list[Json] = [format_hash(hash_file(path, workshop.memory)) for path in order.recipe.data]
-    made = [order.method.name, order.rules, order.method.options()]
+    made = [order.method.name, order.method.version, order.rules, order.method.options()]
     return blake3(canonical_json([*made, states, packages, texts])).digest()
 
 

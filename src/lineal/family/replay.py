@@ -17,10 +17,7 @@ from lineal.methods.method import Method, Reproducibility
 
 def method_of(step: Step) -> Method:
     """The method with the options that the step records; another version of it is refused."""
-    method = find_method(step.type, step.method)
-    if method.version != step.version:
-        raise MethodError(f"{step.method}: recorded with version {step.version}, this lineal has {method.version}")
-    return method.from_options(step.options)
+    return find_method(step.type, step.method, step.version).from_options(step.options)
 
 
 def reproducibility_of(step: Step) -> Reproducibility:

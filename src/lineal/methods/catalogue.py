@@ -34,10 +34,16 @@ def methods() -> Mapping[tuple[Kind, str], type[Method]]:
     return dict(sorted(found.items()))
 
 
-def find_method(kind: Kind, name: object) -> type[Method]:
-    """The method of this kind and name, or an error with the nearest known name."""
+def find_method(kind: Kind, name: object, version: int | None = None) -> type[Method]:
+    """The method of this kind and name, or an error with the nearest known name.
+
+    version: that a record was made under; another than this lineal's computes other bytes, and is refused.
+    """
     known = methods()
     if not isinstance(name, str) or (kind, name) not in known:
         names = [known_name for known_kind, known_name in known if known_kind == kind]
         raise MethodError(f"unknown {kind} method {name!r} ({nearest(str(name), names)})")
-    return known[kind, name]
+    found = known[kind, name]
+    if version not in (None, found.version):
+        raise MethodError(f"made under version {version} of {name}, and this lineal computes version {found.version}")
+    return found

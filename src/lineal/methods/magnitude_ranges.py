@@ -1,7 +1,7 @@
 """A range of magnitudes around each rank, guessed from a sample; one sweep over all tells whether it was right."""
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,19 @@ _CHUNK = 4096
 @final
 @dataclass(frozen=True)
 class Answers:
-    """bits: of the magnitudes; ties: how many entries equal to each are up to its rank. Both [models, k]."""
+    """bits: of the magnitudes; ties: how many entries equal each; shares: how many of them are up to its rank.
+
+    All are [models, k].
+    """
 
     bits: NDArray[np.uint32]
     ties: NDArray[np.int64]
+    shares: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...]) -> Self:
+        """None yet: as of rank 0."""
+        return cls(np.zeros(shape, np.uint32), np.zeros(shape, np.int64), np.zeros(shape, np.int64))
 
 
 @final
@@ -59,16 +68,17 @@ class MagnitudeRanges:
 
     def answers(self) -> Answers | None:
         """None where the magnitude of some rank is outside its range."""
-        bits, ties = np.zeros(self._ranks.shape, np.uint32), np.zeros(self._ranks.shape, np.int64)
+        answers = Answers.of(self._ranks.shape)
         for place, counts in self._counts.items():
             rank, below = int(self._ranks[place]), int(self._below[place])
             if rank == 0:
                 continue
             if not below < rank <= below + int(counts.sum(dtype=np.int64)):
                 return None
-            found, ties[place] = bin_of_rank(counts, rank - below)
-            bits[place] = int(self._low[place]) + found
-        return Answers(bits, ties)
+            found, answers.shares[place] = bin_of_rank(counts, rank - below)
+            answers.bits[place] = int(self._low[place]) + found
+            answers.ties[place] = counts[found]
+        return answers
 
 
 def bin_of_rank(counts: NDArray[Any], rank: int) -> tuple[int, int]:

@@ -81,18 +81,23 @@ class SmallestMagnitudes:
         """The magnitudes, in the shape of the ranks."""
         return self._answers().bits.reshape(self._shape).view(np.float32)
 
+    def ties(self) -> NDArray[np.int64]:
+        """How many entries equal a threshold, in the shape of the ranks; of rank 0 that may be left out."""
+        return self._answers().ties.reshape(self._shape)
+
     def shares_of_ties(self) -> NDArray[np.int64]:
         """How many of the entries equal to a threshold are among the k smallest, in the shape of the ranks."""
-        return self._answers().ties.reshape(self._shape)
+        return self._answers().shares.reshape(self._shape)
 
     def _answers(self) -> Answers:
         if self._confirmed is not None:
             return self._confirmed
-        bits, ties = np.empty(self._ranks.shape, np.uint32), np.empty(self._ranks.shape, np.int64)
+        answers = Answers.of(self._ranks.shape)
         for place in np.ndindex(self._ranks.shape):
-            low, ties[place] = bin_of_rank(self._fine[place], int(self._ranks[place]))
-            bits[place] = (int(self._bins[place]) << _LOW_BITS) | low
-        return Answers(bits, ties)
+            low, answers.shares[place] = bin_of_rank(self._fine[place], int(self._ranks[place]))
+            answers.bits[place] = (int(self._bins[place]) << _LOW_BITS) | low
+            answers.ties[place] = self._fine[place][low]
+        return answers
 
 
 @kernel

@@ -8,6 +8,7 @@ from lineal.methods.merge import Breadcrumbs, BreadcrumbsTies, TaskArithmetic, T
 from lineal.methods.merge.breadcrumbs import MaskedTails
 from lineal.methods.streaming import Site
 from tests.builders import Array, same_bits
+from tests.reference import selection
 
 
 def masked(values: list[float] | Array, density: float, gamma: float) -> list[float]:
@@ -44,17 +45,18 @@ def test_these_of_the_entries_from_1_to_n_stay(
     assert masked(values, density, gamma) == expected.tolist()
 
 
-def test_of_equal_magnitudes_the_later_count_as_larger() -> None:
-    assert masked([2, -2, 2, -2, 2, -2], 0.5, 0.2) == [0, 0, 2, -2, 2, 0]
-    assert masked([2, 1, 2, 1, 2, 1], 0.5, 0.2) == [2, 0, 2, 0, 0, 1]
+def test_of_entries_that_tie_at_either_end_some_are_kept_spread_evenly() -> None:
+    assert masked([2, -2, 2, -2, 2, -2], 0.5, 0.2) == [0, -2, 0, -2, 0, -2]
+    assert masked([2, 1, 2, 1, 2, 1], 0.5, 0.2) == [0, 0, 2, 0, 2, 1]
+    assert masked([3, 1, 3, 2, 1, 3, 1, 3], 0.5, 0.25) == [0, 0, 3, 2, 0, 0, 1, 3]
 
 
-def test_many_ties_are_shared_exactly_wherever_chunks_end() -> None:
+@pytest.mark.parametrize(("density", "gamma"), [(0.2, 0.35), (0.1, 0.2), (0.5, 0.1), (0.99, 0.0)])
+def test_many_ties_are_shared_exactly_wherever_chunks_end(density: float, gamma: float) -> None:
     model = np.random.default_rng(3).choice(np.array([-3, 1, 1, 2, 2, -2], np.float32), 20_000)
-    order = np.argsort(np.abs(model), kind="stable")
-    expected = np.zeros_like(model)
-    expected[order[20_000 - 7_000 - 4_000 : 20_000 - 7_000]] = model[order[9_000:13_000]]
-    assert masked(model, 0.2, 0.35) == expected.tolist()
+    last = 20_000 - min(selection.count(gamma, 20_000), 20_000 - selection.count(density, 20_000))
+    kept = selection.between(np.abs(model), last - selection.count(density, 20_000), last)
+    assert masked(model, density, gamma) == np.where(kept, model, 0).tolist()
 
 
 def test_without_large_ones_to_drop_it_trims_as_ties_does() -> None:

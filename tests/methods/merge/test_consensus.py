@@ -61,13 +61,15 @@ def test_chunks_have_no_seams(count: int) -> None:
     assert np.array_equal(out, vectors.sum(0))
 
 
-def test_entries_as_large_as_the_smallest_kept_one_are_kept_too() -> None:
-    base = np.zeros(6, np.float32)
-    model = np.array([5, -2, 2, 2, 1, 0], np.float32)
-    assert Ties(density=0.4)([model], base=base).tolist() == [5, -2, 2, 2, 0, 0]
+def test_of_entries_that_tie_for_the_last_places_some_are_kept_spread_evenly() -> None:
+    base = np.zeros(8, np.float32)
+    model = np.array([5, -2, 2, 1, 2, -2, 0, 2], np.float32)
+    assert Ties(density=0.25)([model], base=base).tolist() == [5, 0, 0, 0, 0, 0, 0, 2]
+    assert Ties(density=0.4)([model], base=base).tolist() == [5, 0, 0, 0, 2, 0, 0, 2]
+    assert Ties(density=0.5)([model], base=base).tolist() == [5, 0, 2, 0, 0, -2, 0, 2]
 
 
-@pytest.mark.parametrize(("density", "kept"), [(0.01, 1), (0.29, 28), (0.5, 50), (0.999, 99), (1.0, 100)])
+@pytest.mark.parametrize(("density", "kept"), [(0.01, 1), (0.29, 29), (0.5, 50), (0.999, 99), (1.0, 100)])
 def test_density_keeps_the_integer_part_of_its_share_but_at_least_one(density: float, kept: int) -> None:
     model = np.arange(1, 101, dtype=np.float32)
     assert np.count_nonzero(Ties(density=density)([model], base=np.zeros(100, np.float32))) == kept

@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
-from lineal.methods.merge import Karcher, ModelStock, MultiSlerp, Nearswap, NuSlerp, Slerp
+from lineal.methods.merge import (
+    Breadcrumbs,
+    BreadcrumbsTies,
+    Karcher,
+    ModelStock,
+    MultiSlerp,
+    Nearswap,
+    NuSlerp,
+    Sce,
+    Slerp,
+    Ties,
+)
+from lineal.methods.prune import MagnitudePruning
 from lineal.methods.streaming import Float32, StreamingMethod
 from lineal.randomness import uniforms
 
@@ -31,6 +43,16 @@ PINNED: list[tuple[StreamingMethod, int, bool, str]] = [
     (Nearswap(t=0.1), 1, True, "af2a21f32579896a"),
 ]
 
+SELECTING: list[tuple[StreamingMethod, int, bool, str]] = [
+    (Ties(density=0.29), 3, True, "9cf9b073d8d886ae"),
+    (Breadcrumbs(density=0.5, gamma=0.29), 2, True, "dbeb67ffafb31193"),
+    (BreadcrumbsTies(density=0.5, gamma=0.29), 3, True, "876eee70bce01a67"),
+    (Sce(select_topk=0.29), 3, True, "14db857f33469908"),
+    (MagnitudePruning(sparsity=0.29), 1, False, "77af2e1877dd4278"),
+    (MagnitudePruning(sparsity=0.29, scope="row"), 1, False, "a0b7f2e1a966db99"),
+]
+"""On tensors of few values, so that many tie."""
+
 
 @pytest.mark.parametrize(("method", "models", "has_base", "digest"), PINNED)
 def test_these_bits_are_the_same_on_every_machine(
@@ -38,3 +60,10 @@ def test_these_bits_are_the_same_on_every_machine(
 ) -> None:
     child = method(MODELS[:models], base=BASE if has_base else None)
     assert (method.version, blake3(child.tobytes()).hexdigest()[:16]) == (1, digest)
+
+
+@pytest.mark.parametrize(("method", "models", "has_base", "digest"), SELECTING)
+def test_these_bits_are_of_version_2(method: StreamingMethod, models: int, has_base: bool, digest: str) -> None:
+    coarse = [np.round(values * 8) / 8 for values in MODELS[:models]]
+    child = method(coarse, base=np.round(BASE * 8) / 8 if has_base else None)
+    assert (method.version, blake3(child.tobytes()).hexdigest()[:16]) == (2, digest)

@@ -16,7 +16,7 @@ WHOLE = Part(base=BASE, models=(Stretch(model=1), Stretch(model=2)))
 
 
 def ties(**fields: Any) -> MergeRecipe:
-    return MergeRecipe(**{"method": "ties", "parts": (WHOLE,), **fields})
+    return MergeRecipe(**{"method": "ties", "method_version": Ties.version, "parts": (WHOLE,), **fields})
 
 
 def test_a_recipe_is_the_same_after_json_there_and_back() -> None:
@@ -29,6 +29,18 @@ def test_a_recipe_is_the_same_after_json_there_and_back() -> None:
     recorded = json.loads(canonical_json(recipe.options()))
     assert MergeRecipe.from_options(recorded) == recipe
     assert recorded["parts"][0]["models"][0]["options"]["weights"][0] == {"filter": "mlp", "value": [0.0, 0.5]}
+
+
+def test_the_method_s_version_is_recorded_where_it_is_not_the_first() -> None:
+    linear = MergeRecipe(method="linear", parts=(Part(models=(Stretch(model=0), Stretch(model=1))),))
+    assert "method_version" not in linear.options()
+    assert ties().options()["method_version"] == 2
+
+
+def test_a_record_without_a_version_is_of_the_first() -> None:
+    recorded = {key: value for key, value in ties().options().items() if key != "method_version"}
+    with pytest.raises(MethodError, match="made under version 1 of ties, and this lineal computes version 2"):
+        MergeRecipe.from_options(recorded)
 
 
 def test_each_level_comes_before_the_next() -> None:
@@ -57,12 +69,13 @@ def test_of_one_model_every_option_may_be_its_own() -> None:
     ("fields", "message"),
     [
         ({"method": "tise"}, r"unknown merge method 'tise' \(did you mean ties\?\)"),
-        ({"method": "recipe"}, "'recipe' is itself a recipe"),
+        ({"method": "recipe", "method_version": 1}, "'recipe' is itself a recipe"),
+        ({"method_version": 1}, "made under version 1 of ties, and this lineal computes version 2"),
         ({"parts": ()}, "at least one part"),
         ({"parts": (WHOLE, WHOLE)}, "of several parts each needs a range of blocks"),
         ({"dtype": "F8_E4M3"}, "dtype must be one of F32, BF16, F16"),
         ({"parts": (Part(models=(Stretch(model=0),)),)}, "ties: a base is needed"),
-        ({"method": "linear"}, "linear: has no use for a base"),
+        ({"method": "linear", "method_version": 1}, "linear: has no use for a base"),
         ({"options_": {"densty": (Rule(value=1.0),)}}, r"unknown option 'densty' \(did you mean density\?\)"),
     ],
 )

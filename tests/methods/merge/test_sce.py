@@ -49,12 +49,18 @@ def test_only_what_is_selected_weighs() -> None:
     assert merged([1, 5, 0], [1.5, 1, 0.5], select_topk=0.4)[1] == pytest.approx((25 * 5 + 1) / 26, rel=1e-6)
 
 
-def test_positions_that_vary_as_much_as_the_last_selected_are_selected_too() -> None:
-    assert np.count_nonzero(merged([1, 2, 3, 4], [2, 3, 4, 9], select_topk=0.5)) == 4
-    assert np.count_nonzero(merged([1, 2, 3, 4], [2, 3, 4, 9], select_topk=0.25)) == 1
+def test_of_positions_that_tie_for_the_last_places_some_are_selected_spread_evenly() -> None:
+    first, second = [1, 2, 3, 4, 5], [2, 3, 4, 9, 6]
+    assert np.nonzero(merged(first, second, select_topk=0.4))[0].tolist() == [3, 4]
+    assert np.nonzero(merged(first, second, select_topk=0.6))[0].tolist() == [1, 3, 4]
+    assert np.nonzero(merged(first, second, select_topk=0.2))[0].tolist() == [3]
 
 
-@pytest.mark.parametrize(("share", "selected"), [(0.001, 1), (0.29, 28), (0.5, 50), (0.999, 99), (1.0, 100)])
+def test_positions_that_do_not_vary_are_selected_like_others() -> None:
+    assert np.nonzero(merged([1, 2, 3, 4], [1, 2, 3, 4], select_topk=0.5))[0].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(("share", "selected"), [(0.001, 1), (0.29, 29), (0.5, 50), (0.999, 99), (1.0, 100)])
 def test_the_integer_part_of_the_share_is_selected_but_at_least_one(share: float, selected: int) -> None:
     model = np.arange(1, 101, dtype=np.float32)
     assert np.count_nonzero(merged(model, 2 * model, select_topk=share)) == selected

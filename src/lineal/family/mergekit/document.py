@@ -45,6 +45,7 @@ def read_document(body: Body, place: Place, faults: Faults, references: Referenc
     try:
         recipe = MergeRecipe(
             method=method.name,
+            method_version=method.version,
             parts=tuple(parts),
             options_=parameters.with_defaults(options),
             dtype=dtype,

@@ -3,29 +3,28 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
 from lineal.methods.merge.per_model import PerModel, check_density, spread, written
 from lineal.methods.merge.task_vectors import Combination, addition, consensus
+from lineal.methods.merge.trimming import trim
 from lineal.methods.method import Reproducibility
 from lineal.methods.order_statistic import SmallestMagnitudes, gathers
+from lineal.methods.selection import between, count_kept, count_of, everything
 from lineal.methods.streaming import Block, Emit, Gather, Sample, Site, StreamingMethod
-
-_CHUNK = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskedTails(StreamingMethod):
-    """Of n entries int(gamma * n) of the largest magnitude go, then the smallest, until int(density * n) are left.
+    """Of n entries floor(gamma * n) of the largest magnitude go, then the smallest, until floor(density * n) are left.
 
     Where gamma exceeds what may go, 1 - density, only that many of the largest go, and none of the smallest. At least
-    one entry is kept; mergekit 0.1.5 keeps none of a tensor so small that int(density * n) is 0. Of equal magnitudes
-    the later one counts as the larger.
+    one entry is kept; mergekit 0.1.5 keeps none of a tensor so small that floor(density * n) is 0. Of the entries that
+    tie at either end some are kept, spread evenly over the tensor.
 
     density: share of each task vector to keep, in (0, 1]; one for each model, or one for all.
     gamma: share of the largest entries to drop, in [0, 1); one for each model, or one for all.
@@ -35,6 +34,7 @@ class MaskedTails(StreamingMethod):
     """
 
     kind: ClassVar = "merge"
+    version: ClassVar = 2
     paper: ClassVar = "https://arxiv.org/abs/2312.06795"
     reproducibility: ClassVar = Reproducibility.EXACT
     uses_base: ClassVar = True
@@ -67,16 +67,14 @@ class MaskedTails(StreamingMethod):
 
     def sweeps(self, site: Site) -> Iterator[Sample | Gather | Emit]:
         combine = self.combination(site.models)
-        ranks = self._ranks(site)
-        cuts, ties = np.full(ranks.shape, (0, np.inf), np.float32), ranks
+        cuts = everything(site.models)
         if not self._keeps_all and site.elements:
-            smallest = SmallestMagnitudes(ranks)
+            smallest = SmallestMagnitudes(self._ranks(site))
             yield from smallest.sweeps(site.elements, lambda block: (block.base, block.models))
-            cuts, ties = smallest.thresholds(), smallest.shares_of_ties()
+            cuts = between(smallest)
 
         def emit(block: Block) -> None:
-            for model, cut, left in zip(block.models, cuts, ties, strict=True):  # blocks come in index order
-                left[:] = _keep_between(block.base, model, cut[0], left[0], cut[1], left[1])
+            trim(block, cuts)
             combine(block)
 
         yield Emit(emit)
@@ -85,8 +83,8 @@ class MaskedTails(StreamingMethod):
         """How many entries lie below the middle, and how many up to its end, [models, 2]."""
         densities = spread(self.name, "density", self.density, site.models)
         gammas = spread(self.name, "gamma", self.gamma, site.models)
-        kept = np.array([max(1, int(density * site.elements)) for density in densities])
-        up_to = site.elements - np.minimum([int(gamma * site.elements) for gamma in gammas], site.elements - kept)
+        kept = np.array([count_kept(density, site.elements) for density in densities])
+        up_to = site.elements - np.minimum([count_of(gamma, site.elements) for gamma in gammas], site.elements - kept)
         return np.stack([up_to - kept, up_to], axis=1)
 
 
@@ -110,43 +108,3 @@ class BreadcrumbsTies(MaskedTails):
 
     def combination(self, models: int) -> Combination:
         return consensus(self.name, self.weights, self.lambda_, normalize=self.normalize, models=models)
-
-
-@kernel
-def _keep_between(base: Any, model: Any, low: Any, dropped: int, high: Any, kept: int) -> tuple[int, int]:
-    """Turn a model into its masked task vector, in place; returns the ties at both cuts that remain for later blocks.
-
-    Of the entries equal to `low` the first `dropped` go; of those equal to `high` the first `kept` stay.
-    """
-    for start in range(0, base.size, _CHUNK):  # each loop below stays in the first-level cache and vectorizes
-        vector, origin = model[start : start + _CHUNK], base[start : start + _CHUNK]
-        at_low = at_high = 0
-        for i in range(vector.size):
-            vector[i] -= origin[i]
-        for i in range(vector.size):
-            at_low += int(abs(vector[i]) == low)
-            at_high += int(abs(vector[i]) == high)
-        if 0 < dropped < at_low or 0 < kept < at_high:
-            _divide_ties(vector, low, dropped, high, kept)
-        else:
-            with_low, with_high = dropped <= 0, kept > 0
-            for i in range(vector.size):
-                magnitude = abs(vector[i])
-                above = magnitude > low or (with_low and magnitude == low)
-                below = magnitude < high or (with_high and magnitude == high)
-                vector[i] = vector[i] if above and below else np.float32(0)
-        dropped -= at_low
-        kept -= at_high
-    return dropped, kept
-
-
-@kernel
-def _divide_ties(vector: Any, low: Any, dropped: int, high: Any, kept: int) -> None:
-    """The same for a stretch in which some of the entries equal to a cut stay, and some go."""
-    for i in range(vector.size):
-        magnitude = abs(vector[i])
-        above = magnitude > low or (dropped <= 0 and magnitude == low)
-        below = magnitude < high or (kept > 0 and magnitude == high)
-        dropped -= int(magnitude == low)
-        kept -= int(magnitude == high)
-        vector[i] = vector[i] if above and below else np.float32(0)

@@ -1,6 +1,6 @@
 """A merge that is not the same everywhere: parts made of blocks of models, and options that vary by tensor."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, ClassVar, TypeAlias, cast, final
@@ -20,8 +20,8 @@ Blocks: TypeAlias = tuple[int, int]
 DTYPES = ("F32", "BF16", "F16")
 AUTO = "auto"
 """In place of a chat template: the one that most models have."""
-_LATER = ("vocabulary", "chat_template")
-"""Options that a recipe without them does not record: it has the same id as before there were any."""
+_LATER: Mapping[str, Json] = {"method_version": 1, "vocabulary": None, "chat_template": None}
+"""Options that a recipe does not record while they are this: it has the same id as before there were any."""
 
 
 def _settings() -> Settings:
@@ -86,7 +86,8 @@ class MergeRecipe(Method):
     An option is looked up for a model in a part, then for the part, then for all. What lies outside the blocks is
     merged as the first part's beginning, if it comes before them, or with the last part's options at their beginning.
 
-    method: the merge method; options: its options, by tensor; parts: from the first block to the last;
+    method: the merge method; method_version: its version, without which a record is of the first; options: its options,
+    by tensor; parts: from the first block to the last;
     dtype: F32, BF16 or F16 for all floating-point tensors, else each keeps that of the first model, or of the base.
     vocabulary: the tokens of the child, where its models may have different ones; chat_template: a Jinja template, or
     `auto` for the one that most models have; without them tokenizer and template are the donor's.
@@ -99,6 +100,7 @@ class MergeRecipe(Method):
 
     method: str
     parts: tuple[Part, ...]
+    method_version: int = 1
     options_: Settings = field(default_factory=_settings)
     dtype: str | None = None
     vocabulary: Vocabulary | None = None
@@ -131,11 +133,11 @@ class MergeRecipe(Method):
     @property
     def merging(self) -> type[StreamingMethod]:
         """The class of the method."""
-        return _merging(self.method)
+        return _merging(self.method, self.method_version)
 
     def options(self) -> dict[str, Json]:
         recorded = cast(dict[str, Any], exact(asdict(self)))
-        given = {key: value for key, value in recorded.items() if value is not None or key not in _LATER}
+        given = {key: value for key, value in recorded.items() if key not in _LATER or value != _LATER[key]}
         return {key.rstrip("_"): value for key, value in given.items()}
 
     @property
@@ -170,7 +172,7 @@ class MergeRecipe(Method):
                 value = look_up(option, (*alone, *common), name, place)
             if value is not None:
                 options[option] = value
-        method = _made(self.method, tuple(options.items()))
+        method = _made(self.merging, tuple(options.items()))
         method.check_models(len(part.models))
         return method
 
@@ -183,14 +185,14 @@ class MergeRecipe(Method):
 
 
 @cache
-def _made(method: str, options: tuple[tuple[str, Any], ...]) -> StreamingMethod:
-    return _merging(method).from_options(dict(options))
+def _made(method: type[StreamingMethod], options: tuple[tuple[str, Any], ...]) -> StreamingMethod:
+    return method.from_options(dict(options))
 
 
-def _merging(name: str) -> type[StreamingMethod]:
+def _merging(name: str, version: int) -> type[StreamingMethod]:
     from lineal.methods.catalogue import find_method  # noqa: PLC0415 - the catalogue lists recipes, too
 
-    found = find_method("merge", name)
+    found = find_method("merge", name, version)
     if not issubclass(found, StreamingMethod):
         raise MethodError(f"recipe: {name!r} is itself a recipe")
     return found

@@ -12,10 +12,12 @@ from lineal.methods.merge.consensus import combine_agreeing
 from lineal.methods.merge.dot_products import add_dot_products
 from lineal.methods.method import Reproducibility
 from lineal.methods.order_statistic import SmallestMagnitudes, gathers
+from lineal.methods.selection import Cuts, all_but_the_smallest, count_kept, everything, thin, within
 from lineal.methods.streaming import GRANULE, Block, Emit, Float32, Gather, Sample, Site, StreamingMethod
 
 _CHUNK = 2048
 _NO_BASE = np.empty(0, np.float32)
+_ALL = np.uint32(0xFFFFFFFF)
 
 
 @final
@@ -23,10 +25,10 @@ _NO_BASE = np.empty(0, np.float32)
 class Sce(StreamingMethod):
     """Merge the task vectors where they differ most, weighted by their squares, tensor by tensor.
 
-    Select: of n positions the int(select_topk * n) with the largest variance over the task vectors remain, at least
-    one; positions that vary as much as the last of them remain too. Calculate: a model's weight is its share of the
-    squares of all that remains. Erase: a position's sign is that of the sum of its entries, each model counting once;
-    those that agree are averaged by weight.
+    Select: of n positions the floor(select_topk * n) with the largest variance over the task vectors remain, at least
+    one; of those that tie for the last places some, spread evenly over the tensor. Calculate: a model's weight is its
+    share of the squares of all that remains. Erase: a position's sign is that of the sum of its entries, each model
+    counting once; those that agree are averaged by weight.
 
     So say the paper and mergekit's guide. mergekit 0.1.5 differs where models changed little or in few places: it takes
     the share of the positions that vary at all, selects nothing where that is less than one, and weighs all models
@@ -37,6 +39,7 @@ class Sce(StreamingMethod):
 
     kind: ClassVar = "merge"
     name: ClassVar = "sce"
+    version: ClassVar = 2
     paper: ClassVar = "https://arxiv.org/abs/2408.07990"
     reproducibility: ClassVar = Reproducibility.EXACT
     uses_base: ClassVar = True
@@ -55,17 +58,17 @@ class Sce(StreamingMethod):
             raise MethodError(f"sce: at least two models are needed, it selects where they differ, got {count}")
 
     def sweeps(self, site: Site) -> Iterator[Sample | Gather | Emit]:
-        threshold = np.float32(0)
+        cuts = everything(1)
         if self.select_topk < 1 and site.elements:
-            kept = max(1, int(self.select_topk * site.elements))
-            smallest = SmallestMagnitudes(np.array([site.elements - kept + 1]))
+            smallest = SmallestMagnitudes(np.array([site.elements - count_kept(self.select_topk, site.elements)]))
             yield from smallest.sweeps(site.elements, lambda block: (_NO_BASE, self._variances(block)[None]))
-            threshold = smallest.thresholds()[0]
+            cuts = all_but_the_smallest(smallest)
+        gathered, emitted = cuts, cuts.copy()  # each sweep begins anew
         products, wide = np.zeros((site.models, site.models)), np.empty((site.models, GRANULE))
 
         def gather(block: Block) -> None:
             vectors = np.empty_like(block.models)
-            _select(block.base, block.models, self._variances(block), threshold, vectors)
+            self._select(block, gathered, vectors)
             add_dot_products(_NO_BASE, vectors, 0, block.out.size, wide, products)
 
         yield Gather(gather)
@@ -74,10 +77,15 @@ class Sce(StreamingMethod):
         votes = np.ones(site.models, np.float32)
 
         def emit(block: Block) -> None:
-            _select(block.base, block.models, self._variances(block), threshold, block.models)
+            self._select(block, emitted, block.models)
             combine_agreeing(block.base, block.models, votes, weights, np.float32(1), True, block.out)
 
         yield Emit(emit)
+
+    def _select(self, block: Block, cuts: Cuts, vectors: Float32) -> None:
+        """Task vectors that are 0 at the positions that are not selected; blocks come in index order."""
+        variances = self._variances(block).view(np.uint32)
+        _keep_selected(block.base, block.models, variances, cuts[0], vectors)
 
     def _variances(self, block: Block) -> Float32:
         """How much the task vectors differ at each position, [n]; where all are selected nobody asks."""
@@ -111,9 +119,17 @@ def _add_deviations(base: Any, models: Any, variances: Any) -> None:
 
 
 @kernel
-def _select(base: Any, models: Any, variances: Any, threshold: Any, vectors: Any) -> None:
-    """Task vectors that are 0 where the models differ less than the threshold."""
-    for m in range(len(models)):
-        for i in range(base.size):
-            vector = models[m, i] - base[i]
-            vectors[m, i] = vector if variances[i] >= threshold else np.float32(0)
+def _keep_selected(base: Any, models: Any, variances: Any, pair: Any, vectors: Any) -> None:
+    """variances: their bits."""
+    low, span = pair[0].bits, np.uint32(pair[1].bits - pair[0].bits)
+    marks = np.empty(_CHUNK, np.uint32)
+    for start in range(0, base.size, _CHUNK):  # each loop below stays in the first-level cache and vectorizes
+        origin, varied = base[start : start + _CHUNK], variances[start : start + _CHUNK]
+        for i in range(varied.size):
+            marks[i] = _ALL if within(varied[i], low, span) else np.uint32(0)
+        thin(varied, pair, marks)
+        for m in range(len(models)):
+            model, vector = models[m, start : start + _CHUNK], vectors[m, start : start + _CHUNK]
+            for i in range(origin.size):  # a mask, for none could predict a branch
+                bits = np.float32(model[i] - origin[i]).view(np.uint32)
+                vector[i] = np.uint32(bits & marks[i]).view(np.float32)

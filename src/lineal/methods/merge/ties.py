@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
-from lineal.kernels import kernel
 from lineal.methods.merge.per_model import PerModel, check_density, spread, written
 from lineal.methods.merge.task_vectors import Combination, consensus
+from lineal.methods.merge.trimming import trim
 from lineal.methods.method import Reproducibility
 from lineal.methods.order_statistic import SmallestMagnitudes, gathers
+from lineal.methods.selection import all_but_the_smallest, count_kept, everything
 from lineal.methods.streaming import Block, Emit, Gather, Sample, Site, StreamingMethod
 
 
@@ -19,8 +20,10 @@ from lineal.methods.streaming import Block, Emit, Gather, Sample, Site, Streamin
 class Ties(StreamingMethod):
     """Merge task vectors, keeping only the entries whose sign agrees with the majority by mass.
 
-    density: share of each task vector to keep, in (0, 1], one for each model or one for all; entries equal to
-        the smallest kept one are kept too.
+    Of each tensor's n entries exactly the largest floor(density * n) are kept, at least one: of those that tie at the
+    threshold some, spread evenly over the tensor.
+
+    density: share of each task vector to keep, in (0, 1], one for each model or one for all.
     weights: one for each model, or one for all; none means 1 each.
     lambda_: scale of the merged task vector.
     normalize: divide each entry by the sum of the agreeing weights (the paper's disjoint mean).
@@ -28,6 +31,7 @@ class Ties(StreamingMethod):
 
     kind: ClassVar = "merge"
     name: ClassVar = "ties"
+    version: ClassVar = 2
     paper: ClassVar = "https://arxiv.org/abs/2306.01708"
     reproducibility: ClassVar = Reproducibility.EXACT
     uses_base: ClassVar = True
@@ -53,28 +57,19 @@ class Ties(StreamingMethod):
 
     def sweeps(self, site: Site) -> Iterator[Sample | Gather | Emit]:
         combine = self._combination(site.models)
-        thresholds = np.zeros(site.models, np.float32)
+        cuts = everything(site.models)
         if not self._keeps_all and site.elements:
             densities = spread(self.name, "density", self.density, site.models)
-            kept = np.array([max(1, int(density * site.elements)) for density in densities])
-            smallest = SmallestMagnitudes(site.elements - kept + 1)
+            kept = np.array([count_kept(density, site.elements) for density in densities])
+            smallest = SmallestMagnitudes(site.elements - kept)
             yield from smallest.sweeps(site.elements, lambda block: (block.base, block.models))
-            thresholds = smallest.thresholds()
+            cuts = all_but_the_smallest(smallest)
 
         def emit(block: Block) -> None:
-            _trim(block.base, block.models, thresholds)
+            trim(block, cuts)
             combine(block)
 
         yield Emit(emit)
 
     def _combination(self, models: int) -> Combination:
         return consensus(self.name, self.weights, self.lambda_, normalize=self.normalize, models=models)
-
-
-@kernel
-def _trim(base: Any, models: Any, thresholds: Any) -> None:
-    """Turn models into trimmed task vectors, in place."""
-    for m in range(thresholds.size):
-        for i in range(base.size):
-            vector = models[m, i] - base[i]
-            models[m, i] = vector if abs(vector) >= thresholds[m] else np.float32(0)

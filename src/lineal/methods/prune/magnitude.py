@@ -10,6 +10,7 @@ from lineal.errors import MethodError
 from lineal.kernels import kernel
 from lineal.methods.method import Reproducibility
 from lineal.methods.order_statistic import SmallestMagnitudes, gathers
+from lineal.methods.selection import all_but_the_smallest, begin, count_of, everything, selected
 from lineal.methods.streaming import Block, Emit, Gather, Sample, Site, StreamingMethod
 
 Scope: TypeAlias = Literal["tensor", "row"]
@@ -23,13 +24,16 @@ _DIGITS = (10, 7, 7, 7)
 class MagnitudePruning(StreamingMethod):
     """Set the smallest weights of each linear layer to zero.
 
-    sparsity: share of the weights that become zero, in [0, 1): exactly the integer part of sparsity * n of n weights.
-        Of equal magnitudes the first go first; weights that are zero already count among the smallest.
+    Exactly floor(sparsity * n) of n weights become zero. Of those that tie at the threshold some are kept, spread
+    evenly over the tensor or row; weights that are zero already count among the smallest.
+
+    sparsity: share of the weights that become zero, in [0, 1).
     scope: whether the share is of each tensor or of each of its rows, which are a linear layer's outputs.
     """
 
     kind: ClassVar = "prune"
     name: ClassVar = "magnitude"
+    version: ClassVar = 2
     paper: ClassVar = "https://arxiv.org/abs/1506.02626"
     reproducibility: ClassVar = Reproducibility.EXACT
 
@@ -57,23 +61,22 @@ class MagnitudePruning(StreamingMethod):
 
     def _of_rows(self, site: Site) -> Iterator[Emit]:
         columns = self.unit(site)
-        count = int(self.sparsity * columns)
+        count = count_of(self.sparsity, columns)
 
         def emit(block: Block) -> None:
-            _zero_smallest_of_rows(_bits(block.models[0]), columns, count, _bits(block.out))
+            _zero_smallest_of_rows(_bits(block.models[0]), columns, count, everything(1)[0], _bits(block.out))
 
         yield Emit(emit)
 
     def _of_tensor(self, site: Site) -> Iterator[Sample | Gather | Emit]:
-        threshold, ties = np.zeros(1, np.float32), 0
+        cuts = everything(1)
         if self.sparsity > 0:
-            smallest = SmallestMagnitudes(np.array([int(self.sparsity * site.elements)]))
+            smallest = SmallestMagnitudes(np.array([count_of(self.sparsity, site.elements)]))
             yield from smallest.sweeps(site.elements, lambda block: (block.base, block.models))
-            threshold, ties = smallest.thresholds(), int(smallest.shares_of_ties()[0])
+            cuts = all_but_the_smallest(smallest)
 
         def emit(block: Block) -> None:
-            nonlocal ties  # blocks come in index order
-            ties = _zero_smallest(_bits(block.models[0]), _bits(threshold)[0], ties, _bits(block.out))
+            selected(_bits(block.models[0]), cuts[0], _bits(block.out))
 
         yield Emit(emit)
 
@@ -83,21 +86,7 @@ def _bits(values: Any) -> Any:
 
 
 @kernel
-def _zero_smallest(bits: Any, threshold: Any, ties: int, out: Any) -> int:
-    """Copy all but what is below the threshold and the first `ties` that equal it; returns the ties that remain."""
-    for i in range(bits.size):
-        out[i] = bits[i] if (bits[i] & np.uint32(0x7FFFFFFF)) >= threshold else np.uint32(0)
-    i = 0
-    while ties > 0 and i < bits.size:
-        if (bits[i] & np.uint32(0x7FFFFFFF)) == threshold:
-            out[i] = 0
-            ties -= 1
-        i += 1
-    return ties
-
-
-@kernel
-def _zero_smallest_of_rows(bits: Any, columns: int, count: int, out: Any) -> None:
+def _zero_smallest_of_rows(bits: Any, columns: int, count: int, pair: Any, out: Any) -> None:
     """Set the `count` smallest of each row to zero: a digit of the threshold at a time, among those left."""
     left, counts = np.empty(columns, np.uint32), np.empty(1 << _DIGITS[0], np.int64)
     for start in range(0, bits.size, columns):
@@ -121,4 +110,5 @@ def _zero_smallest_of_rows(bits: Any, columns: int, count: int, out: Any) -> Non
                 left[kept] = left[j]
                 kept += int(((left[j] >> shift) & last) == digit)
             size = kept
-        _zero_smallest(row, threshold, rank, out[start : start + columns])
+        begin(pair, threshold, size, rank)
+        selected(row, pair, out[start : start + columns])

@@ -1,0 +1,25 @@
+"""Task vectors of which only a selection remains."""
+
+from typing import Any
+
+import numpy as np
+
+from lineal.kernels import kernel
+from lineal.methods.selection import Cuts, thin, within
+from lineal.methods.streaming import Block
+
+
+def trim(block: Block, cuts: Cuts) -> None:
+    """Turn models into task vectors, in place: what is not selected is 0. Blocks come in index order."""
+    _trim(block.base, block.models, block.models.view(np.uint32), cuts)
+
+
+@kernel
+def _trim(base: Any, models: Any, bits: Any, cuts: Any) -> None:
+    """bits: of the models, the same memory; the first loop does without, or it would not become vector code."""
+    for m in range(len(models)):
+        low, span = cuts[m, 0].bits, np.uint32(cuts[m, 1].bits - cuts[m, 0].bits)
+        for i in range(base.size):
+            vector = np.float32(models[m, i] - base[i])
+            models[m, i] = vector if within(vector.view(np.uint32), low, span) else np.float32(0)
+        thin(bits[m], cuts[m], bits[m])
