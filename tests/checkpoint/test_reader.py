@@ -196,3 +196,16 @@ def test_a_file_that_shrinks_after_it_was_opened_is_an_error(tmp_path: Path, ten
         file.truncate(checkpoint["a"].offset + 3)
     with pytest.raises(CheckpointError, match="changed while it was read"):
         checkpoint.read("a")
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_full_weights_with_an_adapter_beside_them_are_refused(tmp_path: Path, shards: int) -> None:
+    make_checkpoint(tmp_path, {"a": np.ones(3), "b": np.ones(3)}, shards=shards)
+    file = "model.safetensors" if shards == 1 else "model.safetensors.index.json"
+    write_json(tmp_path / "adapter_config.json", {"peft_type": "LORA"})
+    with pytest.raises(CheckpointError) as caught:
+        open_checkpoint(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: holds full weights ({file}) and an adapter (adapter_config.json), which transformers would put "
+        "on top of them: move the adapter's files into a folder of their own, or delete them if the weights hold it"
+    )

@@ -86,6 +86,14 @@ def test_a_configuration_that_transformers_cannot_use_names_its_folder(folder, c
         load_model(folder)
 
 
+def test_a_dtype_that_torch_does_not_have_is_refused_in_one_line(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "dtype": "float8"}))
+    for load in (load_model, load_tokenizer):
+        with pytest.raises(CheckpointError, match="dtype 'float8' is none that torch has"):
+            load(folder)
+
+
 def test_an_adapter_is_combined_with_its_base(adapter, tiny_model):
     tensors, base = load_file(adapter / "adapter_model.safetensors"), load_file(tiny_model / "model.safetensors")
     combined = load_model(adapter, tiny_model).state_dict()

@@ -98,6 +98,11 @@ def test_the_child_is_stored_in_bfloat16_unless_the_config_names_another_dtype(t
     [
         ({"quant_method": "gptq"}, {}, "a: .* holds quantized weights, which are codes; dequantize it first"),
         ({**COMPRESSED, "format": "pack-quantized"}, {}, "holds quantized weights"),
+        (
+            {**COMPRESSED, "transform_config": {"config_groups": {"u": {"type": "hadamard"}}}},
+            {},
+            "holds rotated weights",
+        ),
         (FINE_GRAINED, {}, f"'{WEIGHT}' is F8_E4M3 and has no '{WEIGHT}_scale_inv'"),
         (
             COMPRESSED,
@@ -113,6 +118,17 @@ def test_what_is_no_scaled_float8_is_refused_from_headers(
     folder = make_checkpoint(tmp_path / "a", {WEIGHT: codes(), **changes}, {"quantization_config": quantization})
     with pytest.raises(CheckpointError, match=message):
         opened(folder)
+
+
+def test_scales_of_a_quantized_cache_are_left_out_and_said(tmp_path: Path) -> None:
+    cached = {f"model.layers.0.self_attn.{kind}_scale": np.ones(1, np.float32) for kind in "kv"}
+    folder = make(tmp_path / "a", "rows")
+    make_checkpoint(folder, {**read_folder(folder), **cached}, json.loads((folder / "config.json").read_text()))
+    parent = opened(folder)
+    plan = plan_merge(Linear(), [parent, parent])
+    assert not {planned.name for planned in plan.planned} & cached.keys()
+    assert "2 scales of a quantized cache in a do not go into the child" in plan.remarks
+    assert plan.rules == 2
 
 
 def test_a_family_merges_them_with_others_and_recomputes_it(tmp_path: Path) -> None:
@@ -140,5 +156,11 @@ models:
         pruned = text.replace(
             "both: {merge: {parents: [a, b], method: linear}}", "x: {prune: {parent: a, sparsity: 0.5}}"
         )
-        with pytest.raises(CheckpointError, match="scaled float8 codes, which only merges take"):
-            run_family(workshop, read_family(write_family(tmp_path, pruned)), tmp_path / "models")
+        trained = text.replace(
+            "both: {merge: {parents: [a, b], method: linear}}",
+            "x: {finetune: {parent: a, method: full, data: family.yaml, tokens: 8, sequence_length: 4}}",
+        )
+        way = r"scaled float8 codes, which only merges take; .*lineal merge MODEL --method passthrough --out FOLDER"
+        for other in (pruned, trained):
+            with pytest.raises(CheckpointError, match=way):
+                run_family(workshop, read_family(write_family(tmp_path, other)), tmp_path / "models")

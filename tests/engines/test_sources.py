@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lineal.checkpoint.reader import open_checkpoint
+from lineal.checkpoint.reader import HEADERS_ONLY, open_checkpoint
 from lineal.engines.parents import full_model
 from lineal.errors import CheckpointError
 from tests.builders import CONFIG, Array, make_adapter, make_checkpoint
@@ -41,10 +41,21 @@ def test_a_tied_output_head_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("head", [True, False])
-def test_where_the_config_is_silent_a_stored_head_is_not_tied(tmp_path: Path, head: bool) -> None:
-    model = full_model("a", checkpoint(tmp_path, head=head))
-    assert model.tied is not head
-    assert (HEAD in model) is head
+@pytest.mark.parametrize(("model_type", "tied"), [("llama", False), ("gemma2", True)])
+def test_where_the_config_is_silent_the_architecture_says_whether_it_is_tied(
+    tmp_path: Path, model_type: str, tied: bool, head: bool
+) -> None:
+    model = full_model("a", checkpoint(tmp_path, head=head, model_type=model_type))
+    assert model.tied is tied
+    assert (HEAD in model) is (head and not tied)
+
+
+def test_of_headers_alone_a_tied_head_is_left_out_and_said(tmp_path: Path) -> None:
+    stored = checkpoint(tmp_path, tied=True)
+    (tmp_path / HEADERS_ONLY).touch()
+    model = full_model("a", stored)
+    assert set(model) == {EMBEDDING, UP}
+    assert model.remarks == ("whether the stored head of a differs from its embedding is unknown until downloaded",)
 
 
 def test_an_adapter_changes_the_weights_it_names(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_nothing_else_is_derived_from_a_gguf(workshop: Workshop, model: Path, tm
     built(workshop, model, tmp_path, "q8_0")
     text = FAMILY % "q8_0" + "  lean: {prune: {parent: q.gguf, sparsity: 0.5}}\n"
     family = read_family(write_family(tmp_path, text))
-    with pytest.raises(CheckpointError, match=r"is a GGUF, which merges take and nothing else"):
+    with pytest.raises(CheckpointError, match=r"is a GGUF, which only merges take; make full weights of it"):
         run_family(workshop, family, tmp_path / "models")
 
 

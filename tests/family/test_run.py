@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 from lineal.checkpoint.package import vocabulary
-from lineal.errors import CheckpointError, MethodError, NotEnoughSpace, UsageError
+from lineal.errors import CheckpointError, DerivationError, MethodError, NotEnoughSpace, UsageError
 from lineal.family.plan import plan_family
 from lineal.family.read import read_family
+from lineal.family.recipe import Reference
 from lineal.family.run import run_family
 from lineal.family.workshop import Workshop
 from lineal.lineage import ancestry
 from lineal.lineage.lineal_json import read_provenance
 from lineal.methods.merge import Linear, Slerp, TaskArithmetic
 from tests.builders import make_adapter, make_checkpoint, make_tokenizer, random_tensors, read_folder
-from tests.family.conftest import MERGES, SHAPES, write_family
+from tests.family.conftest import MERGES, SHAPES, derive_one, write_family
 
 
 def run(workshop: Workshop, folder: Path, text: str = MERGES, *wanted: str):
@@ -175,6 +176,13 @@ def test_parents_that_do_not_fit_are_refused_and_nothing_is_written(workshop: Wo
     assert "'x' is id 0 in small:a, 1 in small:c" in str(caught.value)
     assert not (parents / "models" / "between").exists()
     assert vocabulary(parents / "c") == {"x": 1, "y": 0}
+
+
+def test_a_merge_of_too_few_is_refused_before_anything_is_written(workshop: Workshop, parents: Path) -> None:
+    (parents / "made").mkdir()
+    with pytest.raises(DerivationError, match="linear needs 2 parents, got 1"):
+        derive_one(workshop, "merge", Linear(), [Reference("parent", str(parents / "a"))], parents / "made" / "out")
+    assert not list((parents / "made").iterdir())
 
 
 def test_nan_in_a_parent_is_refused_by_name_and_allowed_on_request(workshop: Workshop, parents: Path) -> None:

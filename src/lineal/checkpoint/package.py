@@ -34,6 +34,9 @@ _TOKENIZER = (
     "sentencepiece*.model",
     *_CHAT_TEMPLATES,
 )
+_BESIDE_TOKENIZER = frozenset({"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"})
+"""Of those the ones that hold no vocabulary."""
+
 _PACKAGE = (
     *CONFIGS,
     *_TOKENIZER,
@@ -61,6 +64,11 @@ def package_paths(folder: Path) -> tuple[str, ...]:
 def tokenizer_paths(folder: Path) -> tuple[str, ...]:
     """Those of them that make up the tokenizer, its chat templates included."""
     return tuple(path for path in package_paths(folder) if any(fnmatch(path, rule) for rule in _TOKENIZER))
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether one of them holds a vocabulary, of whatever kind: settings and templates alone tokenize nothing."""
+    return any(path not in _BESIDE_TOKENIZER and not is_chat_template(path) for path in tokenizer_paths(folder))
 
 
 def is_chat_template(path: str) -> bool:

@@ -116,6 +116,12 @@ def open_headers(folder: Path) -> Checkpoint:
 
 
 def _open_folder(folder: Path) -> Checkpoint:
+    full = next((name for name in (FULL_WEIGHTS, FULL_INDEX) if (folder / name).is_file()), None)
+    if full is not None and (folder / ADAPTER_CONFIG).is_file():
+        raise CheckpointError(
+            f"{folder}: holds full weights ({full}) and an adapter ({ADAPTER_CONFIG}), which transformers would put on "
+            "top of them: move the adapter's files into a folder of their own, or delete them if the weights hold it"
+        )
     if (folder / FULL_WEIGHTS).is_file():  # where an index stands beside it, transformers too reads this file
         return _single(folder, "full", FULL_WEIGHTS)
     if (folder / FULL_INDEX).is_file():

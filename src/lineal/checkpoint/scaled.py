@@ -3,6 +3,7 @@
 Source: transformers' fine-grained fp8 (DeepSeek-V3, Qwen3-FP8) and compressed-tensors' float-quantized format.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast, final
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 
 from lineal.checkpoint.reader import Checkpoint
 from lineal.checkpoint.safetensors_header import TensorSpec
+from lineal.checkpoint.stated_dtype import stated_dtype
 from lineal.errors import CheckpointError
 from lineal.kernels import kernel
 
 Float32: TypeAlias = NDArray[np.float32]
 
+_CACHE = re.compile(r".+\.(?:[kvq]_scale|[kv]_proj\.output_scale|[kvq]_zero_point)")
 _FLOAT8 = ("F8_E4M3", "F8_E5M2")
 _STORED = ("F32", "BF16", "F16")
 _DTYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
@@ -37,8 +40,13 @@ def scales_of(checkpoint: Checkpoint, model: str) -> tuple[dict[str, Scales], se
     """Scales by the weight's name, and all names that are no weights; other quantized formats are refused."""
     config = checkpoint.config
     quantization = cast(Mapping[str, Any], config.get("quantization_config") or {})
+    if quantization.get("transform_config"):
+        raise CheckpointError(
+            f"{model}: {checkpoint.folder} holds rotated weights (quantization_config.transform_config), which mean "
+            "nothing without their rotations; name the model it was made from"
+        )
     suffix, block = _form(quantization, checkpoint, model)
-    dtype = _DTYPES.get(str(config.get("dtype", config.get("torch_dtype"))), "BF16")
+    dtype = _DTYPES.get(str(stated_dtype(config)), "BF16")
     found: dict[str, Scales] = {}
     for name, spec in checkpoint.items():
         scale = checkpoint.get(f"{name}{suffix}") if name.endswith(".weight") else None
@@ -47,7 +55,12 @@ def scales_of(checkpoint: Checkpoint, model: str) -> tuple[dict[str, Scales], se
         elif spec.dtype in _FLOAT8:
             raise CheckpointError(f"{model}: {name!r} is {spec.dtype} and has no {name + suffix!r}")
     beside = {f"{name}{suffix}" for name in found} | {f"{name.removesuffix('weight')}input_scale" for name in found}
-    return found, beside
+    return found, beside | cache_scales(checkpoint)
+
+
+def cache_scales(checkpoint: Checkpoint) -> set[str]:
+    """Scales of the key and value cache: no weights, and without meaning once the quantization_config is gone."""
+    return {name for name in checkpoint if _CACHE.fullmatch(name)}
 
 
 def _form(quantization: Mapping[str, Any], checkpoint: Checkpoint, model: str) -> tuple[str, tuple[int, int] | None]:

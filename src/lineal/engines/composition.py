@@ -1,16 +1,23 @@
 """Which tensors a merge makes, and from which of its models' tensors: names and blocks, before anything is read."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Protocol, final
 
-from lineal.checkpoint.tensor_names import BLOCK, HEAD, TOKEN_EMBEDDING
+from lineal.checkpoint.tensor_names import BLOCK, HEAD, TOKEN_EMBEDDING, is_derived_buffer
 from lineal.errors import CheckpointError
 from lineal.methods.merge.recipe import MergeRecipe, Part, Stretch
 
 _BEFORE_BLOCKS = re.compile(rf"{TOKEN_EMBEDDING.pattern}|(?:.+\.)?wpe\.weight")
 _AFTER_BLOCKS = re.compile(rf"{HEAD.pattern}|(?:.+\.)?(?:norm|ln_f|final_layer_?norm|final_norm)\.(?:weight|bias)")
+
+
+class Shaped(Protocol):
+    """A tensor, as far as its shape says what it is."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
 
 
 @final
@@ -58,6 +65,22 @@ def whole(part: Part, models: Sequence[Collection[str]]) -> Iterator[ComposedTen
         yield ComposedTensor(name, part, (name,) * len(part.stretches), place)
 
 
+def without_lone_buffers(
+    tensors: Iterable[ComposedTensor], models: Sequence[Mapping[str, Shaped]]
+) -> list[ComposedTensor]:
+    """The same without what follows from the config and does not stand in all of a tensor's models alike."""
+    return [
+        tensor
+        for tensor in tensors
+        if not is_derived_buffer(tensor.name, models[tensor.part.stretches[0].model][tensor.names[0]].shape)
+        or len({_shape(models[stretch.model], name) for stretch, name in tensor.taken}) == 1
+    ]
+
+
+def _shape(model: Mapping[str, Shaped], name: str) -> tuple[int, ...] | None:
+    return model[name].shape if name in model else None
+
+
 def _blocks(
     part: Part, first: int, models: Sequence[Collection[str]], labels: Sequence[str]
 ) -> Iterator[ComposedTensor]:
@@ -83,7 +106,7 @@ def _outside(recipe: MergeRecipe, models: Sequence[Collection[str]], labels: Seq
                 continue
             if belongs.fullmatch(name):
                 yield ComposedTensor(name, part, (name,) * len(part.stretches), 0.0)
-            elif not (_BEFORE_BLOCKS.fullmatch(name) or _AFTER_BLOCKS.fullmatch(name)):
+            elif not (is_derived_buffer(name, ()) or _BEFORE_BLOCKS.fullmatch(name) or _AFTER_BLOCKS.fullmatch(name)):
                 raise CheckpointError(
                     f"{labels[donor]}: {name!r} is in no block; whether it goes before or after "
                     "them is not known, so its blocks cannot be put together anew"

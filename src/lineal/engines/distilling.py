@@ -9,12 +9,13 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from lineal.checkpoint.package import config_content, copy_package
 from lineal.checkpoint.reader import open_checkpoint
+from lineal.engines.child_package import own_package
 from lineal.engines.common_tokens import check_sizes, tokenizers_differ
 from lineal.engines.depth import block_count, shallower_config, shallower_names
 from lineal.engines.language_model import ModelFolder, encode, full_weights_of
 from lineal.engines.objective import NextToken, Objective
+from lineal.engines.parents import Model, full_model
 from lineal.engines.silence import silence
 from lineal.engines.teaching import Pupil, Teaching
 from lineal.engines.text import read_all_documents
@@ -40,7 +41,7 @@ def distill(method: Distill, run: TrainingRun, parent: ModelFolder, teachers: Se
     stored = {names[name]: dtype for name, dtype in dtypes.items() if name in names}
     written = write_model(student, run.out, run.staging, stored.__getitem__)
     check_names(written, stored, student, run.out)
-    _write_package(ground, run.out, kept, parent.name)
+    _write_package(full_model(parent.name, open_checkpoint(ground), parent.adapter), run.out, kept)
     return result
 
 
@@ -108,11 +109,7 @@ def _check_tokens(
     raise tokenizers_differ(parent.name, teacher.name)
 
 
-def _write_package(ground: Path, child: Path, kept: Sequence[int], name: str) -> None:
+def _write_package(parent: Model, child: Path, kept: Sequence[int]) -> None:
     """The parent's package, with the depth of the student in its configuration."""
-    if not kept:
-        copy_package(ground, child)
-        return
-    copy_package(ground, child, without=("config.json",))
-    config = shallower_config(open_checkpoint(ground).config, kept, name)
-    (child / "config.json").write_bytes(config_content(config))
+    config = shallower_config(parent.config, kept, parent.name) if kept else parent.config
+    own_package(parent, config).child().write_package(child)

@@ -22,12 +22,14 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from lineal.checkpoint.package import has_tokenizer
 from lineal.checkpoint.reader import Checkpoint, open_checkpoint
+from lineal.checkpoint.stated_dtype import require_dtype
+from lineal.checkpoint.tied_heads import KEY
 from lineal.engines.encoding import Encoder
 from lineal.engines.llama_of_gguf import is_tied, llama_config, llama_of_gguf, llama_weights
 from lineal.engines.silence import silence
 from lineal.engines.text import Tokens
-from lineal.engines.text_borders import has_tokenizer
 from lineal.engines.tokenizer_of_gguf import chat_template, special_tokens, tokenizer_json
 from lineal.errors import CheckpointError
 
@@ -68,6 +70,11 @@ class ModelFolder:
         """The configuration of the full weights."""
         return open_checkpoint(full_weights_of(self.folder, self.base)).config
 
+    @property
+    def adapter(self) -> Checkpoint | None:
+        """The model itself, if it is one."""
+        return open_checkpoint(self.folder) if self.base is not None else None
+
     def load(self, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
         return load_model(self.folder, self.base, dtype)
 
@@ -103,6 +110,8 @@ def load_tokenizer(place: Path, base: Path | None = None) -> PreTrainedTokenizer
     if checkpoint.form == "gguf":
         return _gguf_tokenizer(checkpoint)
     candidates = [path for path in (place, base) if path is not None]
+    if checkpoint.form == "full":
+        require_dtype(checkpoint)
     for candidate in candidates:
         if has_tokenizer(candidate):
             with silence(), _blamed_on(candidate):
@@ -135,6 +144,7 @@ def _load_full(place: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMod
         raise CheckpointError(f"{place}: an adapter where full weights are needed")
     if checkpoint.form == "gguf":
         return _load_gguf(checkpoint, dtype)
+    require_dtype(checkpoint)
     model_type = checkpoint.config.get("model_type")
     if not model_type:
         raise CheckpointError(f"{place / 'config.json'}: no model_type")
@@ -192,7 +202,16 @@ def _checked(place: Path, model_type: str, loaded: Any) -> PreTrainedModel:
     )
     for fault in (*info["error_msgs"], *info.get("conversion_errors", {}).values()):
         raise CheckpointError(f"{place}: {fault}")
-    return model.eval()
+    return _says_what_it_holds(model).eval()
+
+
+def _says_what_it_holds(model: PreTrainedModel) -> PreTrainedModel:
+    """transformers keeps a stored head that differs from the embedding, and leaves a config that says they are one."""
+    pair = [cast(Any, module) for module in (model.get_input_embeddings(), model.get_output_embeddings())]
+    if getattr(model.config, KEY, False) and None not in pair and pair[0].weight is not pair[1].weight:
+        for config in {id(one): one for one in (model.config, model.config.get_text_config())}.values():
+            setattr(config, KEY, False)
+    return model
 
 
 def _require_none(place: Path, what: str, found: Iterable[str]) -> None:

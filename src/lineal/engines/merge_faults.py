@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.package import licence_hash
-from lineal.checkpoint.tensor_names import has_token_rows
+from lineal.checkpoint.tensor_names import has_token_rows, is_derived_buffer
+from lineal.engines.architecture import architecture_fault
+from lineal.engines.chat_templates import chat_templates
 from lineal.engines.composition import ComposedTensor
 from lineal.engines.parents import Model
+from lineal.engines.tokenizer_files import settings_of
 from lineal.methods.merge.recipe import Part
 
 
@@ -18,16 +21,16 @@ def merge_faults(
     one_vocabulary: whether ids must mean the same in all of them, and every token has the same row.
     """
     donor = inputs[0]
+    compared = [tensor for tensor in tensors if one_vocabulary or not has_token_rows(tensor.name)]
     for model in others(inputs):
-        yield from _name_faults(parts, tensors, inputs, model)
-    for tensor in tensors:
-        if one_vocabulary or not has_token_rows(tensor.name):
-            yield from _tensor_faults(tensor, inputs)
+        found = [*_name_faults(parts, tensors, inputs, model), *_tensor_faults(compared, inputs, model)]
+        other = architecture_fault(donor, model, layers=len(parts) == 1) if found else None
+        yield from [other] if other else found
     for model in others(inputs):
         if model.tied != donor.tied:
             yield f"{model.name} {_ties(model)} its output head to the embedding, {donor.name} {_ties(donor)}"
-        if one_vocabulary:
-            yield from _vocabulary_faults(donor, model)
+    if one_vocabulary:
+        yield from _vocabulary_faults(inputs)
 
 
 def merge_remarks(parts: Sequence[Part], inputs: Sequence[Model], talker: Model | None) -> tuple[str, ...]:
@@ -43,13 +46,18 @@ def merge_remarks(parts: Sequence[Part], inputs: Sequence[Model], talker: Model 
         if _dtypes(model) != _dtypes(donor):
             remarks.append(f"{model.name} is stored as {_dtypes(model)}, {donor.name} as {_dtypes(donor)}")
     remarks += [] if talker is None else _template_remarks(talker, inputs)
-    return tuple(remarks)
+    return tuple(dict.fromkeys([*remarks, *(remark for model in inputs for remark in model.remarks)]))
 
 
 def _template_remarks(talker: Model, inputs: Sequence[Model]) -> Iterator[str]:
     for model in {model.checkpoint.place: model for model in inputs}.values():
         if model.chat_templates and model.chat_templates != talker.chat_templates:
             yield f"the chat template of {model.name} differs from that of {talker.name}, which the child gets"
+    for model in inputs:
+        folder = None if model.adapter is None else model.adapter.folder
+        own = {} if folder is None else chat_templates(folder, settings_of(folder))
+        if own and own != talker.chat_templates:
+            yield f"the chat template beside the adapter {model.name} is not the one that the child gets"
 
 
 def others(inputs: Sequence[Model]) -> list[Model]:
@@ -85,7 +93,7 @@ def _name_faults(
     wanted = dict.fromkeys(name for t in tensors for stretch, name in t.taken if stretch.model in places)
     whole = any(stretch.model in places and stretch.blocks is None for stretch in parts[0].stretches)
     missing = [name for name in wanted if name not in model]
-    extra = [name for name in sorted(model) if name not in wanted] if whole else []
+    extra = [name for name in sorted(model) if name not in wanted and not _is_buffer(model, name)] if whole else []
     for here, there, ours, theirs in ((inputs[0], model, extra, missing), (model, inputs[0], missing, extra)):
         prefix = _prefix(ours, theirs)
         if prefix is not None:
@@ -106,28 +114,35 @@ def _prefix(missing: Sequence[str], extra: Sequence[str]) -> str | None:
     return next((prefix for prefix in sorted(possible) if {prefix + name for name in missing} == set(extra)), None)
 
 
-def _tensor_faults(tensor: ComposedTensor, inputs: Sequence[Model]) -> Iterator[str]:
-    (stretch, donor_name), *rest = tensor.taken
-    donor = inputs[stretch.model]
-    ours = donor[donor_name]
-    for model, name in ((inputs[other.model], name) for other, name in rest):
-        if name not in model:
-            continue
-        theirs = model[name]
-        if ours.shape != theirs.shape:
-            yield f"{name!r} is {list(ours.shape)} in {donor.name}, {list(theirs.shape)} in {model.name}"
-        elif ours.dtype != theirs.dtype and not {ours.dtype, theirs.dtype} <= FLOATS:
-            yield f"{name!r} is {ours.dtype} in {donor.name}, {theirs.dtype} in {model.name}"
+def _is_buffer(model: Model, name: str) -> bool:
+    return is_derived_buffer(name, model[name].shape)
 
 
-def _vocabulary_faults(donor: Model, model: Model) -> Iterator[str]:
-    """A model without a tokenizer makes no statement about what its ids mean."""
-    ours, theirs = donor.vocabulary, model.vocabulary
-    if ours is None or theirs is None or ours == theirs:
-        return
-    token = min(t for t in ours.keys() | theirs.keys() if ours.get(t) != theirs.get(t))
-    place = f"{token!r} is id {_id(ours, token)} in {donor.name}, {_id(theirs, token)} in {model.name}"
-    yield f"the vocabularies differ ({len(ours)} and {len(theirs)} tokens): {place}"
+def _tensor_faults(tensors: Sequence[ComposedTensor], inputs: Sequence[Model], model: Model) -> Iterator[str]:
+    """Where this model's tensors do not fit those that come first in their parts."""
+    for tensor in tensors:
+        (stretch, donor_name), *rest = tensor.taken
+        donor = inputs[stretch.model]
+        ours = donor[donor_name]
+        mine = dict.fromkeys(name for other, name in rest if inputs[other.model].checkpoint is model.checkpoint)
+        for name in (name for name in mine if name in model):
+            theirs = model[name]
+            if ours.shape != theirs.shape:
+                yield f"{name!r} is {list(ours.shape)} in {donor.name}, {list(theirs.shape)} in {model.name}"
+            elif ours.dtype != theirs.dtype and not {ours.dtype, theirs.dtype} <= FLOATS:
+                yield f"{name!r} is {ours.dtype} in {donor.name}, {theirs.dtype} in {model.name}"
+
+
+def _vocabulary_faults(inputs: Sequence[Model]) -> Iterator[str]:
+    """A model without a tokenizer makes no statement about what its ids mean; all others must say the same."""
+    speaking = [model for model in (inputs[0], *others(inputs)) if model.vocabulary is not None]
+    first = next(iter(speaking), inputs[0])
+    for model in speaking[1:]:
+        ours, theirs = first.vocabulary or {}, model.vocabulary or {}
+        if ours != theirs:
+            token = min(t for t in ours.keys() | theirs.keys() if ours.get(t) != theirs.get(t))
+            place = f"{token!r} is id {_id(ours, token)} in {first.name}, {_id(theirs, token)} in {model.name}"
+            yield f"the vocabularies differ ({len(ours)} and {len(theirs)} tokens): {place}"
 
 
 def _id(table: Mapping[str, int], token: str) -> str:

@@ -5,11 +5,12 @@ from typing import Any
 
 from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.layout import Planned
-from lineal.engines.child_package import ChildPackage, chosen_template
-from lineal.engines.composition import ComposedTensor, composed, whole
+from lineal.engines.child_package import ChildPackage, chosen_template, speaker_of, speaks_for_itself, tokenizer_remarks
+from lineal.engines.composition import ComposedTensor, composed, whole, without_lone_buffers
 from lineal.engines.depth import stacked_config
 from lineal.engines.jobs import Job
 from lineal.engines.merge_faults import merge_faults, merge_remarks
+from lineal.engines.output_heads import with_heads
 from lineal.engines.parents import Model
 from lineal.engines.stream_plan import StreamPlan
 from lineal.engines.token_rows import in_vocabulary
@@ -25,25 +26,30 @@ _CONFIG_DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | None = None) -> StreamPlan:
     """Check all parents against each other from their headers; the donor is the base, else the first parent."""
     method.check(len(models), base is not None)
-    inputs = [*models] if base is None else [base, *models]
+    inputs = with_heads([*models] if base is None else [base, *models])
     first = len(inputs) - len(models)
     stretches = tuple(Stretch(model=first + index) for index in range(len(models)))
     part = Part(models=stretches, base=None if base is None else Stretch(model=0))
-    tensors = list(whole(part, inputs))
+    tensors = without_lone_buffers(whole(part, inputs), inputs)
     _refuse(method.name, list(merge_faults([part], tensors, inputs)))
     jobs = _jobs(tensors, inputs, lambda _: method, None)
-    return StreamPlan(jobs, ChildPackage(inputs[0], inputs[0].config).child(), merge_remarks([part], inputs, inputs[0]))
+    package, speaker = ChildPackage(inputs[0], inputs[0].config), speaker_of(inputs)
+    if not speaks_for_itself(inputs[0], speaker):
+        package.take_tokenizer_of(speaker)
+    remarks = (*merge_remarks([part], inputs, speaker), *tokenizer_remarks(inputs, speaker))
+    return StreamPlan(jobs, package.child(), remarks, _rules(inputs, speaker))
 
 
 def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
     """The same for a recipe, whose parts name their models by their places; the donor is the first input."""
     recipe.check_inputs(len(inputs))
+    inputs = with_heads(inputs)
     vocabulary, wanted = None, recipe.vocabulary
     faults = [] if wanted is None else list(vocabulary_faults(wanted, inputs))
     if wanted is not None and not faults:
         vocabulary = child_vocabulary(wanted, inputs)
         inputs = in_vocabulary(inputs, row_maps(wanted, vocabulary, inputs))
-    tensors = composed(recipe, inputs, [model.name for model in inputs])
+    tensors = without_lone_buffers(composed(recipe, inputs, [model.name for model in inputs]), inputs)
     faults += merge_faults(recipe.parts, tensors, inputs, one_vocabulary=wanted is None)
     _refuse(recipe.method, faults)
 
@@ -52,14 +58,23 @@ def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
 
     jobs = _jobs(tensors, inputs, method_for, recipe.dtype)
     config = recipe_config(recipe, [model.config for model in inputs], inputs[0].name)
-    package, talker = ChildPackage(inputs[0], config), inputs[0]
+    package, speaker = ChildPackage(inputs[0], config), speaker_of(inputs)
+    rules = _rules(inputs, speaker)
     if vocabulary is not None:
         package.take_tokenizer(vocabulary)
-        talker = vocabulary.tokenizer
+        speaker, rules = vocabulary.tokenizer, _rules(inputs, inputs[0])
+    elif not speaks_for_itself(inputs[0], speaker):
+        package.take_tokenizer_of(speaker)
     if recipe.chat_template is not None:
         package.take_chat_template(chosen_template(recipe.chat_template, inputs))
-        talker = None
-    return StreamPlan(jobs, package.child(), merge_remarks(recipe.parts, inputs, talker))
+    talker = speaker if recipe.chat_template is None else None
+    remarks = (*merge_remarks(recipe.parts, inputs, talker), *tokenizer_remarks(inputs, speaker))
+    return StreamPlan(jobs, package.child(), remarks, rules)
+
+
+def _rules(inputs: Sequence[Model], speaker: Model) -> int:
+    """2 where a parent gives something else than under rules 1, or a tokenizer that the donor does not have."""
+    return max(2 if not speaks_for_itself(inputs[0], speaker) else 1, *(model.rules for model in inputs))
 
 
 def _refuse(method: str, faults: Sequence[str]) -> None:

@@ -3,9 +3,10 @@
 from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.roles import linear_layers
+from lineal.engines.child_package import own_package, own_rules
 from lineal.engines.jobs import Job
 from lineal.engines.parents import Model
-from lineal.engines.stream_plan import OrdinaryFolder, StreamPlan
+from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import CheckpointError
 from lineal.methods.merge import AdapterMerge
 from lineal.methods.streaming import StreamingMethod
@@ -27,7 +28,7 @@ def plan_pruning(method: StreamingMethod, model: Model) -> StreamPlan:
                 f"{model.name}: {name!r} is {dtype}, which cannot be pruned as it is (known: {known})"
             )
     jobs = tuple(_job(method if name in pruned else None, model, name) for name in model)
-    return StreamPlan(jobs, OrdinaryFolder(model.folder))
+    return StreamPlan(jobs, own_package(model, model.config).child(), model.remarks, own_rules(model))
 
 
 def _job(method: StreamingMethod | None, model: Model, name: str) -> Job:

@@ -8,6 +8,8 @@ from typing import Any
 from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.storage import BLOCKS
+from lineal.checkpoint.tensor_names import is_derived_buffer
+from lineal.checkpoint.tied_heads import says_tied
 from lineal.engines.gguf_child import GgufChild
 from lineal.engines.gguf_general import general_metadata
 from lineal.engines.gguf_llama import (
@@ -33,8 +35,6 @@ from lineal.methods.quantize.constant import Constant
 from lineal.methods.quantize.rotary_pairs import RotaryPairs
 
 _SHOWN = 12
-_BUFFER = ".rotary_emb.inv_freq"
-"""Old checkpoints hold it; it follows from the config, and transformers does not read it either."""
 
 
 def plan_gguf(method: GgufQuantization, model: Model) -> StreamPlan:
@@ -53,7 +53,7 @@ def plan_gguf(method: GgufQuantization, model: Model) -> StreamPlan:
     jobs = [_job(method, llama, model, name, tensor) for name, tensor in planned.items()]
     if llama.rotary.divisors:
         jobs.append(Job(_divisors(llama), (), method=Constant(values=llama.rotary.divisors)))
-    return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder))
+    return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder), model.remarks, model.rules)
 
 
 def gguf_tensors(
@@ -62,14 +62,14 @@ def gguf_tensors(
     """What a GGUF of a model with this config and these tensors would hold."""
     _refuse(label, llama_faults(config))
     llama = llama_of_config(config)
-    planned = _planned(method, llama, tied=bool(config.get("tie_word_embeddings", HEAD not in stored)))
+    planned = _planned(method, llama, tied=says_tied(config) and HEAD not in stored)
     _refuse(label, _row_faults(planned))
     return (*planned.values(), *([_divisors(llama)] if llama.rotary.divisors else []))
 
 
 def gguf_weights(method: GgufQuantization, config: Mapping[str, Any], stored: Collection[str]) -> tuple[Planned, ...]:
     """The same as a merge would see it: transformers' names, blocks as float16."""
-    tied = bool(config.get("tie_word_embeddings", HEAD not in stored))
+    tied = says_tied(config) and HEAD not in stored
     return tuple(
         Planned(name, "F16" if tensor.dtype in BLOCKS else tensor.dtype, tensor.shape)
         for name, tensor in _planned(method, llama_of_config(config), tied=tied).items()
@@ -107,7 +107,7 @@ def _tensor_faults(model: Model, planned: Mapping[str, Planned]) -> Iterator[str
     for name in sorted(planned.keys() - model.keys()):
         yield f"has no {name!r}"
     for name in sorted(model.keys() - planned.keys()):
-        if not name.endswith(_BUFFER):
+        if not is_derived_buffer(name, model[name].shape):
             yield f"{name!r} is no tensor of a Llama with this config"
     for name, tensor in planned.items():
         spec = model.sources[name].spec if name in model else None

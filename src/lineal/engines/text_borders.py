@@ -4,16 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from lineal.checkpoint.package import has_tokenizer
 from lineal.checkpoint.reader import open_checkpoint, read_json
 from lineal.engines.tokenizer_files import SETTINGS, TOKENIZER
 from lineal.engines.tokenizer_of_gguf import tokenizer_json
 
 _PLAIN = ("PreTrainedTokenizerFast", "TokenizersBackend", "GPT2Tokenizer", "Qwen2Tokenizer")
 """Classes that put nothing around a text of their own accord; their names may end in Fast."""
-
-
-def has_tokenizer(folder: Path) -> bool:
-    return any(folder.glob("tokenizer*")) or (folder / "vocab.json").is_file()
 
 
 def possible_borders(place: Path, base: Path | None = None) -> frozenset[str]:

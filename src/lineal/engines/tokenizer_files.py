@@ -72,12 +72,16 @@ class TokenizerFiles:
         return _first_and_last([None if name is None else known[name]["ids"] for name in names])
 
 
+def settings_of(folder: Path) -> Object:
+    """Its tokenizer_config.json; empty where there is none."""
+    return read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
+
+
 def read_tokenizer(folder: Path) -> TokenizerFiles:
     """Read the files; config.json and tokenizer.json must be there."""
     tokenizer = read_json(folder / TOKENIZER)
-    settings, generation = (
-        read_json(folder / name) if (folder / name).is_file() else {} for name in (SETTINGS, "generation_config.json")
-    )
+    settings, path = settings_of(folder), folder / "generation_config.json"
+    generation = read_json(path) if path.is_file() else {}
     config, table = read_json(folder / "config.json"), cast(Mapping[str, int], vocabulary(folder))
     return TokenizerFiles(tokenizer, settings, config, generation, table, chat_templates(folder, settings))
 

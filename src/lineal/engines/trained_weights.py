@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from lineal.checkpoint.dtypes import FLOATS, encode, first_nonfinite
 from lineal.checkpoint.layout import Planned, lay_out
 from lineal.checkpoint.reader import Form, open_checkpoint
+from lineal.checkpoint.tensor_names import is_derived_buffer
 from lineal.checkpoint.writer import CheckpointWriter
 from lineal.engines.silence import silence
 from lineal.errors import CheckpointError
@@ -23,12 +24,14 @@ DtypeOf: TypeAlias = Callable[[str], str]
 
 
 def trainable_dtypes(parent: Path) -> dict[str, str]:
-    """The dtypes of a parent's tensors, which full fine-tuning keeps; quantized weights cannot be trained."""
-    stored = open_checkpoint(parent)
-    for name, spec in stored.items():
-        if spec.dtype not in FLOATS:
-            raise CheckpointError(f"{parent}: {name} is {spec.dtype}; training needs floating-point weights")
-    return {name: spec.dtype for name, spec in stored.items()}
+    """The dtypes of a parent's weights, which full fine-tuning keeps; quantized ones cannot be trained."""
+    stored = {
+        name: spec.dtype for name, spec in open_checkpoint(parent).items() if not is_derived_buffer(name, spec.shape)
+    }
+    for name, dtype in stored.items():
+        if dtype not in FLOATS:
+            raise CheckpointError(f"{parent}: {name} is {dtype}; training needs floating-point weights")
+    return stored
 
 
 def write_model(model: PreTrainedModel, folder: Path, staging: Path, dtype_of: DtypeOf) -> frozenset[str]:

@@ -1,5 +1,8 @@
 """The weights of two known models, read where they lie and compared."""
 
+from dataclasses import replace
+
+from lineal.checkpoint.tensor_names import is_derived_buffer
 from lineal.engines.distances import Distance, comparable, distances
 from lineal.engines.parents import Model, full_model
 from lineal.family.streams import full_weights
@@ -16,6 +19,8 @@ def measure(workshop: Workshop, before: bytes, after: bytes) -> tuple[Distance, 
 
 
 def full(placed: Placed) -> Model:
-    """A model as full weights; an adapter on its base."""
+    """A model as full weights, an adapter on its base; without what follows from a config."""
     base = placed.base
-    return full_weights(placed, None if base is None else full_model(base.label, base.checkpoint))
+    model = full_weights(placed, None if base is None else full_model(base.label, base.checkpoint))
+    kept = {name: source for name, source in model.sources.items() if not is_derived_buffer(name, source.shape)}
+    return replace(model, sources=kept)

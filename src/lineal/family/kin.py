@@ -19,6 +19,7 @@ from lineal.family.distance import full
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.ancestry import depth
 from lineal.lineage.candidates import candidates
+from lineal.lineage.difference import weights
 
 _MATRICES = 48
 """Of a model, that are looked at in a candidate's; a quarter of them would have to agree by chance."""
@@ -154,7 +155,7 @@ def rounding_of(model: Model) -> float:
 
 def _compared(child: Placed, model: Model, mine: Look, candidate: Candidate, count: int) -> Kin:
     blocks, pairs = matched_blocks(model, candidate.model)
-    leaves, theirs = child.manifest.leaves, candidate.placed.manifest.leaves
+    leaves, theirs = weights(child.manifest), weights(candidate.placed.manifest)
     equal = _equal(leaves, theirs)
     names = aligned(model, candidate.model, equal, blocks)
     chosen = spots(model, _MATRICES)

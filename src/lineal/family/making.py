@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import final
 
 from lineal.checkpoint.identity import Leaf
-from lineal.checkpoint.package import copy_package
 from lineal.derivation.step import Kind, Role
 from lineal.engines.base_name import BaseName
+from lineal.engines.child_package import own_package
 from lineal.engines.extra import require_training
 from lineal.engines.stream import DataHashes
 from lineal.errors import MethodError
+from lineal.family.distance import full
 from lineal.family.place import Place
 from lineal.family.progress import StepProgress
 from lineal.family.recipe import ModelRecipe, Origin
@@ -107,7 +108,8 @@ def _make_training(
             remark=lambda line: workshop.progress.say(f"{recipe.name}: {line}"),
         )
     if isinstance(method, FullFineTune) and parent is not None:
-        copy_package((parent.base or parent).folder, place.child)
+        model = full(parent)
+        own_package(model, model.config).child().write_package(place.child)
     return Made(replace(method, epochs=report.epochs))
 
 

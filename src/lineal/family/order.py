@@ -13,6 +13,8 @@ from lineal.checkpoint.package import content_hash, package_paths
 from lineal.derivation.canonical import Json, canonical_json
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import DataFile, Input, Role, Step
+from lineal.engines.child_package import own_rules
+from lineal.family.distance import full
 from lineal.family.making import Inputs
 from lineal.family.recipe import ModelRecipe, Origin
 from lineal.family.streams import Streamed, foreseen_stream
@@ -20,7 +22,8 @@ from lineal.family.training_rules import training_rules
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.licensing.licences import UNKNOWN
 from lineal.lineage.records import Name
-from lineal.methods.finetune import Training
+from lineal.methods.distill import Distill
+from lineal.methods.finetune import FullFineTune, Training
 from lineal.methods.method import Method
 
 
@@ -48,7 +51,9 @@ def rules_of(method: Method, inputs: Inputs, data: Sequence[Path] = ()) -> int:
     A child made under lower rules is then another derivation: neither taken for this one nor held against it.
     """
     if isinstance(method, Training):
-        return training_rules(inputs, data)
+        parents = [placed for role, placed in inputs if role != "teacher"]
+        written = [own_rules(full(placed)) for placed in parents if isinstance(method, FullFineTune | Distill)]
+        return max(training_rules(inputs, data), *written, 1)
     return foreseen_stream(method, inputs).rules if isinstance(method, Streamed) else 1
 
 

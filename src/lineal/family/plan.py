@@ -155,11 +155,9 @@ def _of_placed(placed: Placed) -> _Forecast:
 
 
 def _full_weights(placed: Placed) -> _Forecast | None:
-    """The base of an adapter, or a GGUF as a merge sees it; nothing of a GGUF that no merge could take."""
-    if placed.base:
-        return _of_placed(placed.base)
-    if placed.form != "gguf":
-        return None
+    """The base of an adapter, or a model as a merge sees it; nothing of one that no merge could take."""
+    if placed.form == "adapter":
+        return None if placed.base is None else _full_weights(placed.base) or _of_placed(placed.base)
     try:
         model = full_model(placed.label, placed.checkpoint)
     except CheckpointError:

@@ -9,10 +9,11 @@ from typing import cast, final
 
 from lineal.derivation.hashes import HASH_LENGTH
 from lineal.derivation.step import Role
-from lineal.engines.parents import GGUF_IS_NO_PARENT
+from lineal.engines.parents import CODES_ARE_NO_PARENT, GGUF_IS_NO_PARENT
 from lineal.errors import CheckpointError, UsageError
 from lineal.family.build import build, existing
 from lineal.family.dependency_order import dependency_order
+from lineal.family.distance import full
 from lineal.family.hub import snapshot
 from lineal.family.licensing import judge_family, keep_statements
 from lineal.family.making import Inputs
@@ -25,6 +26,7 @@ from lineal.lineage import recipe_files
 from lineal.lineage.licensing.graph import Judgement, refuse_conflicts
 from lineal.lineage.licensing.licences import UNKNOWN
 from lineal.lineage.records import Name
+from lineal.methods.finetune import Training
 from lineal.methods.merge import MergeRecipe
 from lineal.methods.method import Method, nearest
 
@@ -98,6 +100,8 @@ class Workbench:
         for _, placed in found:
             if placed.form == "gguf" and recipe.kind != "merge":
                 raise CheckpointError(f"{recipe.name}: {placed.label} {GGUF_IS_NO_PARENT}")
+        if isinstance(recipe.method, Training):
+            _refuse_codes(recipe, found)
         if not isinstance(recipe.method, Streamed):
             return found
         if any(placed.form == "adapter" for _, placed in found):  # of which base they are is a question of hashes
@@ -110,6 +114,14 @@ class Workbench:
 
     def _find(self, reference: str) -> Placed:
         return self.placed[reference] if reference in self.family.models else self.workshop.find(reference)
+
+
+def _refuse_codes(recipe: ModelRecipe, inputs: Inputs) -> None:
+    """What is trained must be weights; a teacher is loaded by transformers, whatever it is stored as."""
+    for role, placed in inputs:
+        trained = placed.base or placed
+        if role != "teacher" and trained.checkpoint.config.get("quantization_config") and full(trained).is_codes:
+            raise CheckpointError(f"{recipe.name}: {trained.label} {CODES_ARE_NO_PARENT}")
 
 
 def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[str] = ()) -> Mapping[str, Placed]:

@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 from lineal.checkpoint.identity import Leaf
 from lineal.checkpoint.writer import CheckpointWriter
-from lineal.derivation.hashes import format_hash
-from lineal.derivation.step import Role
+from lineal.derivation.hashes import HASH_LENGTH, format_hash
+from lineal.derivation.step import Input, Role, Step
 from lineal.engines.merging import plan_merge, plan_recipe
-from lineal.engines.parents import Model, full_model
+from lineal.engines.parents import CODES_ARE_NO_PARENT, Model, full_model
 from lineal.engines.pruning import plan_pruning
 from lineal.engines.quantizing import plan_gguf
 from lineal.engines.stream import DataHashes, stream
@@ -64,14 +64,23 @@ def stream_inputs(method: StreamingMethod, base: Placed | None, parents: Sequenc
 
 
 def plan_stream(method: Streamed, inputs: Sequence[tuple[Role, Placed]]) -> StreamPlan:
-    """The engine's plan for a step's inputs: adapters are seen as full weights on the base."""
+    """The engine's plan for a step's inputs: adapters are seen as full weights on the base.
+
+    Inputs that no step of this method could have are refused here, before a weight is read.
+    """
+    _ = Step(
+        type=method.kind,
+        method=method.name,
+        inputs=tuple(Input(role, bytes(HASH_LENGTH)) for role, _ in inputs),
+        options=method.options(),
+    )
     base = next((full_model(placed.label, placed.checkpoint) for role, placed in inputs if role == "base"), None)
     if isinstance(method, MergeRecipe):
         return plan_recipe(method, [full_weights(placed, base) for _, placed in inputs])
     models = [full_weights(placed, base) for role, placed in inputs if role != "base"]
     codes = next((model for model in models if model.is_codes), None)
     if method.kind != "merge" and codes is not None:
-        raise CheckpointError(f"{codes.name}: {codes.folder} holds scaled float8 codes, which only merges take")
+        raise CheckpointError(f"{codes.name}: {codes.folder} {CODES_ARE_NO_PARENT}")
     match method:
         case GgufQuantization():
             method.check_models(len(models))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import final
 
-from lineal.checkpoint.identity import Leaf
-from lineal.checkpoint.tensor_names import BLOCK
+from lineal.checkpoint.identity import Leaf, Manifest
+from lineal.checkpoint.tensor_names import BLOCK, is_derived_buffer
 from lineal.lineage.registry import Registry
 
 
@@ -61,9 +61,9 @@ class Difference:
 
 
 def difference(registry: Registry, before: bytes, after: bytes) -> Difference:
-    """From one model to the other; equal weights hashes answer for all tensors at once."""
+    """From one model to the other; what follows from a config, and is stored by old checkpoints alone, is left out."""
     old, new = registry.manifest(before), registry.manifest(after)
-    theirs, ours = ({leaf.name: leaf for leaf in manifest.leaves} for manifest in (old, new))
+    theirs, ours = ({leaf.name: leaf for leaf in weights(manifest)} for manifest in (old, new))
     tensors = tuple(
         TensorChange(name, _change(theirs.get(name), ours.get(name)), theirs.get(name), ours.get(name))
         for name in sorted(theirs.keys() | ours.keys())
@@ -72,7 +72,12 @@ def difference(registry: Registry, before: bytes, after: bytes) -> Difference:
         path: _file_change(old.package.get(path), new.package.get(path)) for path in {**old.package, **new.package}
     }
     changed = {path: change for path, change in sorted(package.items()) if change is not Change.SAME}
-    return Difference(old.weights_hash == new.weights_hash, tensors, changed)
+    return Difference(all(tensor.change is Change.SAME for tensor in tensors), tensors, changed)
+
+
+def weights(manifest: Manifest) -> list[Leaf]:
+    """Its tensors without buffers that are computed anew when the model is built."""
+    return [leaf for leaf in manifest.leaves if not is_derived_buffer(leaf.name, leaf.shape)]
 
 
 def _change(before: Leaf | None, after: Leaf | None) -> Change:
