@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Command
 from tests.cli.test_verbs import error_of
 
@@ -35,8 +37,8 @@ def test_rm_takes_a_name_away_and_nothing_else(lineal: Command) -> None:
 
 
 def test_rm_deletes_only_what_lineal_made_and_only_when_told_so(lineal: Command) -> None:
-    lineal(*MERGE, "mean")
     lineal("add", "a", "--name", "mine:a")
+    lineal(*MERGE, "mean")
     assert "was not made by lineal" in error_of(lineal("rm", "mine:a", "--weights", "--yes"))
     assert "say --yes as well" in error_of(lineal("rm", "mean", "--weights"))
     assert Path("mean").is_dir()
@@ -72,3 +74,34 @@ def test_init_writes_a_family_file_that_runs(lineal: Command) -> None:
     assert lineal("init", "a", "--out", "one.yaml").code == 0
     assert lineal("run", "one.yaml", "--dry-run").code == 0
     assert lineal("init", "empty", "--out", "none.yaml").out.startswith("none.yaml: 0 models")
+
+
+def test_a_name_is_moved_only_when_told_so_and_never_without_a_word(lineal: Command) -> None:
+    lineal("add", "a", "--name", "mine:best")
+    assert "mine:best stands for b3:" in error_of(lineal("add", "b", "--name", "mine:best"))
+    assert lineal("show", "mine:best", "--json").out == lineal("show", "./a", "--json").out
+    assert "; mine:best was b3:" in lineal("add", "b", "--name", "mine:best", "--move").out
+    assert lineal("add", "b", "--name", "mine:best").code == 0
+
+
+def test_a_model_by_its_path_brings_its_name_and_its_history(lineal: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    lineal(*MERGE, "mean")
+    monkeypatch.setenv("LINEAL_REGISTRY", "other/registry.db")
+    lineal("merge", "./mean", "./c", "--method", "linear", "--out", "more")
+    told = lineal("why", "more").out
+    assert "mean" in told
+    assert [one["name"].partition(":")[2] for one in json.loads(lineal("list", "--json").out)] == ["mean", "c", "more"]
+    assert [step["method"] for step in json.loads(lineal("show", "mean", "--json").out)["steps"]] == ["linear"]
+
+
+def test_diff_and_licence_take_folders_that_nobody_has_seen(lineal: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LINEAL_REGISTRY")
+    monkeypatch.setenv("HOME", str(Path.cwd() / "home"))
+    answer = lineal("diff", "./a", "./b")
+    assert (answer.code, answer.err) == (1, "lineal: ./a and ./b differ\n")
+    assert lineal("diff", "./a", "./a").code == 0
+    assert "a: unknown" in lineal("licence", "./a").out
+    assert not Path("home").exists()
+    assert not Path(".lineal").exists()
+    assert "no registry at mistyped" in error_of(lineal("diff", "./a", "./b", "--registry", "mistyped"))
+    assert not Path("mistyped").exists()

@@ -151,7 +151,7 @@ def test_a_family_runs_and_says_so_in_json(lineal: Command) -> None:
     built = json.loads(lineal("run", "--json").out)
     assert list(built) == ["a", "b", "mean"]
     verdicts = json.loads(lineal("verify", "--family", "small", "--json").out)
-    assert {v["model"]: v["tensors_recomputed"] for v in verdicts} == {"a": 0, "b": 0, "mean": 2}
+    assert {v["label"]: v["tensors_recomputed"] for v in verdicts} == {"a": 0, "b": 0, "mean": 2}
 
 
 def test_every_fault_of_a_family_file_is_one_line(lineal: Command) -> None:

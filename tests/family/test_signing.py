@@ -185,7 +185,7 @@ def test_what_is_not_about_this_model_or_its_steps_is_left_behind_and_said(
     assert theirs.registry.signatures_of(mean.model_hash) == ()
     another, kind, nonsense, step = (said.partition("left behind")[2] for said in told.said)
     assert another.startswith(", another model: it is of b3:")
-    assert kind.startswith(", not understood: subject: ")
+    assert kind.startswith(", not understood: subject must be ")
     assert nonsense.startswith(", not understood: no envelope: ")
     assert step.startswith(": it is of the step b3:")
 

@@ -61,7 +61,6 @@ def test_one_flipped_bit_names_its_tensor(workshop: Workshop, built: dict[str, P
 @pytest.mark.parametrize(
     ("file", "position", "named"),
     [
-        ("README.md", 40, "file README.md"),
         ("config.json", 3, "file config.json"),
         ("tokenizer.json", 5, "file tokenizer.json"),
         ("model.safetensors", 30, "model.safetensors"),
@@ -75,6 +74,17 @@ def test_a_flipped_bit_elsewhere_names_its_file(
     (verdict,) = verify(workshop, "sum")
     assert len(verdict.faults) == 1
     assert named in verdict.faults[0]
+
+
+def test_an_edited_card_is_a_remark_and_no_difference(workshop: Workshop, built: dict[str, Placed]) -> None:
+    card = built["sum"].folder / "README.md"
+    card.write_text(card.read_text() + "Better on Tuesdays.\n")
+    (verdict,) = verify(workshop, "sum")
+    assert verdict.ok
+    assert verdict.recomputed
+    assert verdict.remarks == (f"{card.resolve()} was edited since it was made",)
+    card.unlink()
+    assert verify(workshop, "sum")[0].remarks == (f"{card.resolve()} is gone",)
 
 
 def test_a_missing_file_is_named(workshop: Workshop, built: dict[str, Placed]) -> None:

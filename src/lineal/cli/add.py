@@ -21,6 +21,7 @@ Examples:
 def add(
     folders: Annotated[list[Path], typer.Argument(help="Model folders.")],
     name: Annotated[str | None, typer.Option("--name", help="NAME or FAMILY:NAME; for one folder.")] = None,
+    move: Annotated[bool, typer.Option("--move", help="Let the name stand for this one, if it has another.")] = False,
     keys: TrustedKeysOption = None,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
@@ -38,7 +39,7 @@ def add(
         raise UsageError(f"one name cannot stand for {len(folders)} folders")
     trusted = read_public_keys(keys or ())
     with open_workshop(registry, threads) as workshop:
-        added = [add_folder(workshop, folder, name, trusted) for folder in folders]
+        added = [add_folder(workshop, folder, name, trusted, move=move) for folder in folders]
     if as_json:
         print_json(
             [{"folder": str(a.folder), "name": str(a.name), "model_hash": format_hash(a.model_hash)} for a in added]

@@ -32,17 +32,17 @@ def diff(
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two known models by the hashes of their tensors and files; with --weights also by what they hold."""
+    """Compare two models by the hashes of their tensors and files; with --weights also by what they hold."""
     if weights:
         _measure(before, after, threads, registry, as_json=as_json)
         return
+    from lineal.cli.workshop import open_workshop
     from lineal.errors import AnswerIsNo
+    from lineal.family.workshop import known
     from lineal.lineage.difference import difference
-    from lineal.lineage.locate import locate
-    from lineal.lineage.registry import Registry
 
-    with Registry.open_existing(locate(registry)) as opened:
-        found = difference(opened, opened.resolve(before), opened.resolve(after))
+    with open_workshop(registry, threads, must_exist=registry is not None, keeps=False) as workshop:
+        found = difference(workshop.registry, known(workshop, before), known(workshop, after))
     if as_json:
         from lineal.cli.terminal import print_json
 
@@ -62,9 +62,10 @@ def _measure(before: str, after: str, threads: int | None, registry: str | None,
     from lineal.cli.workshop import open_workshop
     from lineal.errors import AnswerIsNo
     from lineal.family.distance import measure
+    from lineal.family.workshop import known
 
-    with open_workshop(registry, threads, must_exist=True) as workshop:
-        found = measure(workshop, workshop.registry.resolve(before), workshop.registry.resolve(after))
+    with open_workshop(registry, threads, must_exist=registry is not None, keeps=False) as workshop:
+        found = measure(workshop, known(workshop, before), known(workshop, after))
     if as_json:
         print_json([asdict(one) for one in found])
     else:

@@ -40,8 +40,8 @@ def licence(
     as_json: JsonOption = False,
 ) -> None:
     """Show the licence that binds a model, joined over everything it was made from, or state one."""
-    from lineal.lineage.locate import locate
-    from lineal.lineage.registry import Registry
+    from lineal.cli.workshop import open_workshop
+    from lineal.family.workshop import known
 
     if (model is None) == (data is None):
         raise UsageError("a model is needed, or --data with a data file")
@@ -49,13 +49,14 @@ def licence(
         raise UsageError("--override and --because go together: an override has a reason")
     if sum((stated is not None, override is not None, withdraw)) > 1:
         raise UsageError("--is, --override and --withdraw are said one at a time")
-    with Registry.open_existing(locate(registry)) as opened:
+    with open_workshop(registry, must_exist=registry is not None, keeps=False) as workshop:
+        opened = workshop.registry
         if data is not None:
             if override is not None or withdraw:
                 raise UsageError("a data file's licence is stated with --is, which replaces what was stated before")
             _data(opened, data, stated, as_json=as_json)
         elif model is not None:
-            digest = opened.resolve(model)
+            digest = known(workshop, model)
             _state(opened, digest, stated, (override, because), withdraw=withdraw)
             _show(opened, digest, as_json=as_json)
 

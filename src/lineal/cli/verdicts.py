@@ -7,22 +7,29 @@ from lineal.family.verify import Verdict
 
 
 def line_of(verdict: Verdict) -> str:
-    """One line a model; one more for each fault."""
+    """One line a model; one more for each fault and each remark."""
+    return "\n".join(
+        [f"{verdict.label}: {_said(verdict)}", *(f"  {said}" for said in (*verdict.faults, *verdict.remarks))]
+    )
+
+
+def _said(verdict: Verdict) -> str:
     if not verdict.ok:
-        return "\n".join([f"{verdict.label}: DOES NOT AGREE", *(f"  {fault}" for fault in verdict.faults)])
+        return "DOES NOT AGREE"
     if not verdict.recomputed:
-        return f"{verdict.label}: ok, hashed ({verdict.why_not})"
+        return f"ok, hashed ({verdict.why_not})"
     share = f" of {verdict.tensors}" if verdict.recomputed < verdict.tensors else ""
-    return f"{verdict.label}: ok, {verdict.recomputed}{share} tensors recomputed, equal"
+    return f"ok, {verdict.recomputed}{share} tensors recomputed, equal"
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
     return {
-        "model": verdict.label,
-        "model_hash": format_hash(verdict.model_hash),
+        "model": format_hash(verdict.model_hash),
+        "label": verdict.label,
         "folder": str(verdict.folder) if verdict.folder else None,
         "ok": verdict.ok,
         "faults": list(verdict.faults),
+        "remarks": list(verdict.remarks),
         "tensors": verdict.tensors or None,
         "tensors_recomputed": verdict.recomputed,
         "why_not_recomputed": verdict.why_not or None,

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import final
 
 from lineal.derivation.hashes import format_hash
-from lineal.errors import CheckpointError
+from lineal.errors import CheckpointError, UsageError
 from lineal.family.names import name_of_folder, parse_name
 from lineal.family.signing import signatures_beside, take_signatures
 from lineal.family.workshop import Workshop, register
-from lineal.lineage.evidence import Evidence
 from lineal.lineage.lineal_json import read_provenance
-from lineal.lineage.records import Name, StepRecord
+from lineal.lineage.records import Name
 from lineal.lineage.signing.keys import PublicKey
 
 
@@ -28,26 +27,40 @@ class Added:
     history: str
 
 
-def add_folder(workshop: Workshop, folder: Path, name: str | None = None, keys: Sequence[PublicKey] = ()) -> Added:
+def add_folder(
+    workshop: Workshop, folder: Path, name: str | None = None, keys: Sequence[PublicKey] = (), *, move: bool = False
+) -> Added:
     """Know a model folder or a GGUF; one that contradicts its own record, or none of whose keys has signed, is refused.
 
-    keys: trusted from now on: each must have signed the model or the step that gave it.
+    keys: trusted from now on: each must have signed the model or the step that gave it; move: the name may stand for
+    another model, which a folder's own name always may: what it held has changed.
     """
+    called = parse_name(name) if name else name_of_folder(folder)
     label = name or folder.resolve().name
     placed = workshop.identify(workshop.place(label, folder))
     provenance = read_provenance(folder)
     if provenance and provenance.hashes.manifest.model_hash != placed.model_hash:
         recorded = format_hash(provenance.hashes.manifest.model_hash)[:11]
         raise CheckpointError(f"{folder}: holds {format_hash(placed.model_hash)[:11]}, its record is of {recorded}")
+    called = replace(called, model_hash=placed.model_hash)
+    before = _before(workshop, called)
+    if before is not None and name and not move:
+        raise UsageError(f"{called} stands for {format_hash(before)[:11]} already; --move lets it stand for {folder}")
     signed = signatures_beside(workshop, folder, placed.model_hash, keys)
     _ = register(workshop, placed)
     history = "an original, as far as is known"
     if provenance is not None:
         step = provenance.step
-        done = StepRecord(step, placed.model_hash, Evidence.RECORDED, provenance.environment, 0.0, time.time())
-        workshop.registry.record(done)
+        workshop.registry.record(provenance.told(time.time()))
         history = f"{step.type} ({step.method}) of {', '.join(provenance.input_names) or 'nothing'}"
     take_signatures(workshop, folder, placed.model_hash, signed, keys)
-    called = replace(parse_name(name) if name else name_of_folder(folder), model_hash=placed.model_hash)
     workshop.registry.set_name(called)
+    if before is not None:
+        history += f"; {called} was {format_hash(before)[:11]} before"
     return Added(folder, called, placed.model_hash, history)
+
+
+def _before(workshop: Workshop, called: Name) -> bytes | None:
+    """What the name stands for, if that is something else."""
+    standing = {str(name): name.model_hash for name in workshop.registry.names(called.family)}.get(str(called))
+    return None if standing == called.model_hash else standing

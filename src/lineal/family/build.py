@@ -23,7 +23,7 @@ from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
 from lineal.family.making import Made, make
 from lineal.family.order import Order, identified, step_of, weight_paths, work_key
 from lineal.family.place import Place
-from lineal.family.workshop import Placed, Workshop, register
+from lineal.family.workshop import Placed, Workshop, name_by_place, register
 from lineal.lineage.card import model_card
 from lineal.lineage.environment import environment
 from lineal.lineage.evidence import Evidence
@@ -228,6 +228,7 @@ def _record(workshop: Workshop, order: Order, provenance: Provenance, place: Pat
     registry = workshop.registry
     for _, placed in order.inputs:
         register(workshop, placed)
+        name_by_place(workshop, placed)
     child = registry.add_model(_model_record(provenance), place)
     record = StepRecord(provenance.step, child, Evidence.RECORDED, provenance.environment, seconds, time.time())
     recording = registry.record(record)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
-from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint
+from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, hash_file
 from lineal.checkpoint.identity import Manifest
+from lineal.checkpoint.package import CARD
 from lineal.checkpoint.reader import Checkpoint, open_checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, UsageError
@@ -24,7 +25,8 @@ from lineal.methods.method import Reproducibility
 class Verdict:
     """What verification found of one model. faults: empty when everything agrees.
 
-    recomputed: tensors computed again and equal, of so many that were recorded; why_not: why none was, in words.
+    recomputed: tensors computed again and equal, of so many that were recorded; why_not: why none was, in words;
+    remarks: what is not as it was, and may well be so.
     """
 
     label: str
@@ -34,6 +36,7 @@ class Verdict:
     recomputed: int = 0
     why_not: str = ""
     tensors: int = 0
+    remarks: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -81,12 +84,13 @@ def verify_model(workshop: Workshop, model_hash: bytes, *, recompute: bool = Tru
     folder, manifest = places[0], workshop.registry.manifest(model_hash)
     found = ((place, _folder_faults(workshop, label, place, manifest)) for place in places)
     faults = tuple(f"{place}: {fault}" for place, in_place in found for fault in in_place)
+    verdict = Verdict(label, model_hash, folder, faults, remarks=tuple(filter(None, map(_card_remark, places))))
     steps = [step for step in workshop.registry.steps_of(model_hash) if not step.reproduces]
     if faults or not steps:
-        return Verdict(label, model_hash, folder, faults, why_not="" if steps else "an original: nothing to recompute")
+        return replace(verdict, why_not="" if steps else "an original: nothing to recompute")
     if not recompute:
-        return Verdict(label, model_hash, folder, faults, why_not="recomputation was not asked for")
-    return _recomputed(workshop, Verdict(label, model_hash, folder, faults), steps[0], share)
+        return replace(verdict, why_not="recomputation was not asked for")
+    return _recomputed(workshop, verdict, steps[0], share)
 
 
 def verify_folder(workshop: Workshop, folder: Path) -> Verdict:
@@ -97,21 +101,22 @@ def verify_folder(workshop: Workshop, folder: Path) -> Verdict:
         raise CheckpointError(f"{folder}: no {record}, and not in the registry: nothing to check it against")
     manifest = provenance.hashes.manifest
     faults = tuple(_folder_faults(workshop, str(folder), folder, manifest))
-    return Verdict(str(folder), manifest.model_hash, folder, faults, why_not="not in the registry: only hashed again")
+    remarks = tuple(filter(None, [_card_remark(folder)]))
+    why_not = "not in the registry: only hashed again"
+    return Verdict(str(folder), manifest.model_hash, folder, faults, why_not=why_not, remarks=remarks)
 
 
 def _recomputed(workshop: Workshop, verdict: Verdict, record: StepRecord, share: float) -> Verdict:
-    base = (verdict.label, verdict.model_hash, verdict.folder)
     if record.evidence in (Evidence.CLAIMED, Evidence.INFERRED):
-        return Verdict(*base, (), why_not=f"its step is {record.evidence.value}, not recorded: nothing to recompute")
+        return replace(verdict, why_not=f"its step is {record.evidence.value}, not recorded: nothing to recompute")
     kind = reproducibility_of(record.step)
     if kind is not Reproducibility.EXACT:
-        return Verdict(*base, (), why_not=f"{record.step.method} is {kind.value}, not exact")
+        return replace(verdict, why_not=f"{record.step.method} is {kind.value}, not exact")
     expected = workshop.registry.manifest(verdict.model_hash)
     try:
         found = replay(workshop, record.step, verdict.label, share)
     except LinealError as error:
-        return Verdict(*base, (), why_not=f"could not be recomputed: {error}")
+        return replace(verdict, why_not=f"could not be recomputed: {error}")
     drawn = {leaf.name for leaf in found.leaves}
     asked = expected
     if share < 1:
@@ -121,7 +126,7 @@ def _recomputed(workshop: Workshop, verdict: Verdict, record: StepRecord, share:
         workshop.registry.raise_evidence(record, Evidence.CONTRADICTED)
     else:
         workshop.registry.raise_evidence(record, Evidence.REPLAYED, len(asked.leaves) / max(1, len(expected.leaves)))
-    return Verdict(*base, faults, recomputed=len(found.leaves), tensors=len(expected.leaves))
+    return replace(verdict, faults=faults, recomputed=len(found.leaves), tensors=len(expected.leaves))
 
 
 def _folder_faults(workshop: Workshop, label: str, folder: Path, expected: Manifest) -> Iterator[str]:
@@ -163,14 +168,29 @@ def _named_as_recorded(checkpoint: Checkpoint, found: FolderHashes, provenance: 
 
 
 def _record_faults(expected: Manifest, provenance: Provenance, found: FolderHashes, record: str) -> Iterator[str]:
-    """What lies outside the model's identity: headers, the card, stamps in configs, and the record itself."""
+    """What lies outside the model's identity: headers, stamps in configs, and the record itself; a card may change."""
     if provenance.hashes.manifest.model_hash != expected.model_hash:
         yield f"{record} is of another model, {format_hash(provenance.hashes.manifest.model_hash)[:11]}"
     package = expected.package.keys() | found.manifest.package.keys()
     identity = {path for path in package if expected.package.get(path) != found.manifest.package.get(path)}
-    recorded = {path: file for path, file in provenance.hashes.files.items() if path not in identity}
+    recorded = {path: file for path, file in provenance.hashes.files.items() if path not in {*identity, CARD}}
     present = {path: file for path, file in found.files.items() if path in recorded}
     yield from _mapping_faults("file", recorded, present)
+
+
+def _card_remark(place: Path) -> str | None:
+    """A card is for people to write on; that somebody has is worth a word."""
+    try:
+        provenance = read_provenance(place)
+    except LinealError:  # a fault, told as one
+        return None
+    recorded = provenance.hashes.files.get(CARD) if provenance else None
+    if recorded is None:
+        return None
+    card = place / CARD
+    if not card.is_file():
+        return f"{card} is gone"
+    return None if hash_file(card) == recorded.digest else f"{card} was edited since it was made"
 
 
 def _mapping_faults(what: str, expected: Mapping[str, object], found: Mapping[str, object]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What every family verb works with: the registry, remembered hashes, threads, and models found on disk."""
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
 from lineal.checkpoint.stated_licence import StatedLicence
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, RegistryError, UsageError
-from lineal.family.names import is_place
+from lineal.family.names import is_place, name_of_folder
 from lineal.family.progress import Progress, Silent
 from lineal.lineage.lineal_json import read_provenance, record_path
 from lineal.lineage.records import ModelRecord
@@ -161,14 +162,42 @@ class Workshop:
         return base
 
 
+def known(workshop: Workshop, reference: str) -> bytes:
+    """The model that a reference stands for; one by its path is hashed, and known from now on, as by `lineal add`."""
+    if not is_place(reference):
+        return workshop.registry.resolve(reference)
+    placed = workshop.identify(workshop.find(reference))
+    model_hash = register(workshop, placed)
+    name_by_place(workshop, placed)
+    return model_hash
+
+
+def name_by_place(workshop: Workshop, placed: Placed) -> None:
+    """Call a model that has no name like its folder, as far as nothing else is called so."""
+    registry = workshop.registry
+    try:
+        name = replace(name_of_folder(placed.place), model_hash=placed.model_hash)
+    except UsageError:  # what the folder is called can be no name
+        return
+    taken = {str(other) for other in registry.names(name.family)}
+    if not registry.names_of(name.model_hash) and str(name) not in taken:
+        registry.set_name(name)
+
+
 def register(workshop: Workshop, placed: Placed) -> bytes:
-    """Know a model that was found on disk, and where it lies."""
+    """Know a model that was found on disk, where it lies, and the step that its record tells of."""
     placed = workshop.identify(placed)
     if placed.hashes is None:
         raise LinealError(f"{placed.label}: could not be hashed")
     licence = placed.hashes.licence.hex() if placed.hashes.licence else None
     record = ModelRecord(placed.hashes.manifest, placed.form, licence, placed.stated_licence)
-    return workshop.registry.add_model(record, placed.place.resolve())
+    model_hash = workshop.registry.add_model(record, placed.place.resolve())
+    provenance = read_provenance(placed.place)
+    if provenance is None or provenance.hashes.manifest.model_hash != model_hash:
+        return model_hash
+    if model_hash not in workshop.registry.derived(provenance.step.derivation_id):
+        _ = workshop.registry.record(provenance.told(time.time()))
+    return model_hash
 
 
 def _recorded_base(folder: Path) -> bytes | None:

@@ -14,6 +14,8 @@ from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash, parse_hash
 from lineal.derivation.step import Step
 from lineal.errors import CheckpointError, DerivationError
+from lineal.lineage.evidence import Evidence
+from lineal.lineage.records import StepRecord
 
 SCHEMA = 1
 
@@ -31,6 +33,12 @@ class Provenance:
     hashes: FolderHashes
     form: Form
     environment: Mapping[str, Json]
+
+    def told(self, now: float) -> StepRecord:
+        """The step as it enters a registry in which it was not run; now: seconds since 1970."""
+        return StepRecord(
+            self.step, self.hashes.manifest.model_hash, Evidence.RECORDED, self.environment, seconds=0.0, created=now
+        )
 
 
 def record_path(place: Path) -> Path:
