@@ -176,7 +176,7 @@ MERGES = [
     example(BreadcrumbsTies(density=0.4, gamma=0.1), 3, Law.EQUAL_TO_BASE),
     example(BreadcrumbsTies(density=0.25, gamma=(0.0, 0.9), normalize=True), 2, Law.EQUAL_TO_BASE),
     example(Sce(), 2, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
-    example(Sce(select_topk=0.3), 3, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
+    example(Sce(select_topk=0.3), 3, Law.EQUAL_TO_BASE),
     example(Ram(), 3, Law.EQUAL_TO_BASE),
     example(Ram(epsilon=0.0), 2, Law.EQUAL_TO_BASE, Law.EQUAL_MODELS),
     example(RamPlus(epsilon=0.3, r=0.5, alpha=2.0), 3, Law.EQUAL_TO_BASE),
