@@ -12,6 +12,7 @@ import typer
 
 import lineal as package
 from lineal.cli.app import app
+from lineal.methods.catalogue import methods
 from tests.cli.conftest import Command
 from tests.cli.test_verbs import error_of
 
@@ -114,3 +115,14 @@ def test_a_bare_name_of_a_folder_says_how_it_is_written(lineal: Command) -> None
 def test_a_scheme_in_capitals_is_the_same_derivation(lineal: Command) -> None:
     answers = [lineal("quantize", "./a", "--scheme", scheme, "--out", "m", "--dry-run") for scheme in ("Q8_0", "q8_0")]
     assert answers[0] == answers[1]
+
+
+def test_no_line_of_a_table_is_wrapped_where_nobody_has_a_terminal(
+    lineal: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert len(lineal("methods").out.splitlines()) == len(methods()) + 1
+    name = "a" * 100
+    plan = lineal("merge", "./a", "./b", "--method", "linear", "--out", name, "--dry-run").out.splitlines()
+    assert plan[1].startswith(name)
+    assert "to build" in plan[1]

@@ -153,3 +153,17 @@ def test_it_has_help_with_examples(lineal: Command) -> None:
     told = lineal("quantize", "--help").out
     assert "lineal quantize both --scheme q8_0 --out both.gguf" in told
     assert "quantize" in lineal("--help").out
+
+
+def test_show_tells_types_architecture_and_vocabulary_of_a_file(lineal: Command, both: Path) -> None:
+    lineal("quantize", "./both", "--scheme", "q8_0", "--out", "both.gguf")
+    types: dict[str, int] = {}
+    for tensor in GGUFReader("both.gguf").tensors:
+        types[tensor.tensor_type.name] = types.get(tensor.tensor_type.name, 0) + 1
+    told = json.loads(lineal("show", "./both.gguf", "--json").out)["gguf"]
+    assert told == {"types": types, "architecture": "llama", "vocabulary": CONFIG["vocab_size"]}
+    shown = lineal("show", "./both.gguf").out
+    assert f"Q8_0 in {types['Q8_0']} tensors" in shown
+    Path("both.gguf").unlink()
+    assert json.loads(lineal("show", "both.gguf", "--json").out)["gguf"]["types"] == types
+    assert json.loads(lineal("show", "./both", "--json").out)["gguf"] is None

@@ -60,21 +60,21 @@ def adopt(
 
 
 def _print(answer: "Answer") -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from lineal.cli.terminal import console
     from lineal.lineage.wording import printable
 
-    console = Console(highlight=False)
+    shown = console()
     if answer.same is not None:
-        console.print(f"this very model is known as {answer.same}", markup=False)
+        shown.print(f"this very model is known as {answer.same}", markup=False)
         return
     table = Table("score", "step", "from", "why", box=None, pad_edge=False, header_style="dim")
     for one in answer.ranking[:_SHOWN]:
         step = one.finding.relation.value if not one.is_parent else one.made_by
         score = f"{one.finding.score:.4f}" if one.finding.relation.is_kin else "-"
         table.add_row(score, step, printable(one.label), printable(one.finding.sentence))
-    console.print(table)
+    shown.print(table)
 
 
 def _json(answer: "Answer", *, kept: bool) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.options import JsonOption, RegistryOption, model_names
 
 DType = Literal["float32", "bfloat16"]
 
@@ -19,7 +19,7 @@ Examples:
 
 
 def evaluate(
-    models: Annotated[list[str], typer.Argument(help="Names, paths or b3: hashes.")],
+    models: Annotated[list[str], typer.Argument(autocompletion=model_names, help="Names, paths or b3: hashes.")],
     data: Annotated[list[Path], typer.Option("--data", help="A text to predict; may be given several times.")],
     context: Annotated[int | None, typer.Option("--context", min=1, help="Tokens a window.")] = None,
     dtype: Annotated[DType, typer.Option("--dtype", help="What it computes in.")] = "float32",
@@ -33,7 +33,7 @@ def evaluate(
     from lineal.cli.scores import print_scores
     from lineal.cli.workshop import open_workshop
     from lineal.family.evaluation import Asked, evaluate_model
-    from lineal.family.workshop import register
+    from lineal.family.workshop import name_by_place, register
 
     texts, asked = _by_name(data), Asked(context, dtype, logits)
     with open_workshop(registry) as workshop:
@@ -41,6 +41,7 @@ def evaluate(
         for reference in models:
             placed = workshop.find(reference)
             register(workshop, placed)
+            name_by_place(workshop, placed)
             scores += [(reference, e) for e in evaluate_model(workshop, placed, texts, asked)]
         print_scores(workshop.registry, scores, as_json)
 

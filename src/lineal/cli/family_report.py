@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lineal.cli.family_tree import print_tree
-from lineal.cli.terminal import print_json
+from lineal.cli.terminal import console, print_json
 from lineal.derivation.hashes import format_hash
 from lineal.family.plan import PlannedModel, plan_family, require_room
 from lineal.family.recipe import Family
@@ -23,7 +23,6 @@ def print_plan(plan: Sequence[PlannedModel], as_json: bool) -> None:
     if as_json:
         print_json([asdict(model) for model in plan])
         return
-    from rich.console import Console
     from rich.table import Table
 
     notes: list[str] = []
@@ -42,11 +41,11 @@ def print_plan(plan: Sequence[PlannedModel], as_json: bool) -> None:
             )
     missing = [model for model in plan if model.status == "to build"]
     table.caption = f"{len(missing)} to build, {sum(m.tensor_bytes for m in missing) / 1e6:,.1f} MB to write"
-    console = Console()
-    console.print(table)
+    shown = console()
+    shown.print(table)
     notes += [f"{model.name}: {model.note}" for model in plan if model.note]
     for note in notes:
-        console.print(note, highlight=False, soft_wrap=True)
+        shown.print(note, soft_wrap=True)
 
 
 def print_built(workshop: Workshop, built: Mapping[str, Placed], as_json: bool) -> None:

@@ -1,12 +1,11 @@
 """The family tree in the terminal: each model once, under its first parent; under the others, a reference to it."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from lineal.cli.terminal import console
 from lineal.lineage.graph import Edge, FamilyGraph, Node, family_graph
 from lineal.lineage.registry import Registry
 from lineal.lineage.wording import count, figure, printable, size, summary
@@ -15,7 +14,6 @@ DEEPEST = 24
 """Levels drawn under each other; what lies deeper begins a tree of its own below."""
 
 _GUIDE_WIDTH = 4
-_WIDTH_OF_FILES = 200
 _EVIDENCE_STYLES = {"contradicted": "bold red", "claimed": "yellow", "inferred": "yellow"}
 
 
@@ -25,9 +23,9 @@ def print_tree(registry: Registry, models: Sequence[bytes], depth: int | None = 
 
 
 def print_graph(graph: FamilyGraph) -> None:
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+    shown = console()
     for tree in trees(graph):
-        console.print(tree)
+        shown.print(tree)
 
 
 def trees(graph: FamilyGraph) -> Iterator[Tree]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import RegistryOption
+from lineal.cli.options import RegistryOption, model_names
 
 EXAMPLES = """
 Examples:
@@ -18,7 +18,7 @@ Examples:
 
 
 def generate(
-    model: Annotated[str, typer.Argument(help="A name, path or b3: hash.")],
+    model: Annotated[str, typer.Argument(autocompletion=model_names, help="A name, path or b3: hash.")],
     prompt: Annotated[str, typer.Argument(help="What to continue.")],
     tokens: Annotated[int, typer.Option("--tokens", min=1, help="At most this many new tokens.")] = 100,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 takes the likeliest token.")] = 0.0,
@@ -33,7 +33,7 @@ def generate(
     require_training("generation")
     from lineal.engines.generate import generate as pieces
 
-    with open_workshop(registry) as workshop:
+    with open_workshop(registry, must_exist=registry is not None, keeps=False) as workshop:
         placed = workshop.find(model)
     base = placed.base.folder if placed.base else None
     drawn = pieces(

@@ -54,14 +54,15 @@ def _described(method: "type[Method]") -> dict[str, Any]:
 
 
 def _print_table(chosen: "list[type[Method]]") -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from lineal.cli.terminal import console
 
     table = Table("kind", "method", "what it does", "recomputation", box=None, pad_edge=False)
     for method in chosen:
         summary = (inspect.getdoc(method) or "").splitlines()[0]
         table.add_row(method.kind, method.name, summary, method.reproducibility.value)
-    Console().print(table)
+    console().print(table)
 
 
 def _print_method(method: "type[Method]") -> None:

@@ -91,6 +91,7 @@ def _identity(known: "Portrait") -> list[tuple[str, str]]:
         rows += [
             ("weights hash", format_hash(model.weights_hash)),
             ("form", str(model.form)),
+            *_gguf(known),
             ("parameters", f"{model.parameters:,}"),
             ("size of tensors", f"{size(model.tensor_bytes or 0)} ({model.tensor_bytes:,} bytes)"),
             ("licence texts", _value(model.licence or "none found")),
@@ -102,6 +103,17 @@ def _identity(known: "Portrait") -> list[tuple[str, str]]:
         rows.append(("asked for in", "\n".join(files)))
     places = [f"{_value(str(place))}{'' if place.exists() else ' (not there any more)'}" for place in known.locations]
     return [*rows, ("lies at", "\n".join(places) or "no known place")]
+
+
+def _gguf(known: "Portrait") -> list[tuple[str, str]]:
+    if known.gguf is None:
+        return []
+    rows = [("types", ", ".join(f"{kind} in {count} tensors" for kind, count in known.gguf.types.items()))]
+    if known.gguf.architecture is not None:
+        rows.append(("architecture", _value(known.gguf.architecture)))
+    if known.gguf.vocabulary is not None:
+        rows.append(("vocabulary", f"{known.gguf.vocabulary:,} tokens"))
+    return rows
 
 
 def _signature(kept: "Signature") -> str:

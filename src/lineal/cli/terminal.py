@@ -5,14 +5,26 @@ import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from lineal.cli.progress_lines import ProgressLines
 from lineal.family.progress import Advance, Unit
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_WIDTH_OF_FILES = 500
+
 
 def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def console() -> "Console":
+    """Stdout for tables and trees: as wide as a terminal is; in a file or a pipe no line is wrapped."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
 
 
 @final

@@ -34,6 +34,13 @@ def portrait_as_json(portrait: Portrait) -> dict[str, Json]:
             }
             for t in portrait.taints
         ],
+        "gguf": None
+        if portrait.gguf is None
+        else {
+            "types": dict(portrait.gguf.types),
+            "architecture": portrait.gguf.architecture,
+            "vocabulary": portrait.gguf.vocabulary,
+        },
         "terms": judgement_as_json(portrait.licence),
         "locations": [str(location) for location in portrait.locations],
         "steps": [_step(record) for record in portrait.steps],

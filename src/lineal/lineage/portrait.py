@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import final
 
 from lineal.lineage import evaluations, models, names, recipe_files, references, steps, taints, versions
+from lineal.lineage.gguf_facts import GgufFacts, gguf_facts
 from lineal.lineage.licensing import effective
 from lineal.lineage.licensing.graph import Judgement
 from lineal.lineage.recipe_files import RecipeFile
@@ -32,11 +33,12 @@ class Portrait:
     labels: Mapping[bytes, str]
     signatures: tuple[Signature, ...]
     recipes: tuple[RecipeFile, ...]
+    gguf: GgufFacts | None = None
 
 
 def portrait(registry: Registry, model: bytes) -> Portrait:
     with registry.reading() as connection:
-        lies_at = models.locations(connection, model)
+        facts, lies_at = models.facts(connection, [model])[model], models.locations(connection, model)
         made = steps.of_children(connection, [model]).get(model, [])
         scores = evaluations.of_models(connection, [model]).get(model, ())
         related = {used.model_hash for record in made for used in record.step.inputs}
@@ -44,7 +46,7 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
         related |= {taint.model for taint in tainted}
         related |= {score.reference for score in scores if score.reference is not None}
         return Portrait(
-            model=models.facts(connection, [model])[model],
+            model=facts,
             names=names.names_of(connection, [model]).get(model, ()),
             versions=versions.of_models(connection, [model]).get(model, ()),
             locations=lies_at,
@@ -55,4 +57,5 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
             labels=references.labels(connection, {model, *related}),
             signatures=signatures.of_models(connection, [model]).get(model, ()),
             recipes=recipe_files.of_model(connection, model),
+            gguf=gguf_facts(models.manifest(connection, model), lies_at) if facts.form == "gguf" else None,
         )
