@@ -110,7 +110,7 @@ def test_a_gguf_is_refused_as_a_parent(lineal: Command) -> None:
     writer.write_tensors_to_file()
     writer.close()
     answer = lineal("prune", "./q4.gguf", "--sparsity", "0.5", "--out", "m")
-    assert "q4.gguf is a GGUF, which merges take and nothing else" in error_of(answer)
+    assert "q4.gguf is a GGUF, which only merges take; make full weights of it first" in error_of(answer)
     assert (answer.code, Path("m").exists()) == (3, False)
 
 

@@ -120,8 +120,9 @@ def test_nothing_but_merges_is_derived_from_a_gguf(lineal: Command, both: Path, 
     Path("text.txt").write_text("the text")
     lineal("quantize", "./both", "--scheme", "q8_0", "--out", "both.gguf")
     answer = lineal(*words, "--out", "m")
-    assert "both.gguf is a GGUF, which merges take and nothing else; name the model it was made from" in error_of(
-        answer
+    assert error_of(answer).endswith(
+        "both.gguf is a GGUF, which only merges take; make full weights of it first: "
+        "lineal merge MODEL --method passthrough --out FOLDER"
     )
     assert (answer.code, Path("m").exists()) == (3, False)
 

@@ -7,10 +7,11 @@ from lineal.checkpoint.package import vocabulary
 from lineal.engines.common_tokens import check_sizes, check_vocabularies
 from lineal.engines.depth import block_count
 from lineal.engines.extra import require_training
-from lineal.engines.parents import GGUF_IS_NO_PARENT
+from lineal.engines.parents import CODES_ARE_NO_PARENT, GGUF_IS_NO_PARENT
 from lineal.engines.text import read_documents
 from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
 from lineal.family.build import check_target
+from lineal.family.distance import full
 from lineal.family.foreseen import Foreseen
 from lineal.family.recipe import ModelRecipe
 from lineal.family.workshop import Placed
@@ -56,21 +57,24 @@ def _forms(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
             raise CheckpointError(f"{recipe.name}: {model.label} {GGUF_IS_NO_PARENT}")
         if model.form == "adapter" and isinstance(recipe.method, Lora):
             recipe.method.refuse_adapter(model.label)
+    for model in _of(recipe, models, "parent", "student"):  # a teacher is loaded by transformers, whatever it is
+        trained = model.placed if isinstance(recipe.method, Training) else None
+        if trained and trained.checkpoint.config.get("quantization_config") and full(trained).is_codes:
+            raise CheckpointError(f"{recipe.name}: {trained.label} {CODES_ARE_NO_PARENT}")
 
 
 def _counts(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
-    """Where a parent is still to be made, nobody else counts before it is."""
-    method = recipe.method
-    if not isinstance(method, StreamingMethod):
+    """Where a parent is still to be made, nobody else counts before it is; of one that is nowhere that is told."""
+    method, parents = recipe.method, _of(recipe, models, "parent", "adapter")
+    if not isinstance(method, StreamingMethod) or len(_of(recipe, models)) < len(recipe.inputs):
         return
-    parents = _of(recipe, models, "parent", "adapter")
     has_base, adapts = any(r.role == "base" for r in recipe.inputs), any(one.form == "adapter" for one in parents)
     if method.kind != "merge":
         method.check_models(len(parents))
     elif isinstance(method, AdapterMerge):
         if parents and not adapts:
             raise MethodError(f"adapter: {parents[0].label} is not an adapter")
-    elif len(parents) == sum(r.role != "base" for r in recipe.inputs):
+    else:
         method.check(len(parents), has_base=(has_base or adapts) if method.uses_base else has_base and not adapts)
 
 
