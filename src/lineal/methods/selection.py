@@ -83,16 +83,17 @@ def selected(bits: Any, pair: Any, out: Any) -> None:
 
     bits: of float32 entries, whose signs do not count.
     """
-    low, span = pair[0].bits, np.uint32(pair[1].bits - pair[0].bits)
+    low, high = pair[0].bits, pair[1].bits
     for i in range(bits.size):
-        out[i] = bits[i] if within(bits[i], low, span) else np.uint32(0)
+        out[i] = bits[i] if within(bits[i], low, high) else np.uint32(0)
     thin(bits, pair, out)
 
 
 @kernel
-def within(bits: Any, low: Any, span: Any) -> bool:
-    """Whether a magnitude is from `low` on, and no more than `span` patterns above."""
-    return np.uint32((bits & _MAGNITUDE) - low) <= span
+def within(bits: Any, low: Any, high: Any) -> bool:
+    """Whether the magnitude of an entry is from `low` up to `high`."""
+    magnitude = bits & _MAGNITUDE
+    return (magnitude >= low) & (magnitude <= high)
 
 
 @kernel

@@ -67,9 +67,7 @@ class Sce(StreamingMethod):
         products, wide = np.zeros((site.models, site.models)), np.empty((site.models, GRANULE))
 
         def gather(block: Block) -> None:
-            vectors = np.empty_like(block.models)
-            self._select(block, gathered, vectors)
-            add_dot_products(_NO_BASE, vectors, 0, block.out.size, wide, products)
+            add_dot_products(_NO_BASE, self._selected(block, gathered), 0, block.out.size, wide, products)
 
         yield Gather(gather)
         squares = np.diagonal(products)
@@ -77,15 +75,16 @@ class Sce(StreamingMethod):
         votes = np.ones(site.models, np.float32)
 
         def emit(block: Block) -> None:
-            self._select(block, emitted, block.models)
-            combine_agreeing(block.base, block.models, votes, weights, np.float32(1), True, block.out)
+            vectors = self._selected(block, emitted)
+            combine_agreeing(block.base, vectors, votes, weights, np.float32(1), True, block.out)
 
         yield Emit(emit)
 
-    def _select(self, block: Block, cuts: Cuts, vectors: Float32) -> None:
+    def _selected(self, block: Block, cuts: Cuts) -> Float32:
         """Task vectors that are 0 at the positions that are not selected; blocks come in index order."""
-        variances = self._variances(block).view(np.uint32)
-        _keep_selected(block.base, block.models, variances, cuts[0], vectors)
+        vectors = np.empty_like(block.models)  # in place the loop that fills them would be no vector code
+        _keep_selected(block.base, block.models, self._variances(block).view(np.uint32), cuts[0], vectors)
+        return vectors
 
     def _variances(self, block: Block) -> Float32:
         """How much the task vectors differ at each position, [n]; where all are selected nobody asks."""
@@ -121,12 +120,12 @@ def _add_deviations(base: Any, models: Any, variances: Any) -> None:
 @kernel
 def _keep_selected(base: Any, models: Any, variances: Any, pair: Any, vectors: Any) -> None:
     """variances: their bits."""
-    low, span = pair[0].bits, np.uint32(pair[1].bits - pair[0].bits)
+    low, high = pair[0].bits, pair[1].bits
     marks = np.empty(_CHUNK, np.uint32)
     for start in range(0, base.size, _CHUNK):  # each loop below stays in the first-level cache and vectorizes
         origin, varied = base[start : start + _CHUNK], variances[start : start + _CHUNK]
         for i in range(varied.size):
-            marks[i] = _ALL if within(varied[i], low, span) else np.uint32(0)
+            marks[i] = _ALL if within(varied[i], low, high) else np.uint32(0)
         thin(varied, pair, marks)
         for m in range(len(models)):
             model, vector = models[m, start : start + _CHUNK], vectors[m, start : start + _CHUNK]

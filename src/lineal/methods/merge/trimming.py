@@ -18,8 +18,8 @@ def trim(block: Block, cuts: Cuts) -> None:
 def _trim(base: Any, models: Any, bits: Any, cuts: Any) -> None:
     """bits: of the models, the same memory; the first loop does without, or it would not become vector code."""
     for m in range(len(models)):
-        low, span = cuts[m, 0].bits, np.uint32(cuts[m, 1].bits - cuts[m, 0].bits)
+        low, high = cuts[m, 0].bits, cuts[m, 1].bits
         for i in range(base.size):
             vector = np.float32(models[m, i] - base[i])
-            models[m, i] = vector if within(vector.view(np.uint32), low, span) else np.float32(0)
+            models[m, i] = vector if within(vector.view(np.uint32), low, high) else np.float32(0)
         thin(bits[m], cuts[m], bits[m])
