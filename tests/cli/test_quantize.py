@@ -168,3 +168,14 @@ def test_show_tells_types_architecture_and_vocabulary_of_a_file(lineal: Command,
     Path("both.gguf").unlink()
     assert json.loads(lineal("show", "both.gguf", "--json").out)["gguf"]["types"] == types
     assert json.loads(lineal("show", "./both", "--json").out)["gguf"] is None
+
+
+def test_diff_compares_a_file_and_a_folder_under_the_names_of_the_folder(lineal: Command, both: Path) -> None:
+    lineal("quantize", "./both", "--scheme", "q8_0", "--out", "both.gguf")
+    for words in (("./both", "./both.gguf"), ("./both.gguf", "./both")):
+        tensors = json.loads(lineal("diff", *words, "--json").out)["tensors"]
+        changes = {tensor["name"]: tensor["change"] for tensor in tensors}
+        assert len(changes) == TENSORS
+        assert changes["model.norm.weight"] == "same"
+        assert changes[f"{UP}.weight"] == "retyped"
+        assert not {"added", "removed"} & set(changes.values())

@@ -64,6 +64,13 @@ def difference(registry: Registry, before: bytes, after: bytes) -> Difference:
     """From one model to the other; what follows from a config, and is stored by old checkpoints alone, is left out."""
     old, new = registry.manifest(before), registry.manifest(after)
     theirs, ours = ({leaf.name: leaf for leaf in weights(manifest)} for manifest in (old, new))
+    match [registry.model(model).form for model in (before, after)]:
+        case ["gguf", "full"]:
+            theirs = _under_names_of(ours, theirs)
+        case ["full", "gguf"]:
+            ours = _under_names_of(theirs, ours)
+        case _:
+            pass
     tensors = tuple(
         TensorChange(name, _change(theirs.get(name), ours.get(name)), theirs.get(name), ours.get(name))
         for name in sorted(theirs.keys() | ours.keys())
@@ -78,6 +85,16 @@ def difference(registry: Registry, before: bytes, after: bytes) -> Difference:
 def weights(manifest: Manifest) -> list[Leaf]:
     """Its tensors without buffers that are computed anew when the model is built."""
     return [leaf for leaf in manifest.leaves if not is_derived_buffer(leaf.name, leaf.shape)]
+
+
+def _under_names_of(full: Mapping[str, Leaf], gguf: Mapping[str, Leaf]) -> dict[str, Leaf]:
+    """A GGUF's tensors under the names that they have in a folder, as far as it is a Llama's."""
+    from gguf import MODEL_ARCH, get_tensor_name_map  # noqa: PLC0415 - loads numpy, which other questions do without
+
+    blocks = 1 + max((int(match["number"]) for match in map(BLOCK.fullmatch, full) if match), default=0)
+    table = get_tensor_name_map(MODEL_ARCH.LLAMA, blocks)
+    named = {table.get_name(name, try_suffixes=(".weight", ".bias")): name for name in full}
+    return {named.get(name, name): leaf for name, leaf in gguf.items()}
 
 
 def _change(before: Leaf | None, after: Leaf | None) -> Change:
