@@ -39,7 +39,7 @@ def evaluate(
     with open_workshop(registry) as workshop:
         scores = []
         for reference in models:
-            placed = workshop.find(reference)
+            placed = workshop.identify(workshop.find(reference))
             register(workshop, placed)
             name_by_place(workshop, placed)
             scores += [(reference, e) for e in evaluate_model(workshop, placed, texts, asked)]
