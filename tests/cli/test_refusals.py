@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import make_checkpoint, random_tensors
 from tests.cli.conftest import Command
 from tests.llamas import byte_level_bpe, make_llama
 
@@ -23,6 +24,7 @@ def files(lineal: Command) -> Iterator[Command]:
         make_llama(Path(name), seed=seed, max_position_embeddings=16)
     make_llama(Path("odd"), tokenizer=byte_level_bpe(vocab={"x": 0}, merges=[]), max_position_embeddings=16)
     make_llama(Path("wide"), intermediate_size=104)
+    make_checkpoint(Path("encoder"), random_tensors(1, {"embeddings.weight": (12, 8)}), {"model_type": "bert"})
     yield lineal
 
 
@@ -132,6 +134,9 @@ def test_everything_wrong_with_a_family_is_told_at_once_with_its_line(files: Com
             ("distill", "./odd", "--student", "./a", "--data", "text.txt", *SHORT),
             "the tokenizers of the student a and",
         ),
+        (("finetune", "./encoder", "--data", "text.txt", *SHORT), "encoder: a bert without is_decoder"),
+        (("finetune", "./encoder", "--method", "full", "--data", "text.txt", *SHORT), "encoder: a bert without is"),
+        (("distill", "./a", "--student", "./encoder", "--data", "text.txt", *SHORT), "encoder: a bert without is"),
         (("merge", "./a", "./wide", "--method", "linear"), "these models cannot be merged"),
         (("merge", "./a", "--method", "slerp"), "exactly two models are needed, got 1"),
         (("merge", "./a", "--method", "adapter"), "a is not an adapter"),

@@ -28,6 +28,7 @@ from lineal.checkpoint.stated_dtype import require_dtype
 from lineal.checkpoint.tied_heads import KEY
 from lineal.engines.encoding import Encoder
 from lineal.engines.llama_of_gguf import is_tied, llama_config, llama_of_gguf, llama_weights
+from lineal.engines.next_token import no_next_token
 from lineal.engines.silence import silence
 from lineal.engines.text import Tokens
 from lineal.engines.tokenizer_of_gguf import chat_template, special_tokens, tokenizer_json
@@ -148,6 +149,8 @@ def _load_full(place: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMod
     model_type = checkpoint.config.get("model_type")
     if not model_type:
         raise CheckpointError(f"{place / 'config.json'}: no model_type")
+    if why := no_next_token(checkpoint.config):
+        raise CheckpointError(f"{place}: {why}")
     with silence(), _blamed_on(place):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(place),

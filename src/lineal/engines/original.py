@@ -17,6 +17,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from lineal.engines.next_token import no_next_token
 from lineal.engines.silence import silence
 from lineal.errors import MethodError
 from lineal.methods.finetune import Scratch
@@ -80,6 +81,8 @@ def _config_class(model_type: str) -> Any:
 
 def random_model(config: PreTrainedConfig) -> PreTrainedModel:
     """Weights as the architecture initialises them, from torch's generator as it stands, in float32."""
+    if why := no_next_token(config.to_dict()):
+        raise MethodError(f"train: config: {why}")
     with silence():
         try:
             model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)

@@ -120,7 +120,11 @@ def _training(recipe: ModelRecipe, models: Mapping[str, Foreseen], target: Path)
         return
     require_training("training" if isinstance(recipe.method, Training) else "a greedy soup")
     from lineal.engines.forecast import adapter_tensors, original_tensors
+    from lineal.engines.next_token import no_next_token
 
+    for model in _of(recipe, models):
+        if model.ground is not None and (why := no_next_token(model.ground.checkpoint.config)):
+            raise CheckpointError(f"{model.label}: {why}")
     if isinstance(recipe.method, Scratch):
         _ = original_tensors(recipe.method)
     parents = _of(recipe, models, "parent")
