@@ -42,13 +42,15 @@ BESIDE = [
     ".gitattributes",
     ".config.json",
     "onnx/config.json",
+    "2_Dense/model.safetensors",
 ]
+COMPANIONS = ["1_Pooling/config.json", "config_sentence_transformers.json", "modules.json", "sentence_bert_config.json"]
 LICENCES = ["COPYING", "LICENSE", "NOTICE.txt", "licence.md"]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in [*PACKAGE, *BESIDE, *LICENCES]:
+    for name in [*PACKAGE, *BESIDE, *COMPANIONS, *LICENCES]:
         path = tmp_path / "donor" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"file": name}, indent=3))
@@ -65,7 +67,7 @@ def test_the_package_is_copied_byte_for_byte(folder: Path, tmp_path: Path) -> No
     copied = {
         path.relative_to(tmp_path / "child").as_posix() for path in (tmp_path / "child").rglob("*") if path.is_file()
     }
-    assert copied == {*PACKAGE, *LICENCES} - {"tokenizer.json"}
+    assert copied == {*PACKAGE, *COMPANIONS, *LICENCES} - {"tokenizer.json"}
     assert all((tmp_path / "child" / name).read_bytes() == (folder / name).read_bytes() for name in copied)
 
 

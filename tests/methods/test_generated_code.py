@@ -18,7 +18,7 @@ import lineal.methods.merge
 import lineal.methods.prune
 from lineal.checkpoint import scaled
 from lineal.checkpoint.dtypes import FLOATS, decode, encode, first_nonfinite
-from lineal.checkpoint.ggml_blocks import BLOCK_CODECS, float16_bits, float16_value
+from lineal.checkpoint.ggml_blocks import BLOCK_CODECS, BLOCK_DECODERS, float16_bits, float16_value
 from lineal.checkpoint.storage import byte_length
 from lineal.methods import magnitude_ranges
 from lineal.methods.merge.adapter import add_low_rank
@@ -66,9 +66,9 @@ def _compiled() -> None:
         first_nonfinite(np.full(8, np.nan, np.float32), dtype)
     encode(np.full(8, np.nan, np.float32), "BF16", np.empty(16, np.uint8))
     for dtype in BLOCK_CODECS:
-        raw = np.empty(byte_length(dtype, 32), np.uint8)
-        encode(np.ones(32, np.float32), dtype, raw)
-        decode(raw, dtype, np.empty(32, np.float32))
+        encode(np.ones(32, np.float32), dtype, np.empty(byte_length(dtype, 32), np.uint8))
+    for dtype in BLOCK_DECODERS:
+        decode(np.zeros(byte_length(dtype, 32), np.uint8), dtype, np.empty(32, np.float32))
     float16_bits(np.float32(1))
     float16_value(np.uint32(0x3C00))
     add_low_rank(np.ones(6, np.float32), 0, np.ones((2, 2), np.float32), np.ones((2, 3), np.float32))
@@ -109,7 +109,7 @@ def test_a_kernel_has_no_fused_operations_and_calls_no_library(name: str) -> Non
 def test_all_kernels_are_looked_at() -> None:
     assert len(KERNELS) >= 16
     assert {"lineal.randomness._philox", "lineal.methods.merge.adapter.add_low_rank"} <= KERNELS.keys()
-    assert sum(name.startswith("lineal.checkpoint.ggml_blocks.") for name in KERNELS) == 6
+    assert sum(name.startswith("lineal.checkpoint.ggml_blocks.") for name in KERNELS) == 7
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 from gguf import GGMLQuantizationType, dequantize
 from numpy.typing import NDArray
 
-from lineal.checkpoint.ggml_blocks import BLOCK_CODECS, decode_blocks, encode_blocks
+from lineal.checkpoint.ggml_blocks import BLOCK_CODECS, BLOCK_DECODERS, decode_blocks, encode_blocks
 from lineal.checkpoint.storage import BLOCKS
 from lineal.errors import CheckpointError
 from lineal.kernels import kernel
@@ -52,7 +52,7 @@ def decode(raw: Raw, dtype: str, out: Float32) -> bool:
     """
     if dtype == "BF16":
         return bool(_widen_bf16(raw.view("<u2"), out.view(np.uint32)) < _TOO_LARGE["F32"])
-    if dtype in BLOCK_CODECS:
+    if dtype in BLOCK_DECODERS:
         decode_blocks(raw, dtype, out)
     elif dtype in BLOCKS:
         _dequantize(raw, dtype, out)

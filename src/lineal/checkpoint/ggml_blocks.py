@@ -1,5 +1,6 @@
 """ggml's block types Q8_0 and Q4_0: 32 values behind one float16 scale, bit for bit as gguf-py writes and reads them.
 
+Of Q4_1, with a smallest value beside its scale, the reading half.
 Source: ggml-common.h, and quantize_row_q8_0_ref and quantize_row_q4_0_ref in ggml-quants.c of llama.cpp.
 """
 
@@ -19,12 +20,12 @@ _VALUES = 32
 
 def encode_blocks(values: Float32, dtype: str, raw: Raw) -> None:
     """Write values as whole blocks of `dtype`."""
-    _KERNELS[dtype][0](values.reshape(-1, _VALUES), values.view(np.uint32).reshape(-1, _VALUES), _blocks(raw, dtype))
+    _ENCODERS[dtype](values.reshape(-1, _VALUES), values.view(np.uint32).reshape(-1, _VALUES), _blocks(raw, dtype))
 
 
 def decode_blocks(raw: Raw, dtype: str, out: Float32) -> None:
     """Write the values of whole blocks of `dtype` into `out`."""
-    _KERNELS[dtype][1](_blocks(raw, dtype), out.reshape(-1, _VALUES))
+    _DECODERS[dtype](_blocks(raw, dtype), out.reshape(-1, _VALUES))
 
 
 def _blocks(raw: Raw, dtype: str) -> Raw:
@@ -121,6 +122,20 @@ def _decode_q4_0(blocks: Any, out: Any) -> None:
             row[i + 16] = np.float32(np.int32(block[2 + i] >> np.uint8(4)) - np.int32(8)) * scale
 
 
-_KERNELS: dict[str, Any] = {"Q8_0": (_encode_q8_0, _decode_q8_0), "Q4_0": (_encode_q4_0, _decode_q4_0)}
-BLOCK_CODECS = frozenset(_KERNELS)
+@kernel
+def _decode_q4_1(blocks: Any, out: Any) -> None:
+    for b in range(len(blocks)):
+        block, row = blocks[b], out[b]
+        scale = float16_value(np.uint32(block[0]) | (np.uint32(block[1]) << np.uint32(8)))
+        smallest = float16_value(np.uint32(block[2]) | (np.uint32(block[3]) << np.uint32(8)))
+        for i in range(16):
+            row[i] = np.float32(np.int32(block[4 + i] & np.uint8(15))) * scale + smallest
+            row[i + 16] = np.float32(np.int32(block[4 + i] >> np.uint8(4))) * scale + smallest
+
+
+_ENCODERS: dict[str, Any] = {"Q8_0": _encode_q8_0, "Q4_0": _encode_q4_0}
+_DECODERS: dict[str, Any] = {"Q8_0": _decode_q8_0, "Q4_0": _decode_q4_0, "Q4_1": _decode_q4_1}
+BLOCK_CODECS = frozenset(_ENCODERS)
 """The block types that can be computed with."""
+BLOCK_DECODERS = frozenset(_DECODERS)
+"""And those that are read here; every other type is gguf-py's to decode."""

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,17 @@ _PACKAGE = (
     "video_preprocessor_config.json",
     "*.py",
 )
+_MODULES = "[0-9]*_*/config.json"
+_SENTENCES = ("modules.json", "sentence_*_config.json", "config_sentence_transformers.json", _MODULES)
+"""How sentence-transformers makes one vector of a text; without them it pools by a rule of its own."""
 _LICENCE = re.compile(r"(licen[cs]e|notice|copying)", re.IGNORECASE)
 
 
 def folder_files(folder: Path) -> list[Path]:
-    """The regular files of a model folder and of its chat templates; hidden ones are nobody's business."""
-    beside = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    templates = folder / "additional_chat_templates"
-    return beside + ([path for path in templates.iterdir() if path.is_file()] if templates.is_dir() else [])
+    """The regular files of a model folder, its chat templates and modules; hidden ones are nobody's business."""
+    below = (folder.glob("additional_chat_templates/*"), folder.glob(_MODULES))
+    beside = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return [path for path in chain(beside, *below) if path.is_file()]
 
 
 def package_paths(folder: Path) -> tuple[str, ...]:
@@ -81,6 +85,12 @@ def licence_paths(folder: Path) -> tuple[str, ...]:
     return tuple(
         sorted(path.name for path in folder_files(folder) if path.parent == folder and _LICENCE.match(path.name))
     )
+
+
+def companion_paths(folder: Path) -> tuple[str, ...]:
+    """What sentence-transformers reads beside the package: it travels, and is no part of the model's identity."""
+    found = (path.relative_to(folder).as_posix() for path in folder_files(folder))
+    return tuple(sorted(path for path in found if any(fnmatch(path, rule) for rule in _SENTENCES)))
 
 
 def content_hash(folder: Path, path: str) -> bytes:
@@ -117,9 +127,9 @@ def licence_hash(folder: Path) -> bytes | None:
 
 
 def copy_package(donor: Path, folder: Path, *, without: Iterable[str] = ()) -> None:
-    """Copy the donor's package and licence files byte for byte."""
+    """Copy the donor's package, its companions and its licence files byte for byte."""
     left_out = frozenset(without)
-    for path in (*package_paths(donor), *licence_paths(donor)):
+    for path in (*package_paths(donor), *companion_paths(donor), *licence_paths(donor)):
         if path not in left_out:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(donor / path, folder / path)
