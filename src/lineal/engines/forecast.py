@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from lineal.checkpoint.layout import Planned
-from lineal.engines.lora_adapter import linear_layers
+from lineal.engines.linear_layers import linear_layers
 from lineal.engines.original import config_of, make_config, random_model, stored_dtype
 from lineal.engines.training_run import check_context
 from lineal.methods.finetune import Lora, Scratch, resolve_targets

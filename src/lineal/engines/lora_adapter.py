@@ -1,6 +1,8 @@
 """A LoRA adapter around a model: PEFT's layers, lineal's initial values, PEFT's files."""
 
 import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,22 +17,30 @@ from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.reader import ADAPTER_CONFIG
 from lineal.derivation.hashes import format_hash
 from lineal.engines.base_name import BaseName
+from lineal.engines.encoding import Remark
+from lineal.engines.linear_layers import expert_share, holds_experts, linear_layers
 from lineal.engines.silence import silence
 from lineal.engines.trained_weights import write_tensors
 from lineal.errors import MethodError
-from lineal.methods.finetune import LinearLayer, LoraConfig, resolve_targets
+from lineal.methods.finetune import LinearLayer, LoraConfig, left_out_because, resolve_targets
 from lineal.methods.finetune.lora import ALL_LINEAR
 
 _ADAPTER = "default"
 
 
-def add_adapter(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
+def add_adapter(model: PreTrainedModel, config: LoraConfig, remark: Remark | None = None) -> PeftModel:
     """Freeze the model and put an adapter beside each target: A as drawn from the seed, B zero."""
     layers = linear_layers(model)
     targets = resolve_targets(config, layers)
+    if remark is not None:
+        for line in _left_as_they_are(model, config, layers):
+            remark(line)
     _refuse_tied(model, targets)
-    with silence():
-        adapted = cast(PeftModel, get_peft_model(model, _peft_config(model, config, targets)))
+    try:
+        with silence():
+            adapted = cast(PeftModel, get_peft_model(model, _peft_config(model, config, targets)))
+    except ValueError as error:  # such as layers of a state space model whose weights another kernel reads
+        raise MethodError(f"lora: PEFT cannot adapt this model: {str(error).splitlines()[0]}") from None
     modules = dict(cast(nn.Module, adapted.base_model.model).named_modules())
     changed = {path for path, module in modules.items() if isinstance(module, PeftLayer)}
     beside = sorted(changed ^ {target.path for target in targets})
@@ -60,14 +70,15 @@ def write_adapter(adapted: PeftModel, folder: Path, base: BaseName) -> None:
     (folder / ADAPTER_CONFIG).write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def linear_layers(model: PreTrainedModel) -> list[LinearLayer]:
-    """Every linear layer by its module path, in the order of the model."""
-    head = model.get_output_embeddings()
-    return [
-        LinearLayer(path, module.in_features, module.out_features, module is head)
-        for path, module in model.named_modules()
-        if isinstance(module, nn.Linear)
-    ]
+def _left_as_they_are(model: PreTrainedModel, config: LoraConfig, layers: Sequence[LinearLayer]) -> Iterator[str]:
+    """What one would take to be adapted and is not, a line each."""
+    if (config.target_modules or ALL_LINEAR) == ALL_LINEAR:
+        reasons = [(layer.path.rpartition(".")[2], left_out_because(config, layer)) for layer in layers]
+        for (name, reason), count in Counter(reasons).items():
+            if reason is not None:
+                yield f"{name} is not adapted ({count} layers): {reason}"
+    if holds_experts(model):
+        yield f"experts are not adapted: they are no linear layers, and {expert_share(model):.0%} of the parameters"
 
 
 def _refuse_tied(model: PreTrainedModel, targets: tuple[LinearLayer, ...]) -> None:
@@ -90,11 +101,16 @@ def _peft_config(model: PreTrainedModel, config: LoraConfig, targets: tuple[Line
 
 
 def _peft_targets(model: PreTrainedModel, config: LoraConfig, targets: tuple[LinearLayer, ...]) -> list[str] | str:
-    """What was asked for; all-linear as the shortest list of names that means the same to any version of PEFT."""
+    """What was asked for; all-linear as the shortest list of names that means the same to any version of PEFT.
+
+    In a mixture of experts PEFT makes names and expressions mean the experts; it takes whole paths as they are.
+    """
     asked = config.target_modules or ALL_LINEAR
+    paths = {target.path for target in targets}
+    if holds_experts(model):
+        return sorted(paths)
     if asked != ALL_LINEAR:
         return asked if isinstance(asked, str) else list(asked)
-    paths = {target.path for target in targets}
     names = sorted({path.rpartition(".")[2] for path in paths})
     meant = {path for path, _ in model.named_modules() if path.rpartition(".")[2] in names}
     return names if meant == paths else sorted(paths)

@@ -125,7 +125,7 @@ def _lora(method: Lora, run: TrainingRun, parent: Path, base: Path | None) -> Tr
     documents = read_all_documents(run.data)
     model = load_model(parent)
     check_context(method, model)
-    adapted = add_adapter(model, method.config)
+    adapted = add_adapter(model, method.config, run.remark)
     result = run.optimize(method, adapted, NextToken(), load_tokenizer(parent), documents)
     write_adapter(adapted, run.out, run.base)
     return result

@@ -3,7 +3,7 @@
 from lineal.methods.finetune.full import FullFineTune
 from lineal.methods.finetune.lora import Lora, LoraConfig
 from lineal.methods.finetune.lora_layer import LoraLayer
-from lineal.methods.finetune.lora_targets import LinearLayer, resolve_targets
+from lineal.methods.finetune.lora_targets import LinearLayer, left_out_because, resolve_targets
 from lineal.methods.finetune.scratch import Scratch
 from lineal.methods.finetune.training import Training
 
@@ -20,5 +20,6 @@ __all__ = [
     "LoraLayer",
     "Scratch",
     "Training",
+    "left_out_because",
     "resolve_targets",
 ]

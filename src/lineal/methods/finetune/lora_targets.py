@@ -18,13 +18,19 @@ class LinearLayer(NamedTuple):
     out_features: int
     is_head: bool = False
     """It makes the logits."""
+    gives_vectors: bool = True
+    """It gives one vector for each; some routers, linear layers by their class, give scores and choices."""
+    beside_experts: bool = False
+    """Experts stand beside it: with fewer outputs than the rank it is a router or a gate."""
+    read_as_experts: bool = False
+    """PEFT takes its path to mean the experts of its model, wherever they are."""
 
 
 def resolve_targets(config: LoraConfig, layers: Sequence[LinearLayer]) -> tuple[LinearLayer, ...]:
     """The layers that `target_modules` means, in the model's order; a target that matches none is refused."""
     targets = config.target_modules or ALL_LINEAR
     if targets == ALL_LINEAR:
-        chosen = tuple(layer for layer in layers if not layer.is_head)
+        chosen = tuple(layer for layer in layers if not layer.is_head and left_out_because(config, layer) is None)
     elif isinstance(targets, str):
         pattern = _compiled(targets)
         chosen = tuple(layer for layer in layers if pattern.fullmatch(layer.path))
@@ -36,8 +42,17 @@ def resolve_targets(config: LoraConfig, layers: Sequence[LinearLayer]) -> tuple[
     if not chosen:
         raise MethodError(f"lora: target_modules {targets!r} matches no linear layer ({_hint(targets, layers)})")
     for layer in chosen:
+        if (reason := left_out_because(config, layer)) is not None:
+            raise MethodError(f"lora: {layer.path} cannot be adapted: {reason}")
         config.check_target(layer.path, layer.in_features, layer.out_features)
     return chosen
+
+
+def left_out_because(config: LoraConfig, layer: LinearLayer) -> str | None:
+    """Why all-linear does without a layer of a mixture of experts; None where it does not."""
+    if not layer.gives_vectors or (layer.beside_experts and layer.out_features < config.rank):
+        return f"it chooses between experts, and no update of rank {config.rank} fits it"
+    return "PEFT takes its name to mean the experts" if layer.read_as_experts else None
 
 
 def _compiled(expression: str) -> re.Pattern[str]:
