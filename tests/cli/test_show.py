@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lineal.checkpoint.identity import Leaf, manifest_of
 from lineal.lineage.evidence import Evidence
-from lineal.lineage.records import Evaluation, Name
+from lineal.lineage.records import Evaluation, ModelRecord, Name
 from lineal.lineage.registry import Registry
 from tests.cli.conftest import Run
 from tests.lineage.families import Member, add_family, digest, model, step
@@ -31,6 +32,26 @@ def test_a_model_is_shown_with_its_identity(registry: Registry, run: Run, tmp_pa
     assert ["size", "of", "tensors", "131", "kB", "(131,072", "bytes)"] in lines
     assert ["lies", "at", str(tmp_path / "code")] in lines
     assert "not there any more" in run("show", "prose")[1]
+
+
+def test_of_an_adapter_it_is_shown_what_is_not_adapted(registry: Registry, run: Run):
+    layers = [f"model.layers.{i}.mlp" for i in range(3)]
+    names = ["model.embed_tokens", *(f"{layer}.{part}" for layer in layers for part in ("gate", "up_proj"))]
+    base = [Leaf(f"{name}.weight", "BF16", (4, 4), 32, digest(name)) for name in names]
+    norm = Leaf("model.norm.weight", "BF16", (4,), 8, digest("norm"))
+    pairs = [f"base_model.model.{layer}.up_proj.lora_{side}.weight" for layer in layers for side in "AB"]
+    adapter = [Leaf(name, "F32", (4, 4), 64, digest(name)) for name in pairs]
+    records = [
+        ModelRecord(manifest_of(leaves, {}), form) for leaves, form in (([*base, norm], "full"), (adapter, "adapter"))
+    ]
+    for record in records:
+        registry.add_model(record)
+    hashes = [record.manifest.model_hash for record in records]
+    registry.record(step(hashes[1], hashes[0], method="lora"))
+    lines = lines_of(run("show", f"b3:{hashes[1].hex()}")[1])
+    assert ["not", "adapted", "model.embed_tokens"] in lines
+    assert ["model.layers.*.mlp.gate", "(3)"] in lines
+    assert not any("up_proj" in word or "norm" in word for line in lines for word in line)
 
 
 def test_its_step_is_shown_with_inputs_by_name_options_data_environment_and_evidence(registry: Registry, run: Run):

@@ -84,8 +84,6 @@ def test_the_default_trains_what_PEFT_opens_and_says_what_it_leaves_out(tmp_path
         wanted = in_peft(tokens).logits
         assert torch.allclose(load_model(out, base)(tokens).logits, wanted, atol=1e-5)
         assert not torch.allclose(load_model(base)(tokens).logits, wanted, atol=1e-3)
-    targets = json.loads((out / "adapter_config.json").read_text())["target_modules"]
-    assert all(target.startswith("model.layers.") for target in targets)
 
 
 @pytest.mark.parametrize("targets", [["down_proj"], r".*\.mlp\.down_proj"])

@@ -96,6 +96,8 @@ def _identity(known: "Portrait") -> list[tuple[str, str]]:
             ("size of tensors", f"{size(model.tensor_bytes or 0)} ({model.tensor_bytes:,} bytes)"),
             ("licence texts", _value(model.licence or "none found")),
         ]
+    if known.not_adapted:
+        rows.append(("not adapted", "\n".join(map(_value, known.not_adapted))))
     if known.signatures:
         rows.append(("signatures", "\n".join(map(_signature, known.signatures))))
     if known.recipes:

@@ -103,14 +103,14 @@ def _peft_config(model: PreTrainedModel, config: LoraConfig, targets: tuple[Line
 def _peft_targets(model: PreTrainedModel, config: LoraConfig, targets: tuple[LinearLayer, ...]) -> list[str] | str:
     """What was asked for; all-linear as the shortest list of names that means the same to any version of PEFT.
 
-    In a mixture of experts PEFT makes names and expressions mean the experts; it takes whole paths as they are.
+    In a mixture of experts PEFT widens an expression to every layer of the names that it matches.
     """
     asked = config.target_modules or ALL_LINEAR
     paths = {target.path for target in targets}
-    if holds_experts(model):
-        return sorted(paths)
+    if not isinstance(asked, str):
+        return list(asked)
     if asked != ALL_LINEAR:
-        return asked if isinstance(asked, str) else list(asked)
+        return sorted(paths) if holds_experts(model) else asked
     names = sorted({path.rpartition(".")[2] for path in paths})
     meant = {path for path, _ in model.named_modules() if path.rpartition(".")[2] in names}
     return names if meant == paths else sorted(paths)

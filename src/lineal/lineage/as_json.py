@@ -47,6 +47,7 @@ def portrait_as_json(portrait: Portrait) -> dict[str, Json]:
         "evaluations": [_evaluation(evaluation) for evaluation in portrait.evaluations],
         "signatures": [_signature(signature) for signature in portrait.signatures],
         "recipes": [{"name": file.name, "hash": format_hash(file.content_hash)} for file in portrait.recipes],
+        "not_adapted": list(portrait.not_adapted),
         "labels": {format_hash(digest): label for digest, label in portrait.labels.items()},
     }
 

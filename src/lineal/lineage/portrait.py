@@ -1,11 +1,14 @@
 """Everything the registry knows of one model, with the names of all models that this refers to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from sqlalchemy import Connection
+
 from lineal.lineage import evaluations, models, names, recipe_files, references, steps, taints, versions
+from lineal.lineage.adapted import not_adapted
 from lineal.lineage.gguf_facts import GgufFacts, gguf_facts
 from lineal.lineage.licensing import effective
 from lineal.lineage.licensing.graph import Judgement
@@ -20,7 +23,10 @@ from lineal.lineage.taints import Taint
 @final
 @dataclass(frozen=True)
 class Portrait:
-    """One model. steps: every way it was made, first recorded first; labels: what to call it and its relations."""
+    """One model. steps: every way it was made, first recorded first; labels: what to call it and its relations.
+
+    not_adapted: of an adapter whose base is known, the base's matrices without an update.
+    """
 
     model: KnownModel
     names: tuple[Name, ...]
@@ -34,6 +40,7 @@ class Portrait:
     signatures: tuple[Signature, ...]
     recipes: tuple[RecipeFile, ...]
     gguf: GgufFacts | None = None
+    not_adapted: tuple[str, ...] = ()
 
 
 def portrait(registry: Registry, model: bytes) -> Portrait:
@@ -58,4 +65,13 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
             signatures=signatures.of_models(connection, [model]).get(model, ()),
             recipes=recipe_files.of_model(connection, model),
             gguf=gguf_facts(models.manifest(connection, model), lies_at) if facts.form == "gguf" else None,
+            not_adapted=_not_adapted(connection, facts, made),
         )
+
+
+def _not_adapted(connection: Connection, adapter: KnownModel, made: Sequence[StepRecord]) -> tuple[str, ...]:
+    """Nothing of a model in full, and where the base was never added."""
+    bases = [used.model_hash for record in made[:1] for used in record.step.inputs if used.role in ("base", "parent")]
+    if adapter.form != "adapter" or len(bases) != 1 or models.facts(connection, bases)[bases[0]].is_unresolved:
+        return ()
+    return not_adapted(models.manifest(connection, adapter.model_hash), models.manifest(connection, bases[0]))
