@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, MixtralConfig, Mix
 from lineal.engines.base_name import BaseName
 from lineal.engines.language_model import load_model
 from lineal.engines.train import TrainingReport, train
+from lineal.engines.trained_weights import check_names, trainable_dtypes
 from lineal.errors import CheckpointError, MethodError, StorageError
 from lineal.methods.finetune import FullFineTune, Lora, Scratch, Training
 from tests.engines.tiny_models import (
@@ -121,6 +122,20 @@ def test_a_tied_head_that_the_parent_stored_twice_is_stored_once(tmp_path, data,
     save_file(tensors, parent / "model.safetensors", {"format": "pt"})
     run(FullFineTune(**SHORT), tmp_path, data, parent)
     assert stored_dtypes(tmp_path / "out").keys() == tensors.keys() - {"lm_head.weight"}
+
+
+def test_buffers_that_the_parent_stored_are_not_trained_and_not_missed(tmp_path, data, tiny_model):
+    from safetensors.torch import load_file, save_file
+
+    parent = stored_in(tmp_path / "parent", tiny_model, {}, torch.float32)
+    tensors = load_file(parent / "model.safetensors")
+    buffers = {
+        "model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(8),
+        "model.embeddings.position_ids": torch.arange(32),
+    }
+    save_file({**tensors, **buffers}, parent / "model.safetensors", {"format": "pt"})
+    assert trainable_dtypes(parent).keys() == tensors.keys()
+    check_names(frozenset(tensors), trainable_dtypes(parent), AutoModelForCausalLM.from_pretrained(tiny_model), parent)
 
 
 def test_an_untied_head_is_a_weight_of_its_own(tmp_path, data):

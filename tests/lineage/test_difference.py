@@ -45,6 +45,14 @@ def test_tensors_change_come_go_and_take_another_dtype(registry: Registry) -> No
     assert not found.same_weights
 
 
+def test_a_buffer_that_one_of_them_stores_is_no_difference(registry: Registry) -> None:
+    name = "model.layers.0.self_attn.rotary_emb.inv_freq"
+    with_buffer = {**LEAVES, name: Leaf(name, "F32", (4,), 16, digest("f"))}
+    found = difference(registry, known(registry, LEAVES), known(registry, with_buffer))
+    assert found.is_empty
+    assert {tensor.name for tensor in found.tensors} == LEAVES.keys()
+
+
 def test_a_model_is_found_by_its_hash_its_weights_and_its_tensors(registry: Registry) -> None:
     this, like = known(registry, LEAVES), known(registry, LEAVES, "other")
     part = known(registry, {name: leaf for name, leaf in LEAVES.items() if "layers" in name}, "part")
