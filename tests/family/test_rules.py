@@ -3,10 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lineal.derivation.step import Step
 from lineal.errors import MethodError
+from lineal.family.making import Inputs
+from lineal.family.order import rules_of
 from lineal.family.read import read_family
 from lineal.family.replay import replay
 from lineal.family.run import run_family
@@ -14,6 +17,8 @@ from lineal.family.verify import verify_references
 from lineal.family.workshop import Workshop
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.lineal_json import Provenance, read_provenance, write_provenance
+from lineal.methods.distill import Distill
+from tests.builders import CONFIG, make_checkpoint, random_tensors
 from tests.family.conftest import MERGES, write_family
 
 
@@ -67,3 +72,48 @@ def test_the_registry_keeps_the_rules_of_a_step_and_verification_passes(workshop
         Evidence.REPLAYED,
         Evidence.RECORDED,
     ]
+
+
+CUT = """
+family: cuts
+models:
+  base: {original: {path: ./base}}
+  short:
+    merge:
+      merge_method: passthrough
+      slices:
+        - sources: [{model: base, layer_range: [0, 1]}]
+        - sources: [{model: base, layer_range: [2, 4]}]
+"""
+"""All blocks but the second."""
+
+FOLLOWING_THEIR_PLACE = pytest.mark.parametrize(("model_type", "rules"), [("gemma2", 2), ("llama", 1)])
+
+
+def four_blocks(folder: Path, model_type: str) -> Path:
+    shapes = {"model.embed_tokens.weight": (8, 4), "model.norm.weight": (4,)}
+    shapes |= {f"model.layers.{block}.mlp.up_proj.weight": (4, 4) for block in range(4)}
+    config = {**CONFIG, "num_hidden_layers": 4, "model_type": model_type}
+    return make_checkpoint(folder / "base", random_tensors(1, shapes, np.float32), config)
+
+
+@FOLLOWING_THEIR_PLACE
+def test_blocks_that_follow_their_place_are_put_together_under_the_second_rules(
+    workshop: Workshop, tmp_path: Path, model_type: str, rules: int
+) -> None:
+    four_blocks(tmp_path, model_type)
+    placed = run_family(workshop, read_family(write_family(tmp_path, CUT)), tmp_path / "models")["short"]
+    provenance = read_provenance(placed.place)
+    assert provenance is not None
+    assert provenance.step.rules == rules
+    assert replay(workshop, provenance.step, "short").model_hash == placed.model_hash
+
+
+@FOLLOWING_THEIR_PLACE
+def test_a_student_of_blocks_that_follow_their_place_is_made_under_the_second_rules(
+    workshop: Workshop, tmp_path: Path, model_type: str, rules: int
+) -> None:
+    base = workshop.place("base", four_blocks(tmp_path, model_type))
+    inputs: Inputs = (("teacher", base), ("student", base))
+    assert rules_of(Distill(layers=(0, 2, 3), tokens=100), inputs) == rules
+    assert rules_of(Distill(tokens=100), inputs) == 1

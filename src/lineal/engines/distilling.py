@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines.child_package import own_package
 from lineal.engines.common_tokens import check_sizes, tokenizers_differ
+from lineal.engines.cut_probe import check_cut, check_written
 from lineal.engines.depth import block_count, shallower_config, shallower_names
 from lineal.engines.language_model import ModelFolder, encode, full_weights_of
 from lineal.engines.objective import NextToken, Objective
@@ -34,15 +35,22 @@ def distill(method: Distill, run: TrainingRun, parent: ModelFolder, teachers: Se
     tokenizer = parent.tokenizer()
     for teacher in teachers:
         _check_tokens(parent, tokenizer, teacher, documents)
-    student, names = _student(parent, kept)
+    student, names = student_of(parent, kept)
     check_context(method, student)
     model, objective = _taught(method, student, teachers) if method.uses_teachers else (student, NextToken())
     result = run.optimize(method, model, objective, tokenizer, documents)
     stored = {names[name]: dtype for name, dtype in dtypes.items() if name in names}
     written = write_model(student, run.out, run.staging, stored.__getitem__)
     check_names(written, stored, student, run.out)
-    _write_package(full_model(parent.name, open_checkpoint(ground), parent.adapter), run.out, kept)
+    write_package(whole_parent(parent), run.out, kept)
+    if kept:
+        check_written(student, run.out, parent.name)
     return result
+
+
+def whole_parent(parent: ModelFolder) -> Model:
+    """What the student's package is made from: full weights, with the adapter on them where the parent is one."""
+    return full_model(parent.name, open_checkpoint(full_weights_of(parent.folder, parent.base)), parent.adapter)
 
 
 def _kept_blocks(method: Distill, parent: ModelFolder, teachers: Sequence[ModelFolder]) -> Sequence[int]:
@@ -55,19 +63,26 @@ def _kept_blocks(method: Distill, parent: ModelFolder, teachers: Sequence[ModelF
     return kept if method.layers is not None else ()
 
 
-def _student(parent: ModelFolder, kept: Sequence[int]) -> tuple[PreTrainedModel, Mapping[str, str]]:
+def student_of(parent: ModelFolder, kept: Sequence[int]) -> tuple[PreTrainedModel, Mapping[str, str]]:
     """The parent, or its kept blocks as a model of their own; and parent's tensor name -> student's."""
     model = parent.load().requires_grad_(True)  # PEFT freezes a base for good
     weights = model.state_dict()
     stored = open_checkpoint(full_weights_of(parent.folder, parent.base))
     if not kept:
         return model, {name: name for name in stored}
-    config = type(model.config).from_dict(shallower_config(model.config.to_dict(), kept, parent.name))
+    meant = shallower_config(whole_parent(parent).config, kept, parent.name)  # as it will be written
     with silence():
-        student = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
+        config = type(model.config).from_dict(meant)
+        student = cast(
+            PreTrainedModel, AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
+        )
     renamed = shallower_names(weights, kept, parent.name)
-    student.load_state_dict({renamed[name]: tensor for name, tensor in weights.items() if name in renamed})
-    return cast(PreTrainedModel, student), shallower_names(stored, kept, parent.name)
+    try:
+        student.load_state_dict({renamed[name]: tensor for name, tensor in weights.items() if name in renamed})
+    except RuntimeError as error:
+        raise MethodError(f"{parent.name}: its blocks do not fit the student's configuration: {error}") from error
+    check_cut(model, student, kept, parent.name)
+    return student, shallower_names(stored, kept, parent.name)
 
 
 def _taught(method: Distill, student: PreTrainedModel, teachers: Sequence[ModelFolder]) -> tuple[nn.Module, Objective]:
@@ -109,7 +124,7 @@ def _check_tokens(
     raise tokenizers_differ(parent.name, teacher.name)
 
 
-def _write_package(parent: Model, child: Path, kept: Sequence[int]) -> None:
+def write_package(parent: Model, child: Path, kept: Sequence[int]) -> None:
     """The parent's package, with the depth of the student in its configuration."""
     config = shallower_config(parent.config, kept, parent.name) if kept else parent.config
     own_package(parent, config).child().write_package(child)

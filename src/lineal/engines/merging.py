@@ -7,7 +7,7 @@ from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.layout import Planned
 from lineal.engines.child_package import ChildPackage, chosen_template, speaker_of, speaks_for_itself, tokenizer_remarks
 from lineal.engines.composition import ComposedTensor, composed, whole, without_lone_buffers
-from lineal.engines.depth import stacked_config
+from lineal.engines.depth import AS_LISTED, Taken, check_blocks, rules_of_stack, stacked_config
 from lineal.engines.jobs import Job
 from lineal.engines.merge_faults import merge_faults, merge_remarks
 from lineal.engines.output_heads import with_heads
@@ -69,7 +69,7 @@ def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
         package.take_chat_template(chosen_template(recipe.chat_template, inputs))
     talker = speaker if recipe.chat_template is None else None
     remarks = (*merge_remarks(recipe.parts, inputs, talker), *tokenizer_remarks(inputs, speaker))
-    return StreamPlan(jobs, package.child(), remarks, rules)
+    return StreamPlan(jobs, package.child(), remarks, max(rules, _checked_stack(recipe, inputs)))
 
 
 def _rules(inputs: Sequence[Model], speaker: Model) -> int:
@@ -110,10 +110,22 @@ def stored_as(asked: str | None, dtype: str) -> str:
 
 def recipe_config(recipe: MergeRecipe, configs: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
     """The donor's configuration, with the blocks and the dtype of the child."""
-    config = dict(configs[0])
-    if recipe.several:
-        donors = [part.stretches[0] for part in recipe.parts]
-        config = stacked_config(config, [(configs[d.model], range(*(d.blocks or (0, 0)))) for d in donors], name)
+    config = stacked_config(configs[0], _taken(recipe, configs), name) if recipe.several else dict(configs[0])
     if recipe.dtype:
         config["dtype" if "torch_dtype" not in config else "torch_dtype"] = _CONFIG_DTYPES[recipe.dtype]
     return config
+
+
+def _taken(recipe: MergeRecipe, configs: Sequence[Mapping[str, Any]]) -> list[Taken]:
+    """The blocks of each part's first model, or base: what the child's are like."""
+    donors = [part.stretches[0] for part in recipe.parts]
+    return [(configs[donor.model], range(*(donor.blocks or (0, 0)))) for donor in donors]
+
+
+def _checked_stack(recipe: MergeRecipe, inputs: Sequence[Model]) -> int:
+    """The rules that the child's configuration is written under; blocks must be what their own ones say."""
+    if not recipe.several:
+        return AS_LISTED
+    for place in dict.fromkeys(part.stretches[0].model for part in recipe.parts):
+        check_blocks(inputs[place].config, {n: t.shape for n, t in inputs[place].items()}, inputs[place].name)
+    return rules_of_stack(inputs[0].config, _taken(recipe, [model.config for model in inputs]), inputs[0].name)

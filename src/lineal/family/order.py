@@ -53,7 +53,7 @@ def rules_of(method: Method, inputs: Inputs, data: Sequence[Path] = ()) -> int:
     if isinstance(method, Training):
         parents = [placed for role, placed in inputs if role != "teacher"]
         written = [own_rules(full(placed)) for placed in parents if isinstance(method, FullFineTune | Distill)]
-        return max(training_rules(inputs, data), *written, 1)
+        return max(training_rules(method, inputs, data), *written, 1)
     return foreseen_stream(method, inputs).rules if isinstance(method, Streamed) else 1
 
 

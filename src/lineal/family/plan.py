@@ -11,7 +11,7 @@ from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.reader import Form
 from lineal.checkpoint.roles import linear_layers
 from lineal.engines.composition import composed
-from lineal.engines.depth import block_count, shallower_config, shallower_names
+from lineal.engines.depth import block_count, check_blocks, shallower_config, shallower_names
 from lineal.engines.extra import require_training
 from lineal.engines.merging import recipe_config, stored_as
 from lineal.engines.parents import GGUF_IS_NO_PARENT, full_model
@@ -230,6 +230,7 @@ def _student(method: Distill, parent: _Forecast, name: str) -> _Forecast:
     if method.layers is None:
         return parent
     kept = method.kept_blocks(block_count(parent.config, name))
+    check_blocks(parent.config, {tensor.name: tensor.shape for tensor in parent.tensors}, name)
     renamed = shallower_names((tensor.name for tensor in parent.tensors), kept, name)
     tensors = [replace(tensor, name=renamed[tensor.name]) for tensor in parent.tensors if tensor.name in renamed]
     return _Forecast(tensors, shallower_config(parent.config, kept, name))
