@@ -11,8 +11,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHea
 
 from lineal.engines.base_name import BaseName
 from lineal.engines.cut_probe import check_cut, check_written
-from lineal.engines.distilling import ModelFolder
-from lineal.engines.language_model import load_model
+from lineal.engines.distilling import student_of
+from lineal.engines.language_model import ModelFolder, load_model
 from lineal.engines.train import train
 from lineal.errors import CheckpointError, MethodError
 from lineal.methods.distill import Distill
@@ -83,7 +83,7 @@ def test_a_folder_that_makes_another_model_of_the_weights_is_found(
     def moved(config: dict[str, Any]) -> bytes:
         return json.dumps({**config, "layer_types": config["layer_types"][::-1]}).encode()
 
-    monkeypatch.setattr("lineal.engines.distilling.config_content", moved)
+    monkeypatch.setattr("lineal.engines.child_package.config_content", moved)
     with pytest.raises(CheckpointError, match="out: its configuration makes another model of the weights than parent"):
         distilled(tmp_path, parent)
 
@@ -144,3 +144,16 @@ def test_a_cut_that_computes_something_else_is_found() -> None:
     student.model.layers[1].mlp.down_proj.weight.data.mul_(1.01)
     with pytest.raises(MethodError, match="parent: its blocks 0, 2 on their own compute something else"):
         check_cut(parent, student, (0, 2), "parent")
+
+
+def test_blocks_that_do_not_fit_a_configuration_of_fewer_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_model("qwen3_moe").save_pretrained(tmp_path)  # whose second block alone is dense
+
+    def by_count(config: dict[str, Any], kept: tuple[int, ...], _name: str) -> dict[str, Any]:
+        return {**config, "num_hidden_layers": len(kept)}
+
+    monkeypatch.setattr("lineal.engines.distilling.shallower_config", by_count)
+    with pytest.raises(MethodError, match="parent: its blocks 0, 2, 3 do not fit the configuration of fewer"):
+        student_of(ModelFolder(tmp_path, name="parent"), (0, 2, 3))

@@ -13,7 +13,8 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines.cut_probe import check_written
-from lineal.engines.distilling import ModelFolder, student_of, write_package
+from lineal.engines.distilling import student_of, whole_parent, write_package
+from lineal.engines.language_model import ModelFolder
 from lineal.engines.merging import plan_merge, plan_recipe
 from lineal.engines.parents import full_model
 from lineal.engines.pruning import plan_pruning
@@ -104,10 +105,11 @@ def slices(blocks: int) -> MergeRecipe:
 
 def students_logits(parent: Path, kept: Sequence[int], out: Path) -> Tensor:
     """The cut of a distillation without its training."""
-    student, names = student_of(ModelFolder(parent, name="parent"), kept)
+    folder = ModelFolder(parent, name="parent")
+    student, names = student_of(folder, kept)
     stored = {names[name]: dtype for name, dtype in trainable_dtypes(parent).items() if name in names}
     write_model(student, out, out.parent / "staging", stored.__getitem__)
-    write_package(parent, out, kept, "parent")
+    write_package(whole_parent(folder), out, kept)
     check_written(student, out, "parent")
     return logits(load(out))
 

@@ -22,6 +22,7 @@ from lineal.engines.teaching import Pupil, Teaching
 from lineal.engines.text import read_all_documents
 from lineal.engines.trained_weights import check_names, trainable_dtypes, write_model
 from lineal.engines.training_run import Trained, TrainingRun, check_context
+from lineal.errors import MethodError
 from lineal.methods.distill import Distill, Progressive
 
 
@@ -80,7 +81,8 @@ def student_of(parent: ModelFolder, kept: Sequence[int]) -> tuple[PreTrainedMode
     try:
         student.load_state_dict({renamed[name]: tensor for name, tensor in weights.items() if name in renamed})
     except RuntimeError as error:
-        raise MethodError(f"{parent.name}: its blocks do not fit the student's configuration: {error}") from error
+        blocks = ", ".join(map(str, kept))
+        raise MethodError(f"{parent.name}: its blocks {blocks} do not fit the configuration of fewer") from error
     check_cut(model, student, kept, parent.name)
     return student, shallower_names(stored, kept, parent.name)
 
