@@ -84,7 +84,6 @@ UNSUPPORTED = [
     {"fan_in_fan_out": True},
     {"bias": "all"},
     {"lora_bias": True},
-    {"modules_to_save": ["lm_head"]},
     {"trainable_token_indices": [1]},
     {"target_parameters": ["experts"]},
     {"layer_replication": [[0, 2], [1, 3]]},
@@ -99,6 +98,15 @@ UNSUPPORTED = [
 @pytest.mark.parametrize("config", UNSUPPORTED, ids=[next(iter(config)) for config in UNSUPPORTED])
 def test_what_is_more_than_a_low_rank_update_is_refused(tmp_path: Path, base: Path, config: dict[str, Any]) -> None:
     refuse(make_adapter(tmp_path / "a", PAIRS, **config), base, f"{next(iter(config))} = .* is not supported")
+
+
+def test_modules_that_are_trained_whole_are_named(tmp_path: Path, base: Path) -> None:
+    folder = make_adapter(tmp_path / "a", PAIRS, modules_to_save=["lm_head", "norm"])
+    refuse(
+        folder,
+        base,
+        r"trains lm_head, norm whole \(modules_to_save\); only updates of linear layers .* merge_and_unload",
+    )
 
 
 @pytest.mark.parametrize("start", ["pissa", "pissa_niter_16", "olora", "OLoRA", "loftq", "corda", "lora_ga"])
@@ -146,7 +154,7 @@ def test_a_key_that_is_no_matrix_of_a_linear_layer_is_refused(tmp_path: Path, ba
     folder = make_adapter(tmp_path / "a", PAIRS)
     tensors = read_safetensors(folder / "adapter_model.safetensors")
     write_safetensors(folder / "adapter_model.safetensors", {**tensors, key: np.ones(2, np.float32)})
-    refuse(folder, base, "is not a LoRA matrix of a linear layer")
+    refuse(folder, base, "which is no linear layer .* only updates of linear layers can be taken")
 
 
 SHAPES = [

@@ -18,7 +18,6 @@ _UNSUPPORTED: Mapping[str, Any] = {
     "use_dora": False,
     "fan_in_fan_out": False,
     "bias": "none",
-    "modules_to_save": None,
     "lora_bias": False,
     "trainable_token_indices": None,
     "target_parameters": None,
@@ -35,6 +34,12 @@ _CHANGED_BASE = ("pissa", "corda", "olora", "loftq", "lora_ga")
 """Initializations that subtract B @ A from the base: the adapter then belongs to a base that is stored nowhere."""
 
 
+_WAY_OUT = (
+    "only updates of linear layers can be taken: make the adapter part of its base with PEFT's merge_and_unload, and "
+    "use the model that this gives"
+)
+
+
 @final
 @dataclass(frozen=True)
 class LowRankUpdate:
@@ -48,14 +53,25 @@ class LowRankUpdate:
 def low_rank_updates(adapter: Checkpoint, base: Mapping[str, TensorSpec]) -> dict[str, LowRankUpdate]:
     """The base's weight name -> update. A key that lands nowhere, or does not fit its weight, is an error."""
     config = adapter.config
+    refuse_other_parts(adapter)
     _check_config(adapter, config)
     pairs: dict[str, dict[str, TensorSpec]] = {}
     for key, spec in adapter.items():
-        match = _KEY.fullmatch(key)
-        if match is None:
-            raise CheckpointError(f"{adapter.folder}: {key!r} is not a LoRA matrix of a linear layer")
+        match = cast(re.Match[str], _KEY.fullmatch(key))
         pairs.setdefault(match["module"], {})[match["side"]] = spec
     return {f"{module}.weight": _update(adapter, config, module, pair, base) for module, pair in pairs.items()}
+
+
+def refuse_other_parts(adapter: Checkpoint) -> None:
+    """Refuse what is more than updates of linear layers: embeddings, modules trained whole."""
+    whole = cast(list[str], adapter.config.get("modules_to_save") or [])
+    if whole:
+        raise CheckpointError(f"{adapter.folder}: trains {', '.join(whole)} whole (modules_to_save); {_WAY_OUT}")
+    for key in adapter:
+        if not _KEY.fullmatch(key):
+            module = key.removeprefix(_PREFIX).removesuffix(".weight").removesuffix(".base_layer")
+            module = module.partition(".lora_")[0]
+            raise CheckpointError(f"{adapter.folder}: adapts {module}, which is no linear layer ({key}); {_WAY_OUT}")
 
 
 def _check_config(adapter: Checkpoint, config: Mapping[str, Any]) -> None:

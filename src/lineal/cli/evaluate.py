@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lineal.cli.options import JsonOption, RegistryOption, model_names
+from lineal.cli.options import AdapterBaseOption, JsonOption, RegistryOption, model_names
 
 DType = Literal["float32", "bfloat16"]
 
@@ -13,6 +13,8 @@ EXAMPLES = """
 Examples:
 
   lineal eval base both --data code.eval.txt --data prose.eval.txt
+
+  lineal eval ./adapter --base org/model --data code.eval.txt
 
   lineal eval ./both --data held-out.jsonl --context 512 --json
 """
@@ -26,12 +28,14 @@ def evaluate(
     logits: Annotated[
         int | None, typer.Option("--logits", min=1, help="MiB that logits may take at once; 128.")
     ] = None,
+    base: AdapterBaseOption = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Perplexity, bits per byte, and KL divergence from the base or the parents; known figures are not recomputed."""
     from lineal.cli.scores import print_scores
     from lineal.cli.workshop import open_workshop
+    from lineal.family.adapter_base import with_base
     from lineal.family.evaluation import Asked, evaluate_model
     from lineal.family.workshop import name_by_place, register
 
@@ -39,7 +43,7 @@ def evaluate(
     with open_workshop(registry) as workshop:
         scores = []
         for reference in models:
-            placed = workshop.identify(workshop.find(reference))
+            placed = with_base(workshop, workshop.identify(workshop.find(reference)), base)
             register(workshop, placed)
             name_by_place(workshop, placed)
             scores += [(reference, e) for e in evaluate_model(workshop, placed, texts, asked)]

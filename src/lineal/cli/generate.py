@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.options import RegistryOption, model_names
+from lineal.cli.options import AdapterBaseOption, RegistryOption, model_names
 
 EXAMPLES = """
 Examples:
@@ -24,6 +24,7 @@ def generate(
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 takes the likeliest token.")] = 0.0,
     top_p: Annotated[float, typer.Option("--top-p", help="Draw from the likeliest tokens of this share.")] = 1.0,
     seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 42,
+    base: AdapterBaseOption = None,
     registry: RegistryOption = None,
 ) -> None:
     """Continue a prompt with a model; the text comes as it is made."""
@@ -32,15 +33,15 @@ def generate(
 
     require_training("generation")
     from lineal.engines.generate import generate as pieces
+    from lineal.family.adapter_base import with_base
 
     with open_workshop(registry, must_exist=registry is not None, keeps=False) as workshop:
-        placed = workshop.find(model)
-    base = placed.base.folder if placed.base else None
+        placed = with_base(workshop, workshop.find(model), base)
     drawn = pieces(
         placed.place,
         prompt,
         tokens,
-        base_folder_for_adapter=base,
+        base_folder_for_adapter=placed.base.folder if placed.base else None,
         temperature=temperature,
         top_p=top_p,
         seed=seed,

@@ -22,6 +22,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from lineal.checkpoint.adapter import refuse_other_parts
 from lineal.checkpoint.package import has_tokenizer
 from lineal.checkpoint.reader import Checkpoint, open_checkpoint
 from lineal.checkpoint.stated_dtype import require_dtype
@@ -95,11 +96,12 @@ def full_weights_of(place: Path, base: Path | None) -> Path:
 
 def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel:
     """A PEFT adapter beside the weights of its base; every tensor of its file must find its place."""
+    stored = open_checkpoint(folder)
+    refuse_other_parts(stored)
     with silence(), _blamed_on(folder):
         model = PeftModel.from_pretrained(base, str(folder), local_files_only=True)
     # "auto" would ask the hub whether the base's vocabulary was resized
     expected = get_peft_model_state_dict(model, save_embedding_layers=False)
-    stored = open_checkpoint(folder)
     _require_none(folder, "have no place in the base", stored.keys() - expected.keys())
     _require_none(folder, "are missing", expected.keys() - stored.keys())
     return model.eval()

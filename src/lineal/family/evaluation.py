@@ -114,7 +114,7 @@ def settings_of(placed: Placed, asked: Asked) -> dict[str, Json]:
         settings["beginning"] = "every window"
     if asked.dtype != "float32":
         settings["dtype"] = asked.dtype
-    if placed.base is not None and placed.base_hash is None:
+    if placed.base is not None and placed.base_hash is None:  # the adapter's hash does not say which
         settings["base"] = format_hash(placed.base.model_hash)
     return settings
 
