@@ -10,7 +10,10 @@ NEEDS_A_LANGUAGE_MODEL = (
     "finetune ./sre --data texts/prose.jsonl --tokens 1k --out ./never",
     "distill ./sre --student ./minilm --data texts/prose.jsonl --tokens 1k --out ./never",
 )
-NEEDS_A_KNOWN_ARCHITECTURE = ("prune ./sre --out ./never", "quantize ./sre --scheme q8_0 --out ./never.gguf")
+NEEDS_A_KNOWN_ARCHITECTURE = (
+    "prune ./sre --sparsity 0.3 --out ./never",
+    "quantize ./sre --scheme q8_0 --out ./never.gguf",
+)
 
 
 def tour(real: Checked, folder: Path) -> None:

