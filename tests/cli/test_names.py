@@ -105,3 +105,12 @@ def test_diff_and_licence_take_folders_that_nobody_has_seen(lineal: Command, mon
     assert not Path(".lineal").exists()
     assert "no registry at mistyped" in error_of(lineal("diff", "./a", "./b", "--registry", "mistyped"))
     assert not Path("mistyped").exists()
+
+
+def test_a_registry_that_the_environment_names_may_be_one_to_come(
+    lineal: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINEAL_REGISTRY", "later/registry.db")
+    assert lineal("diff", "./a", "./a").code == 0
+    assert "a: unknown" in lineal("licence", "./a").out
+    assert not Path("later").exists()

@@ -36,12 +36,12 @@ def diff(
     if weights:
         _measure(before, after, threads, registry, as_json=as_json)
         return
-    from lineal.cli.workshop import open_workshop
+    from lineal.cli.workshop import is_named, open_workshop
     from lineal.errors import AnswerIsNo
     from lineal.family.workshop import known
     from lineal.lineage.difference import difference
 
-    with open_workshop(registry, threads, must_exist=registry is not None, keeps=False) as workshop:
+    with open_workshop(registry, threads, must_exist=is_named(registry), keeps=False) as workshop:
         found = difference(workshop.registry, known(workshop, before), known(workshop, after))
     if as_json:
         from lineal.cli.terminal import print_json
@@ -59,12 +59,12 @@ def _measure(before: str, after: str, threads: int | None, registry: str | None,
 
     from lineal.cli.distances import print_distances
     from lineal.cli.terminal import print_json
-    from lineal.cli.workshop import open_workshop
+    from lineal.cli.workshop import is_named, open_workshop
     from lineal.errors import AnswerIsNo
     from lineal.family.distance import measure
     from lineal.family.workshop import known
 
-    with open_workshop(registry, threads, must_exist=registry is not None, keeps=False) as workshop:
+    with open_workshop(registry, threads, must_exist=is_named(registry), keeps=False) as workshop:
         found = measure(workshop, known(workshop, before), known(workshop, after))
     if as_json:
         print_json([asdict(one) for one in found])

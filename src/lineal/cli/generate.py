@@ -28,14 +28,14 @@ def generate(
     registry: RegistryOption = None,
 ) -> None:
     """Continue a prompt with a model; the text comes as it is made."""
-    from lineal.cli.workshop import open_workshop
+    from lineal.cli.workshop import is_named, open_workshop
     from lineal.engines.extra import require_training
 
     require_training("generation")
     from lineal.engines.generate import generate as pieces
     from lineal.family.adapter_base import with_base
 
-    with open_workshop(registry, must_exist=registry is not None, keeps=False) as workshop:
+    with open_workshop(registry, must_exist=is_named(registry), keeps=False) as workshop:
         placed = with_base(workshop, workshop.find(model), base)
     drawn = pieces(
         placed.place,

@@ -40,7 +40,7 @@ def licence(
     as_json: JsonOption = False,
 ) -> None:
     """Show the licence that binds a model, joined over everything it was made from, or state one."""
-    from lineal.cli.workshop import open_workshop
+    from lineal.cli.workshop import is_named, open_workshop
     from lineal.family.workshop import known
 
     if (model is None) == (data is None):
@@ -49,7 +49,7 @@ def licence(
         raise UsageError("--override and --because go together: an override has a reason")
     if sum((stated is not None, override is not None, withdraw)) > 1:
         raise UsageError("--is, --override and --withdraw are said one at a time")
-    with open_workshop(registry, must_exist=registry is not None, keeps=False) as workshop:
+    with open_workshop(registry, must_exist=is_named(registry), keeps=False) as workshop:
         opened = workshop.registry
         if data is not None:
             if override is not None or withdraw:

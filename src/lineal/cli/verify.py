@@ -39,13 +39,13 @@ def verify(
     """Hash every byte again and recompute every exact derivation; remembered hashes are not trusted."""
     from lineal.cli.terminal import print_json
     from lineal.cli.verdicts import line_of, verdict_json
-    from lineal.cli.workshop import open_workshop
+    from lineal.cli.workshop import is_named, open_workshop
     from lineal.errors import UsageError, VerificationFailed
     from lineal.family.verify import verify_references
 
     if not models and family is None:
         raise UsageError("name models to verify, or --family")
-    with open_workshop(registry, threads, must_exist=registry is not None, keeps=False) as workshop:
+    with open_workshop(registry, threads, must_exist=is_named(registry), keeps=False) as workshop:
         verdicts = []
         asked = verify_references(workshop, models or [], family, recompute=recompute, share=_share(sample), deep=deep)
         for verdict in asked:

@@ -1,5 +1,6 @@
 """The workshop of a command: the registry it names, opened for as long as the command runs."""
 
+import os
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -7,8 +8,13 @@ from tempfile import TemporaryDirectory
 
 from lineal.cli.terminal import TerminalProgress
 from lineal.family.workshop import Workshop
-from lineal.lineage.locate import locate
+from lineal.lineage.locate import VARIABLE, locate
 from lineal.lineage.registry import Registry
+
+
+def is_named(registry: str | None) -> bool:
+    """Whether --registry names it, which may be mistyped; where the environment does, it may be one that is to come."""
+    return registry is not None and registry != os.environ.get(VARIABLE)
 
 
 @contextmanager
