@@ -69,6 +69,8 @@ def _counts(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
     if not isinstance(method, StreamingMethod) or len(_of(recipe, models)) < len(recipe.inputs):
         return
     has_base, adapts = any(r.role == "base" for r in recipe.inputs), any(one.form == "adapter" for one in parents)
+    if isinstance(method, GreedySoup):
+        method = method.before_picking(len(parents))
     if method.kind != "merge":
         method.check_models(len(parents))
     elif isinstance(method, AdapterMerge):

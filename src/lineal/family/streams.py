@@ -95,9 +95,9 @@ def plan_stream(method: Streamed, inputs: Sequence[tuple[Role, Placed]]) -> Stre
 
 
 def foreseen_stream(method: Streamed, inputs: Sequence[tuple[Role, Placed]]) -> StreamPlan:
-    """The same while a greedy soup's ingredients are not picked: any of its models may go in."""
-    if isinstance(method, GreedySoup) and not method.ingredients:
-        method = replace(method, ingredients=tuple(range(sum(role != "base" for role, _ in inputs))))
+    """The same while a greedy soup's ingredients are not picked."""
+    if isinstance(method, GreedySoup):
+        method = method.before_picking(sum(role != "base" for role, _ in inputs))
     return plan_stream(method, inputs)
 
 

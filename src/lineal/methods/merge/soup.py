@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import ClassVar, final
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self, final
 
 from lineal.errors import MethodError
 from lineal.methods.merge.linear import Linear
@@ -62,6 +62,10 @@ class GreedySoup(StreamingMethod):
         _check_several(self.name, count)
         if max(self.ingredients, default=0) >= count:
             raise MethodError(f"greedy_soup: ingredients must be below {count}, the models, got {self.ingredients}")
+
+    def before_picking(self, models: int) -> Self:
+        """While the ingredients are not known, any of so many models may go in."""
+        return self if self.ingredients else replace(self, ingredients=tuple(range(models)))
 
     def check(self, models: int, has_base: bool) -> None:
         super().check(models, has_base)
