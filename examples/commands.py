@@ -63,7 +63,8 @@ class Commands:
             signal.signal(signal.SIGINT, before)
         if ran.code == INTERRUPTED:
             print(ran.said, end="", file=sys.stderr)
-            raise SystemExit(INTERRUPTED)
+            # make takes 130 for its own interrupt; where interrupts are ignored it has none, and this is a failure
+            raise SystemExit(1 if before is signal.SIG_IGN else INTERRUPTED)
         return ran
 
     def _measured(self, line: str, stdout: int | None, stderr: int | None) -> Ran:
