@@ -10,6 +10,7 @@ from lineal.family.evaluation import Asked, evaluate_model, settings_of
 from lineal.family.training_rules import training_rules
 from lineal.family.workshop import Placed, Workshop, register
 from lineal.lineage.records import Evaluation
+from lineal.methods.finetune import FullFineTune
 from tests.engines.bordered import bordered_model, lines_of
 from tests.engines.tiny_models import make_documents, make_model
 
@@ -88,8 +89,8 @@ def test_a_training_on_texts_that_were_once_read_with_two_beginnings_is_another_
     plain = known(workshop, bordered_model(tmp_path / "plain"))
     chats = lines_of(tmp_path / "chats.jsonl", ["a step", "<bos>[user] a step"])
     letters = lines_of(tmp_path / "letters.jsonl", ["a step", "by <bos> in the middle"])
-    assert training_rules([("parent", with_bos)], [letters, chats]) == 2
-    assert training_rules([("parent", with_bos)], [letters]) == 1
-    assert training_rules([("parent", plain)], [chats]) == 1
-    assert training_rules([("teacher", with_bos), ("student", plain)], [chats]) == 1
-    assert training_rules([], [chats]) == 1
+    assert training_rules(FullFineTune(), [("parent", with_bos)], [letters, chats]) == 2
+    assert training_rules(FullFineTune(), [("parent", with_bos)], [letters]) == 1
+    assert training_rules(FullFineTune(), [("parent", plain)], [chats]) == 1
+    assert training_rules(FullFineTune(), [("teacher", with_bos), ("student", plain)], [chats]) == 1
+    assert training_rules(FullFineTune(), [], [chats]) == 1

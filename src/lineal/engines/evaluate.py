@@ -61,7 +61,7 @@ class Reading:
 
     context: int | None = None
     dtype: torch.dtype = torch.float32
-    batch_tokens: int = 2048
+    batch_tokens: int = 1024
     logits_mebibytes: int = 128
 
 

@@ -162,7 +162,10 @@ def _load_full(place: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMod
             output_loading_info=True,
             **_LOCAL,
         )
-    return _checked(place, model_type, loaded)
+    model = _checked(place, model_type, loaded)
+    for vector in (parameter for parameter in model.parameters() if parameter.ndim < 2):
+        vector.data = vector.data.clone()  # often stored as float32: one that needs no copy keeps all of a file mapped
+    return model
 
 
 def _load_gguf(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:

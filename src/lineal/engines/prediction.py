@@ -64,8 +64,9 @@ def _decoder_of(model: PreTrainedModel) -> nn.Module | None:
 
 
 def _candidates(model: PreTrainedModel) -> list[nn.Module]:
-    found = [model.base_model, cast(Callable[[], nn.Module], model.get_decoder)()]
-    return [module for module in found if module is not model]
+    """What the model calls its base or its decoder; some name neither rightly, so its parts are tried, too."""
+    found = [model.base_model, cast(Callable[[], nn.Module], model.get_decoder)(), *model.children()]
+    return [module for module in dict.fromkeys(found) if module is not model]
 
 
 def _head(model: PreTrainedModel, decoder: nn.Module, output: Any, states: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from lineal.engines.batches import NOT_COUNTED
 from lineal.engines.text import Tokens
 from lineal.errors import MethodError
 
-_LARGEST_WASTE = 0.125
+_LARGEST_WASTE = 1 / 16
 """Share of a batch that may be padding."""
 
 
