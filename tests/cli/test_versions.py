@@ -137,7 +137,7 @@ def test_a_model_is_merged_by_its_version_and_stays_what_it_was(lineal: Command)
     assert lineal("add", "a", "--name", "mine:x").code == 0
     tagged = lineal("tag", "x", "1.0.0", "--tag", "first")
     assert tagged.out == "mine:x@1.0.0  development  tagged first\n"
-    assert lineal("add", "b", "--name", "mine:x").code == 0
+    assert lineal("add", "b", "--name", "mine:x", "--move").code == 0
     by_path = lineal("merge", "./a", "./c", "--method", "linear", "--out", "m1").out.split()[1]
     for number, reference in enumerate(("x@1.0.0", "mine:x@1.0.0", "x@first", "x@development")):
         made = lineal("merge", reference, "./c", "--method", "linear", "--out", f"v{number}")

@@ -34,6 +34,7 @@ def add_folder(
 
     keys: trusted from now on: each must have signed the model or the step that gave it; move: the name may stand for
     another model, which a folder's own name always may: what it held has changed.
+    So may that of a parent which nobody had brought.
     """
     called = parse_name(name) if name else name_of_folder(folder)
     label = name or folder.resolve().name
@@ -44,7 +45,7 @@ def add_folder(
         raise CheckpointError(f"{folder}: holds {format_hash(placed.model_hash)[:11]}, its record is of {recorded}")
     called = replace(called, model_hash=placed.model_hash)
     before = _before(workshop, called)
-    if before is not None and name and not move:
+    if before is not None and name and not move and not workshop.registry.model(before).is_unresolved:
         raise UsageError(f"{called} stands for {format_hash(before)[:11]} already; --move lets it stand for {folder}")
     signed = signatures_beside(workshop, folder, placed.model_hash, keys)
     _ = register(workshop, placed)
