@@ -9,7 +9,7 @@ TRAINS := $(firstword $(wildcard $(READY)) .venv/ready-to-train)
 PEERS := build/peers
 PYTEST := $(BIN)/pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
-.PHONY: setup postgres demo real test test-faults test-peers lint bench-merge bench-lineage bench-eval clean help
+.PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval clean help
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -49,8 +49,11 @@ real: $(TRAINS) ## Real models of 135 and 23 M parameters through every verb; fe
 test: lint ## The whole specification, in under 10 minutes
 	$(PYTEST)
 
-test-faults: $(READY) ## More kills and fuzzing than `make test` has time for
-	$(PYTEST) -m faults
+test-faults: $(READY) ## More kills and fuzzing than `make test` has time for, and a tenth of the storm
+	$(PYTEST) -m 'faults or storm'
+
+test-storm: $(READY) ## 10,000 changed inputs through every verb, 200 kills of each, 50 of trainings; hours
+	$(PYTEST) -m storm --whole
 
 test-peers: $(READY) $(PEERS)/ready ## llama.cpp opens what lineal writes; compiles it once, in five to fifteen minutes
 	$(BIN)/pytest --quiet -m peers

@@ -1,5 +1,6 @@
 """What holds for every test: hypothesis draws the same examples everywhere; and registries in both databases."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,21 @@ from tests.databases import Database, Postgres, Sqlite, postgres_server
 
 hypothesis.settings.register_profile("lineal", deadline=None, derandomize=True, database=None, max_examples=60)
 hypothesis.settings.load_profile("lineal")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="of tests marked storm all seeds, not a tenth of them")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`@pytest.mark.storm(200)` calls a test with 200 values of `seed`, or with a tenth of them, always the same."""
+    storm = metafunc.definition.get_closest_marker("storm")
+    if storm is not None:
+        (count,) = storm.args
+        seeds = range(count)
+        if not metafunc.config.getoption("--whole"):
+            seeds = sorted(random.Random(metafunc.definition.name).sample(seeds, -(-count // 10)))
+        metafunc.parametrize("seed", seeds)
 
 
 @pytest.fixture(scope="session")

@@ -131,9 +131,3 @@ def test_a_full_disk_is_one_line_and_leaves_an_intact_registry(
     assert main(words) == 0
     with Registry.open_existing(registry) as opened:
         assert VERBS[verb].complete(opened)
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize("verb", VERBS)
-def test_two_hundred_kills_of_a_verb(verb: str, originals: Path, tmp_path: Path) -> None:
-    check_kills(VERBS[verb], originals, tmp_path, range(10, 210))

@@ -45,8 +45,7 @@ def test_a_file_killed_at_any_moment_is_finished(undisturbed: tuple[Path, float]
     check_kill(undisturbed, tmp_path, after)
 
 
-@pytest.mark.faults
-@pytest.mark.parametrize("moment", range(30))
-def test_thirty_files_killed(undisturbed: tuple[Path, float], tmp_path: Path, moment: int) -> None:
-    (after,) = moments(4000 + moment, 1, undisturbed[1])
+@pytest.mark.storm(200)
+def test_two_hundred_files_killed(undisturbed: tuple[Path, float], tmp_path: Path, seed: int) -> None:
+    (after,) = moments(4000 + seed, 1, undisturbed[1])
     check_kill(undisturbed, tmp_path, after)

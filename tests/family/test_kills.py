@@ -158,17 +158,15 @@ def test_a_training_killed_at_any_moment_is_continued(trained: tuple[Path, float
     check_kill(trained[0], tmp_path, after)
 
 
-@pytest.mark.faults
-@pytest.mark.parametrize("moment", range(50))
-def test_fifty_merges_killed(merged: tuple[Path, float], tmp_path: Path, moment: int) -> None:
-    (after,) = moments(1000 + moment, 1, merged[1])
+@pytest.mark.storm(200)
+def test_two_hundred_merges_killed(merged: tuple[Path, float], tmp_path: Path, seed: int) -> None:
+    (after,) = moments(1000 + seed, 1, merged[1])
     check_kill(merged[0], tmp_path, after)
 
 
-@pytest.mark.faults
-@pytest.mark.parametrize("moment", range(15))
-def test_fifteen_trainings_killed(trained: tuple[Path, float], tmp_path: Path, moment: int) -> None:
-    (after,) = moments(2000 + moment, 1, trained[1])
+@pytest.mark.storm(50)
+def test_fifty_trainings_killed(trained: tuple[Path, float], tmp_path: Path, seed: int) -> None:
+    (after,) = moments(2000 + seed, 1, trained[1])
     check_kill(trained[0], tmp_path, after)
 
 

@@ -36,7 +36,6 @@ def test_a_soup_killed_at_any_moment_is_continued(tmp_path: Path, cooked: Cooked
     check_kill(tmp_path, cooked, after)
 
 
-@pytest.mark.faults
-@pytest.mark.parametrize("moment", range(6))
-def test_six_soups_killed(tmp_path: Path, cooked: Cooked, moment: int) -> None:
-    check_kill(tmp_path, cooked, (moment + 1) / 6)
+@pytest.mark.storm(50)
+def test_fifty_soups_killed(tmp_path: Path, cooked: Cooked, seed: int) -> None:
+    check_kill(tmp_path, cooked, (seed + 1) / 50)
