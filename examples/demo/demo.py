@@ -20,7 +20,7 @@ def main() -> None:
     gather.main(BUILD)
     LINEAL.show("run family.yaml --out build/models")
     LINEAL.show(f"verify --family {FAMILY}")
-    LINEAL.show(f"log --family {FAMILY} --svg build/family.svg")
+    LINEAL.show(f"log --family {FAMILY} --svg build/family.svg --force")
     check()
     print(f"\nThe picture is in {(BUILD / 'family.svg').relative_to(HERE.parents[1])}.")
     print(f"All of it took {time.monotonic() - began:.0f} s.")

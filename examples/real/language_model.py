@@ -84,4 +84,4 @@ def ask_where_it_came_from(real: Checked) -> None:
     real.step("why ./q4.gguf")
     real.step("blame ./both")
     real.step("descendants ./smollm2.gguf")
-    real.step("log --family real --svg family.svg")
+    real.step("log --family real --svg family.svg --force")

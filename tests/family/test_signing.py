@@ -105,7 +105,7 @@ def test_signatures_go_to_a_new_file_where_one_is_named(workshop: Workshop, mean
     assert sign(workshop, "mean", PrivateKey(KEY), out=out).file == out
     assert not (mean.folder / BUNDLE).exists()
     assert len(read_bundle(out)) == 2
-    with pytest.raises(UsageError, match=r"mean\.intoto\.jsonl exists already"):
+    with pytest.raises(UsageError, match=r"mean\.intoto\.jsonl exists; --out"):
         sign(workshop, "mean", PrivateKey(KEY), out=out)
 
 

@@ -11,8 +11,9 @@ from blake3 import blake3
 
 from lineal.checkpoint.gguf_metadata import gguf_package
 from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
+from lineal.checkpoint.inside import regular_files
 from lineal.checkpoint.memory import HashMemory
-from lineal.checkpoint.package import CONFIGS, content_hash, folder_files, licence_hash, package_paths
+from lineal.checkpoint.package import CONFIGS, content_hash, licence_hash, package_paths
 from lineal.checkpoint.reader import Checkpoint, open_checkpoint, read_exactly
 from lineal.checkpoint.safetensors_header import TensorSpec
 
@@ -91,7 +92,7 @@ def leaf_of(spec: TensorSpec, data_hash: bytes) -> Leaf:
 def hash_files(checkpoint: Checkpoint, memory: HashMemory | None = None) -> dict[str, FileHash]:
     """Every file of the model but lineal.json, by POSIX path: weight files outside their tensors, the others whole."""
     folder = checkpoint.folder
-    found = [folder / name for name in checkpoint.weight_files] if checkpoint.lone else folder_files(folder)
+    found = [folder / name for name in checkpoint.weight_files] if checkpoint.lone else regular_files(folder)
     names = [path.relative_to(folder).as_posix() for path in found]
     hashed: dict[str, FileHash] = {}
     for name in sorted(names, key=str.encode):

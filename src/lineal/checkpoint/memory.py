@@ -34,7 +34,12 @@ class HashMemory:
                 row = database.execute(query, (str(file.resolve()),)).fetchone()
         except sqlite3.DatabaseError:  # damaged: it has forgotten
             return None
-        return json.loads(row[3]) if row and row[:3] == _signature(os.stat(file)) else None
+        if not row or row[:3] != _signature(os.stat(file)):
+            return None
+        try:
+            return {str(name): bytes.fromhex(digest).hex() for name, digest in json.loads(row[3]).items()}
+        except (ValueError, TypeError, AttributeError):  # edited by somebody: it has forgotten
+            return None
 
     def remember(self, file: Path, before: os.stat_result, hashes: dict[str, Any]) -> None:
         """Keep the hashes of a file, unless it changed since `before`, its state when hashing began."""
@@ -45,6 +50,8 @@ class HashMemory:
         try:
             with closing(self._open()) as database, database:
                 database.execute("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?, ?)", row)
+        except sqlite3.OperationalError:  # locked for a minute, or no room: it is not remembered
+            return
         except sqlite3.DatabaseError:  # damaged: the next run begins a new one
             self._path.unlink(missing_ok=True)
 

@@ -6,12 +6,12 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
+from lineal.checkpoint.inside import TEMPLATES, regular_files
 from lineal.checkpoint.reader import read_json
 from lineal.derivation.canonical import canonical_json
 from lineal.errors import CheckpointError, DerivationError
@@ -23,7 +23,7 @@ STAMPS = frozenset({"transformers_version", "_name_or_path", "base_model_name_or
 
 CARD = "README.md"
 
-_CHAT_TEMPLATES = ("chat_template.*", "additional_chat_templates/*")
+_CHAT_TEMPLATES = ("chat_template.*", f"{TEMPLATES}/*")
 _TOKENIZER = (
     "tokenizer*",
     "special_tokens_map.json",
@@ -52,16 +52,9 @@ _SENTENCES = ("modules.json", "sentence_*_config.json", "config_sentence_transfo
 _LICENCE = re.compile(r"(licen[cs]e|notice|copying)", re.IGNORECASE)
 
 
-def folder_files(folder: Path) -> list[Path]:
-    """The regular files of a model folder, its chat templates and modules; hidden ones are nobody's business."""
-    below = (folder.glob("additional_chat_templates/*"), folder.glob(_MODULES))
-    beside = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return [path for path in chain(beside, *below) if path.is_file()]
-
-
 def package_paths(folder: Path) -> tuple[str, ...]:
     """The files that belong to the model's identity, as sorted POSIX paths relative to the folder."""
-    found = (path.relative_to(folder).as_posix() for path in folder_files(folder))
+    found = (path.relative_to(folder).as_posix() for path in regular_files(folder))
     return tuple(sorted((path for path in found if any(fnmatch(path, rule) for rule in _PACKAGE)), key=str.encode))
 
 
@@ -83,13 +76,13 @@ def is_chat_template(path: str) -> bool:
 def licence_paths(folder: Path) -> tuple[str, ...]:
     """LICENSE, NOTICE and their like: they travel, and have a hash of their own."""
     return tuple(
-        sorted(path.name for path in folder_files(folder) if path.parent == folder and _LICENCE.match(path.name))
+        sorted(path.name for path in regular_files(folder) if path.parent == folder and _LICENCE.match(path.name))
     )
 
 
 def companion_paths(folder: Path) -> tuple[str, ...]:
     """What sentence-transformers reads beside the package: it travels, and is no part of the model's identity."""
-    found = (path.relative_to(folder).as_posix() for path in folder_files(folder))
+    found = (path.relative_to(folder).as_posix() for path in regular_files(folder))
     return tuple(sorted(path for path in found if any(fnmatch(path, rule) for rule in _SENTENCES)))
 
 

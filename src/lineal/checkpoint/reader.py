@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, final
 
 from lineal.checkpoint.gguf_metadata import Metadata, Value
+from lineal.checkpoint.inside import regular_files, require_regular
 from lineal.checkpoint.safetensors_header import TensorSpec, read_header
 from lineal.errors import CheckpointError
 
@@ -116,6 +117,7 @@ def open_headers(folder: Path) -> Checkpoint:
 
 
 def _open_folder(folder: Path) -> Checkpoint:
+    _ = regular_files(folder)  # whatever is read of it later has been judged here
     full = next((name for name in (FULL_WEIGHTS, FULL_INDEX) if (folder / name).is_file()), None)
     if full is not None and (folder / ADAPTER_CONFIG).is_file():
         raise CheckpointError(
@@ -143,6 +145,7 @@ def _open_folder(folder: Path) -> Checkpoint:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file of bounded size."""
+    require_regular(path)
     try:
         if path.stat().st_size > _LARGEST_JSON:
             raise CheckpointError(f"{path}: larger than {_LARGEST_JSON} bytes")

@@ -19,11 +19,9 @@ def init(
     out: Annotated[Path, typer.Option("--out", help="The family file to write.")] = Path("family.yaml"),
 ) -> None:
     """Write a family file that names the models in a folder, with an example of each derivation to fill in."""
-    from lineal.errors import UsageError
+    from lineal.checkpoint.output_file import write_new
     from lineal.family.starting import family_text
 
-    if out.exists():
-        raise UsageError(f"{out} exists; --out names another file")
     text, found = family_text(folder, out.resolve().parent)
-    _ = out.write_text(text, encoding="utf-8")
+    write_new(out, text)
     print(f"{out}: {found} models; lineal run {out} --dry-run checks it")

@@ -46,6 +46,7 @@ def log(
         bool, typer.Option("--down", help="What was made from the models, not what they go back to.")
     ] = False,
     svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Also write the tree as a picture.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the picture that stands at FILE.")] = False,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -63,9 +64,10 @@ def log(
             asked, depth = _below(opened, asked, depth), 0
         graph = family_graph(opened, asked, depth, every_step)
     if svg is not None:
-        from lineal.lineage.picture import draw
+        from lineal.checkpoint.output_file import write_output
+        from lineal.lineage.picture import draw, is_drawn
 
-        _ = svg.write_text(draw(graph), encoding="utf-8")
+        write_output(svg, draw(graph), "a picture", is_drawn, force=force)
     if as_json:
         from lineal.cli.terminal import print_json
         from lineal.lineage.as_json import graph_as_json

@@ -23,6 +23,7 @@ from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
 from lineal.family.making import Made, make
 from lineal.family.order import Order, identified, step_of, weight_paths, work_key
 from lineal.family.place import Place
+from lineal.family.target import check_target
 from lineal.family.workshop import Placed, Workshop, name_by_place, register
 from lineal.lineage.card import model_card
 from lineal.lineage.environment import environment
@@ -32,7 +33,6 @@ from lineal.lineage.records import ModelRecord, Outcome, StepRecord
 from lineal.methods.finetune import Training
 from lineal.methods.merge import GreedySoup
 from lineal.methods.method import Method, Reproducibility
-from lineal.methods.quantize import GgufQuantization
 
 
 @final
@@ -54,14 +54,6 @@ def build(workshop: Workshop, order: Order) -> Built:
         check_target(order.target, order.method)
         known = _existing(workshop, order)
         return Built(known or _build_anew(workshop, order), was_present=known is not None)
-
-
-def check_target(target: Path, method: Method) -> None:
-    """Refuse to put a model where something else lies, or under a name that says that it is something else."""
-    if target.exists() and not record_path(target).is_file():
-        raise UsageError(f"{target} exists and was not made by lineal; choose another --out")
-    if is_lone_file(target) and not isinstance(method, GgufQuantization):
-        raise UsageError(f"{target}: {method.name} makes a folder; its name must not end in .gguf")
 
 
 def existing(workshop: Workshop, order: Order) -> tuple[Placed, Provenance] | None:
@@ -143,8 +135,8 @@ def _build_anew(workshop: Workshop, order: Order) -> Placed:
     opened = {path: os.stat(path) for _, placed in order.inputs for path in weight_paths(placed)}
     try:
         made = make(workshop, order.recipe, order.inputs, Place(child, partial / "work", key.hex()), order.hub_origins)
-    except LinealError:
-        if not any(path.is_file() for path in partial.rglob("*")):  # refused before anything began
+    except LinealError as error:
+        if not _worth_keeping(partial, error):
             shutil.rmtree(partial)
         raise
     learnt = tuple((role, _learn(workshop, placed, made, opened)) for role, placed in order.inputs)
@@ -163,6 +155,12 @@ def _build_anew(workshop: Workshop, order: Order) -> Placed:
     placed = replace(workshop.place(str(order.name), order.target), hashes=provenance.hashes)
     workshop.remember(placed)
     return placed
+
+
+def _worth_keeping(partial: Path, error: LinealError) -> bool:
+    """Whether a repeat could go on from there: a disk may get room again, what is refused stays refused."""
+    refused = isinstance(error, UsageError | CheckpointError) and not any(partial.glob("work/checkpoint-*"))
+    return not refused and any(path.is_file() for path in partial.rglob("*"))
 
 
 def _give_name(child: Path, target: Path) -> Path:

@@ -42,6 +42,8 @@ class Located:
     @classmethod
     def read_all(cls, path: Path) -> "list[Located]":
         """All documents of a file, which --- separates; of an empty file one without a value."""
+        if path.exists() and not path.is_file():
+            raise RecipeError(f"{path}: {'a folder' if path.is_dir() else 'no file'}, where a YAML file is expected")
         try:
             if path.stat().st_size > _LARGEST_FILE:
                 raise RecipeError(f"{path}: larger than {_LARGEST_FILE} bytes")
@@ -49,8 +51,6 @@ class Located:
             roots = list(yaml.compose_all(content.decode(), yaml.SafeLoader))
         except FileNotFoundError:
             raise RecipeError(f"{path}: no such file") from None
-        except IsADirectoryError:
-            raise RecipeError(f"{path}: a folder, where a YAML file is expected") from None
         except RecursionError:
             raise RecipeError(f"{path}: nested more than {_DEEPEST} deep") from None
         except (UnicodeDecodeError, yaml.YAMLError) as error:

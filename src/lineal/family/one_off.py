@@ -15,6 +15,7 @@ from lineal.family.mergekit.files import read_mergekit_file
 from lineal.family.names import name_of_folder
 from lineal.family.recipe import Family, FamilyLicences, ModelRecipe, Reference
 from lineal.family.run import run_family
+from lineal.family.target import check_out
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.catalogue import find_method
 from lineal.methods.method import Method
@@ -35,6 +36,7 @@ def family_of_one(
     allow_nonfinite: bool = False,
 ) -> Family:
     """The family whose one model is `out`."""
+    check_out(out)
     name = name_of_folder(out)
     for path in data:
         if not path.is_file():
@@ -60,6 +62,7 @@ def overridden(family: Family, out: Path, licence: str | None) -> Family:
 
 def family_of_recipe(workshop: Workshop, recipe: Path, out: Path, *, allow_nonfinite: bool) -> Family:
     """The family that a file of mergekit's describes, its last model `out`; those of other stages lie beside it."""
+    check_out(out)
     family = read_mergekit_file(recipe, out, workshop.knows, commit_of)
     models = {name: replace(model, allow_nonfinite=allow_nonfinite) for name, model in family.models.items()}
     return replace(family, models=models)

@@ -9,11 +9,11 @@ from lineal.engines.depth import block_count
 from lineal.engines.extra import require_training
 from lineal.engines.parents import CODES_ARE_NO_PARENT, GGUF_IS_NO_PARENT
 from lineal.engines.text import read_documents
-from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
-from lineal.family.build import check_target
+from lineal.errors import CheckpointError, LinealError, MethodError
 from lineal.family.distance import full
 from lineal.family.foreseen import Foreseen
 from lineal.family.recipe import ModelRecipe
+from lineal.family.target import check_apart, check_target
 from lineal.family.workshop import Placed
 from lineal.methods.distill import Distill
 from lineal.methods.finetune import Lora, Scratch, Training
@@ -44,9 +44,7 @@ def recipe_faults(
 
 def _target(recipe: ModelRecipe, seen: Mapping[str, Placed], target: Path) -> None:
     """An output must not be one of the folders that the family is made from, nor what lineal has not made."""
-    for placed in (*seen.values(), *(one.base for one in seen.values() if one.base)):
-        if placed.place.resolve() == target.resolve():
-            raise UsageError(f"{recipe.name}: would be written to {target}, where {placed.label} lies")
+    check_apart(recipe.name, target, (*seen.values(), *(one.base for one in seen.values() if one.base)))
     if recipe.method is not None:
         check_target(target, recipe.method)
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import final
 
 from lineal.checkpoint.hashing import hash_checkpoint
+from lineal.checkpoint.output_file import refuse_existing
 from lineal.checkpoint.reader import is_lone_file, open_checkpoint
 from lineal.derivation.hashes import format_hash
-from lineal.errors import AnswerIsNo, CheckpointError, MissingExtra, UsageError
+from lineal.errors import AnswerIsNo, CheckpointError, MissingExtra
 from lineal.family.progress import Progress
 from lineal.family.workshop import Workshop, register
 from lineal.lineage.signing.bundle import bundle_path, read_bundle, update_bundle
@@ -28,8 +29,8 @@ class Signed:
 
 def sign(workshop: Workshop, reference: str, key: PrivateKey, *, steps: bool = True, out: Path | None = None) -> Signed:
     """Sign a model, and the steps that gave it: into the file beside it, or one of its own, and into the registry."""
-    if out is not None and out.exists():
-        raise UsageError(f"{out} exists already; name a new file with --out")
+    if out is not None:
+        refuse_existing(out)
     placed = workshop.identify(workshop.find(reference))
     model, registry = register(workshop, placed), workshop.registry
     signed = (sign_model(registry, model, key), *(sign_steps(registry, model, key) if steps else ()))

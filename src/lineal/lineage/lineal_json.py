@@ -8,6 +8,7 @@ from typing import Any, cast, final, get_args
 
 from lineal.checkpoint.hashing import LINEAL_JSON, FileHash, FolderHashes
 from lineal.checkpoint.identity import Leaf, Manifest
+from lineal.checkpoint.inside import require_inside
 from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.reader import Form, is_lone_file, read_json
 from lineal.derivation.canonical import Json
@@ -56,6 +57,7 @@ def read_provenance(place: Path) -> Provenance | None:
     path = record_path(place)
     if not path.is_file():
         return None
+    require_inside(path)
     record = read_json(path)
     if record.get("schema") != SCHEMA:
         raise CheckpointError(f"{path}: schema {record.get('schema')!r}; this lineal reads {SCHEMA}")

@@ -94,6 +94,8 @@ class SqliteFile:
     def look(self) -> None:
         if not self.path.exists():
             raise nothing_there(self)
+        if not self.path.is_file() and not self.path.is_dir():  # which a pipe never answers
+            raise RegistryError(f"{self.path} is not a lineal registry (no file): name another with --registry")
         try:
             with self.path.open("rb") as file:
                 beginning = file.read(len(_BEGINNING))

@@ -10,6 +10,7 @@ from lineal.lineage.picture.look import STYLE, Strand
 from lineal.lineage.picture.sheet import MARGIN, sheet
 
 BEFORE_LEGEND = 26.0
+_TITLE = 'role="img" aria-label="Family tree of '
 
 
 def draw(graph: FamilyGraph) -> str:
@@ -27,6 +28,11 @@ def draw(graph: FamilyGraph) -> str:
     below = laid_out.height + BEFORE_LEGEND
     explained, height = legend(nodes, set(strands.values()), MARGIN, below, laid_out.width - 2 * MARGIN)
     return _page([*lines, *cards, explained], len(nodes), laid_out.width, below + height + MARGIN * 0.75)
+
+
+def is_drawn(text: str) -> bool:
+    """Whether a text begins as `draw` begins one."""
+    return text.startswith("<svg ") and _TITLE in text
 
 
 def _strands(graph: FamilyGraph) -> dict[tuple[bytes, bytes], Strand]:
@@ -61,6 +67,6 @@ def _page(parts: Sequence[str], models: int, width: float, height: float) -> str
     ground = f'<rect {inside} rx="16" fill="#f8fafc" stroke="#e2e8f0"/>'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="Family tree of {models} models">\n'
+        f'viewBox="0 0 {width:.0f} {height:.0f}" {_TITLE}{models} models">\n'
         f"<style>{STYLE}</style>\n{ground}\n{body}\n</svg>\n"
     )

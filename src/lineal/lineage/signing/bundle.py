@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from lineal.checkpoint.inside import require_inside
 from lineal.checkpoint.reader import is_lone_file
 from lineal.errors import CheckpointError
 from lineal.lineage.signing.dsse import strict_json
@@ -45,6 +46,7 @@ def read_bounded(path: Path, largest: int, what: str) -> bytes:
 
 def update_bundle(path: Path, change: Callable[[list[str]], list[str]]) -> None:
     """Replace the file by what `change` makes of its lines, whole or not at all; writers take turns."""
+    require_inside(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)

@@ -1,0 +1,89 @@
+"""What lies in a model folder and may be read: nothing outside it, nothing that keeps a reader waiting."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from lineal.errors import CheckpointError
+
+TEMPLATES = "additional_chat_templates"
+_MODULES = "[0-9]*_*"
+"""Folders of sentence-transformers' modules."""
+
+
+def regular_files(folder: Path) -> list[Path]:
+    """The regular files of a model folder, its chat templates and modules; hidden ones are nobody's business.
+
+    A link that leaves the folder, a linked folder, a pipe, socket or device among them is refused before any is opened;
+    a link of a Hub cache's snapshot to a regular file among its own blobs is what a cache is made of.
+    """
+    found = list(_listed(folder))
+    for below in (TEMPLATES, _MODULES):
+        for inner in sorted(folder.glob(below)):
+            if inner.is_dir():
+                found += [path for path in _listed(inner, folder) if below == TEMPLATES or path.name == "config.json"]
+    return found
+
+
+def require_regular(path: Path) -> None:
+    """Refuse what is there and no regular file, before opening it: a pipe may never end, a device neither."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise CheckpointError(f"{path}: {_kind(mode)}, where a file is needed")
+
+
+def require_inside(path: Path) -> None:
+    """Refuse a link that leads from a model's file, or from what is said beside it, to somewhere else."""
+    if path.is_symlink():
+        _check_link(path, path.parent)
+
+
+def _listed(folder: Path, model: Path | None = None) -> Iterator[Path]:
+    """The regular files directly in a folder of the model, each judged by itself; folders are left for others."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            path = Path(folder, entry.name)
+            if entry.is_symlink():
+                _check_link(path, model or folder)
+                yield path
+            elif entry.is_file(follow_symlinks=False):
+                yield path
+            elif not entry.is_dir(follow_symlinks=False):
+                kind = _kind(entry.stat(follow_symlinks=False).st_mode)
+                raise CheckpointError(f"{path}: {kind}; a model folder holds files and folders alone")
+
+
+def _check_link(link: Path, model: Path) -> None:
+    try:
+        target = link.resolve(strict=True)
+    except (OSError, RuntimeError):  # which of the two a circle of links is depends on the Python
+        raise CheckpointError(f"{link}: a link that leads nowhere") from None
+    if not target.is_file():
+        raise CheckpointError(f"{link}: a link to {_kind(target.stat().st_mode)}, where a file is needed")
+    if not target.is_relative_to(model.resolve()) and not _is_blob(link, model):
+        raise CheckpointError(f"{link}: a link out of the model's folder, to {target}; put a copy in its place")
+
+
+def _is_blob(link: Path, model: Path) -> bool:
+    """Whether the link is a Hub cache's: to a regular file, no link again, in blobs/ beside the snapshots."""
+    snapshot = model.resolve()
+    named = Path(os.path.normpath(link.parent.resolve() / link.readlink()))
+    is_cache = snapshot.parent.name == "snapshots" and named.parent == snapshot.parent.parent / "blobs"
+    return is_cache and not named.is_symlink()
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "no regular file")
