@@ -97,7 +97,8 @@ def test_taints_of_data_behind_the_journal_s_back_are_found(registry: Registry, 
     add_family(registry)
     data_taints.add(registry, digest("prose.jsonl"), "leaked", "")
     database.run(place, "DELETE FROM data_taint")
-    (fault,) = check(registry).faults
+    fault, sealed = check(registry).faults
+    assert sealed == "data_taint: 1 of its rows is gone"
     assert fault.endswith("the journal says 1 standing taints, the registry 0")
     with pytest.raises(UsageError, match="needs a reason"):
         data_taints.add(registry, digest("prose.jsonl"), " ", "")

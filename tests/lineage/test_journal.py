@@ -5,6 +5,7 @@ import pytest
 from lineal.derivation.hashes import format_hash
 from lineal.lineage import journal
 from lineal.lineage.check import check
+from lineal.lineage.database.schema import MIGRATIONS_TABLE, SEALED
 from lineal.lineage.promotion import promote
 from lineal.lineage.records import Name
 from lineal.lineage.registry import Registry
@@ -70,6 +71,12 @@ def test_a_registry_that_was_left_alone_holds_together(registry: Registry) -> No
             "do not give its hash: it is damaged",
         ),
         ("UPDATE step SET options = '{\"density\":0.3}' WHERE method = 'ties'", "does not give its derivation id"),
+        ("DELETE FROM journal WHERE id = 8", "journal: entries 8 to 8 are missing"),
+        ("UPDATE step SET evidence = 'replayed', share = 1.0 WHERE type = 'fine-tune'", "is not as it was written"),
+        ("DELETE FROM evaluation WHERE perplexity > 90", "evaluation: 2 of its rows are gone"),
+        ("INSERT INTO name (family, name, model_id) VALUES ('demo', 'mine', 1)", "name: demo mine b3:"),
+        ("UPDATE model SET parameters = 1 WHERE id = 1", "its parameters do not follow from its tensors"),
+        ("UPDATE step_input SET child_id = NULL", "an edge does not lead from its input to its child"),
         ("DELETE FROM environment", "refers to something that environment does not hold"),
     ],
 )
@@ -95,8 +102,10 @@ def test_a_change_that_fails_leaves_no_gap_in_the_journal(registry: Registry) ->
 
 def test_a_journal_begins_where_an_older_registry_ends(database: Database, place: str, registry: Registry) -> None:
     add_family(registry)
-    database.run(place, "DELETE FROM journal")
-    assert check(registry).faults == ()
-    name(registry, "both", "newer")
-    assert [entry.change["name"] for entry in registry.journal()] == ["demo:both"]
-    assert check(registry).faults == ()
+    before_seals = f"DELETE FROM {MIGRATIONS_TABLE} WHERE version = {SEALED}"
+    database.run(place, "DELETE FROM journal", "DROP TABLE seal", before_seals)
+    with Registry.open_existing(place) as older:
+        assert check(older).faults == ()
+        name(older, "both", "newer")
+        assert [entry.change["name"] for entry in older.journal()] == ["demo:both"]
+        assert check(older).faults == ()

@@ -129,7 +129,10 @@ def test_policies_are_kept_as_they_were_given(registry: Registry, database: Data
     assert str(policy) == "a at least 1.5; b at most -2; evidence signed or better; licences mit"
     assert len(registry.journal()) == 7 + 1
     database.run(place, "DELETE FROM policy")
-    assert check(registry).faults == ("demo:both: its policy for production is not the one that the journal says",)
+    assert check(registry).faults == (
+        "demo:both: its policy for production is not the one that the journal says",
+        "policy: 1 of its rows is gone",
+    )
 
 
 def test_a_policy_that_cannot_be_meant_is_refused(registry: Registry) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from lineal.errors import UsageError
 from lineal.lineage import edges, models
-from lineal.lineage.database.store import rows_for
+from lineal.lineage.database.statements import rows_for
 from lineal.lineage.order import Edges
 from lineal.lineage.registry import Registry
 

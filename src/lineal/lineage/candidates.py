@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from lineal.checkpoint.identity import Manifest
 from lineal.lineage import edges, models
-from lineal.lineage.database.store import rows_for
+from lineal.lineage.database.statements import rows_for
 from lineal.lineage.edges import DOWN
 from lineal.lineage.registry import Registry
 

@@ -1,23 +1,23 @@
 """Whether a registry holds together: its database, the hashes of its models and steps, its signatures, its journal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from lineal.derivation.hashes import format_hash
-from lineal.derivation.step import Step
-from lineal.errors import DerivationError, LinealError, MissingExtra, RegistryError
-from lineal.lineage import data_taints, journal, models, policies, steps
+from lineal.errors import LinealError, MissingExtra
+from lineal.lineage import data_taints, journal, manifests, policies, sound_steps, taints
+from lineal.lineage.database import census, schema, seals
 from lineal.lineage.database.dialect import dialect_of
-from lineal.lineage.database.store import batches
+from lineal.lineage.database.domains import IllFormedRow
 from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.registry import Registry
 from lineal.lineage.signing import signatures, trust
 from lineal.lineage.signing.keys import can_sign
 
-_SHOWN = 11
+_COUNTED = ("model", "step", "journal", "signature")
 
 
 @final
@@ -34,61 +34,51 @@ class Checked:
 
 
 def check(registry: Registry) -> Checked:
-    """Hash every manifest and every step again, and follow the journal from its beginning; no weights are read."""
+    """Hold every row against what it may be, what it follows from and what was said of it; no weights are read."""
     with registry.reading() as connection:
-        count = {
-            table: int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
-            for table in ("model", "step", "journal", "signature")
-        }
+        count = {table: _count(connection, table) for table in _COUNTED}
         unchecked = str(MissingExtra("checking signatures", "sign")) if count["signature"] and not can_sign() else None
-        found = (
-            *dialect_of(connection).damage(connection),
-            *_models(connection),
-            *_steps(connection),
-            *_signatures(connection, unchecked),
-            *journal.faults(connection),
-            *licence_records.faults(connection),
-            *policies.faults(connection),
-            *data_taints.faults(connection),
+        parts: dict[str, Callable[[Connection], Iterable[str]]] = {
+            "database": lambda asked: dialect_of(asked).damage(asked),
+            "migrations": schema.faults,
+            "values": census.faults,
+            "models": manifests.faults,
+            "steps": sound_steps.faults,
+            "signatures": signatures.faults if unchecked else trust.faults,
+            "journal": journal.faults,
+            "licences": licence_records.faults,
+            "policies": policies.faults,
+            "taints": taints.faults,
+            "taints of data": data_taints.faults,
+            "seals": seals.faults,
+        }
+        found = [fault for what, faults in parts.items() for fault in _faults(connection, what, faults)]
+        return Checked(
+            count["model"],
+            count["step"],
+            count["journal"],
+            tuple(dict.fromkeys(found)),
+            count["signature"],
+            unchecked,
         )
-        return Checked(count["model"], count["step"], count["journal"], found, count["signature"], unchecked)
 
 
-def _models(connection: Connection) -> Iterator[str]:
-    query = "SELECT model_hash FROM model WHERE weights_hash IS NOT NULL"
-    for digest in list(connection.execute(text(query)).scalars()):
-        try:
-            _ = models.manifest(connection, digest)
-        except RegistryError as error:
-            yield str(error)
-
-
-def _steps(connection: Connection) -> Iterator[str]:
-    recorded: dict[bytes, set[bytes]] = {}
-    query = "SELECT model_hash, derivation_id FROM step JOIN model ON model.id = child_id"
-    for child, derivation_id in connection.execute(text(query)):
-        recorded.setdefault(child, set()).add(derivation_id)
-    for batch in batches(recorded):
-        try:
-            made = steps.of_children(connection, batch)
-        except (LinealError, ValueError) as error:
-            yield f"steps: {error}"
-            continue
-        for child, records in made.items():
-            found = {_derivation(record.step) for record in records}
-            if found != recorded[child]:
-                yield f"{format_hash(child)[:_SHOWN]}: a step that gave it does not give its derivation id"
-
-
-def _signatures(connection: Connection, unchecked: str | None) -> Iterator[str]:
-    for child in signatures.graded_without_one(connection):
-        yield f"{format_hash(child)[:_SHOWN]}: a step that gave it is graded signed, but no signature of it is kept"
-    if unchecked is None:
-        yield from trust.faults(connection)
-
-
-def _derivation(step: Step) -> bytes:
+def _faults(connection: Connection, what: str, faults: Callable[[Connection], Iterable[str]]) -> Iterator[str]:
+    """What one look finds; that it could not look is a fault too, and the others look all the same."""
+    found: list[str] = []
     try:
-        return step.derivation_id
-    except DerivationError:
-        return b""
+        with connection.begin_nested():
+            found.extend(faults(connection))
+    except DBAPIError as error:
+        found.append(f"{what}: {dialect_of(connection).explain(error)}")
+    except (LinealError, IllFormedRow, ValueError) as error:
+        found.append(f"{what}: {error}")
+    return iter(found)
+
+
+def _count(connection: Connection, table: str) -> int:
+    try:
+        with connection.begin_nested():
+            return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
+    except DBAPIError:
+        return 0  # and that it is missing is said of the database

@@ -63,7 +63,8 @@ def made_on(connection: Connection, digest: bytes) -> list[bytes]:
 
 def reached(connection: Connection, digest: bytes, limit: int | None = None) -> list[bytes]:
     """The models that were made on the file, and everything that was made from those, nearest first."""
-    query = f"{_REACHED} SELECT (SELECT model_hash FROM model WHERE model.id = reached.id) FROM reached LIMIT :limit"
+    hashes = "(SELECT model_hash FROM model WHERE model.id = reached.id) AS model_hash"
+    query = f"{_REACHED} SELECT {hashes} FROM reached LIMIT :limit"
     bounds = {"digest": digest, "limit": EVERYTHING if limit is None else limit}
     return list(connection.execute(text(query), bounds).scalars())
 

@@ -1,22 +1,21 @@
 """Data that must not be used, and with it every model that was made on it: found by content when one asks."""
 
-import json
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
 from sqlalchemy import Connection, text
 
-from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import UsageError
-from lineal.lineage import data_files, journal
+from lineal.lineage import data_files, journal, taints
+from lineal.lineage.database.seals import sealed
 from lineal.lineage.names import shortened
 from lineal.lineage.registry import Registry
 
 _STANDING = "SELECT data_hash, reason, source, created FROM data_taint WHERE cleared IS NULL ORDER BY id"
+_ALL = "SELECT data_hash, reason, source, cleared_because FROM data_taint"
 _ADD = "INSERT INTO data_taint (data_hash, reason, source, created) VALUES (:data_hash, :reason, :source, :created)"
 _CLEAR = """
     UPDATE data_taint SET cleared = :cleared, cleared_because = :reason
@@ -41,7 +40,7 @@ def add(registry: Registry, data: bytes, reason: str, source: str) -> int:
     """Taint a data file by its content; how many models that reaches so far."""
     if not reason.strip():
         raise UsageError("a taint needs a reason")
-    with registry.writing() as connection:
+    with registry.writing() as connection, sealed(connection, ["data_taint"], [data]):
         row = {"data_hash": check_hash(data), "reason": reason, "source": source, "created": time.time()}
         _ = connection.execute(text(_ADD), row)
         change = {"change": "taint", "data": format_hash(data), "reason": reason, "source": source, "name": None}
@@ -53,7 +52,7 @@ def clear(registry: Registry, data: bytes, reason: str) -> int:
     """Take back what taints a data file; how many taints that were."""
     if not reason.strip():
         raise UsageError("clearing needs a reason")
-    with registry.writing() as connection:
+    with registry.writing() as connection, sealed(connection, ["data_taint"], [data]):
         row = {"cleared": time.time(), "reason": reason, "data_hash": check_hash(data)}
         count = connection.execute(text(_CLEAR), row).rowcount
         if count:
@@ -79,17 +78,5 @@ def standing(connection: Connection) -> tuple[DataTaint, ...]:
 
 
 def faults(connection: Connection) -> Iterator[str]:
-    """Where other taints of data stand than the journal says."""
-    query = 'SELECT content FROM journal WHERE content LIKE \'%"data":"b3:%\' ORDER BY id'
-    said: Counter[str] = Counter()
-    for (content,) in connection.execute(text(query)):
-        change: dict[str, Json] = json.loads(content)
-        data = str(change.get("data"))
-        if change.get("change") == "taint":
-            said[data] += 1
-        elif change.get("change") == "clear":
-            said[data] = 0
-    found = Counter(format_hash(row.data_hash) for row in connection.execute(text(_STANDING)))
-    for data in dict.fromkeys([*said, *found]):
-        if said[data] != found[data]:
-            yield f"data {data[:11]}: the journal says {said[data]} standing taints, the registry {found[data]}"
+    """Where taints of data are not those that the journal says."""
+    yield from taints.differences(connection, "data", connection.execute(text(_ALL)))

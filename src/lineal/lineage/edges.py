@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, bindparam, text
 
-from lineal.lineage.database.store import AnyRow, rows_for
+from lineal.lineage.database.statements import AnyRow, rows_for
 from lineal.lineage.order import Edges
 
 UP, DOWN = ("child_id", "model_id"), ("model_id", "child_id")
@@ -20,7 +20,8 @@ def reachable(
     """The hashes of the models that this way leads to, nearest first, without the start."""
     query = f"""
         {_reached(way)}
-        SELECT (SELECT model_hash FROM model WHERE model.id = reached.id) FROM reached LIMIT :limit OFFSET :offset
+        SELECT (SELECT model_hash FROM model WHERE model.id = reached.id) AS model_hash
+        FROM reached LIMIT :limit OFFSET :offset
     """  # a join instead of the inner SELECT would make SQLite walk everything before it shows the first page
     bounds = {"limit": EVERYTHING if limit is None else limit, "offset": offset}
     return list(connection.execute(text(query), {"start": start, **bounds}).scalars())

@@ -7,13 +7,15 @@ from sqlalchemy import Connection, text
 
 from lineal.derivation.canonical import Json, canonical_json
 from lineal.lineage import models
-from lineal.lineage.database.store import rows_for
+from lineal.lineage.database.domains import row_of
+from lineal.lineage.database.seals import sealed
+from lineal.lineage.database.statements import rows_for
 from lineal.lineage.records import Evaluation
 
 _COLUMNS = "text, data_hash, settings, perplexity, bits_per_byte, kl, tokens, text_bytes"
 
 _OF_MODELS = f"""
-    SELECT model.model_hash, reference.model_hash, {_COLUMNS}
+    SELECT evaluation.id, model.model_hash, reference.model_hash AS reference_hash, {_COLUMNS}
     FROM evaluation JOIN model ON model.id = model_id LEFT JOIN model AS reference ON reference.id = reference_id
     WHERE model.model_hash IN :values ORDER BY evaluation.id
 """
@@ -40,14 +42,16 @@ def record(connection: Connection, evaluation: Evaluation) -> None:
         ON CONFLICT (model_id, data_hash, settings, text, (coalesce(reference_id, 0)))
         DO UPDATE SET {", ".join(f"{figure} = excluded.{figure}" for figure in figures)}
     """
-    _ = connection.execute(text(statement), row)
+    with sealed(connection, ["evaluation"], [evaluation.model]):
+        _ = connection.execute(text(statement), row)
 
 
 def of_models(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, tuple[Evaluation, ...]]:
     """The evaluations of each of these models, first recorded first."""
     found: dict[bytes, tuple[Evaluation, ...]] = {}
-    for model, reference, name, data_hash, settings, *figures in rows_for(connection, _OF_MODELS, hashes):
-        evaluation = Evaluation(model, name, data_hash, json.loads(settings), reference, *figures)
+    for key, model, reference, name, data_hash, settings, *figures in rows_for(connection, _OF_MODELS, hashes):
+        with row_of("evaluation", key):
+            evaluation = Evaluation(model, name, data_hash, json.loads(settings), reference, *figures)
         found[model] = (*found.get(model, ()), evaluation)
     return found
 

@@ -1,22 +1,15 @@
 """What every name meant, and when: a journal that only grows, each entry bound to all before it by a hash."""
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast, final
 
-from blake3 import blake3
 from sqlalchemy import Connection, text
 
-from lineal.derivation.canonical import Json, canonical_json
-from lineal.lineage.database.insertion import Insertion
-from lineal.lineage.database.store import insert
-
-_TAG = b"lineal.journal.1"
-_BEGINNING = bytes(32)
-"""What stands before the first entry."""
-_ENTRIES = Insertion("journal", {"id": "integer", "content": "text", "entry_hash": "blob"})
+from lineal.derivation.canonical import Json
+from lineal.lineage.database.chain import JOURNAL
+from lineal.lineage.database.domains import BY_COLUMN, IllFormedRow
 
 
 @final
@@ -36,14 +29,7 @@ def append(connection: Connection, change: Mapping[str, Json]) -> None:
 
 
 def append_all(connection: Connection, changes: Iterable[Mapping[str, Json]]) -> None:
-    last = connection.execute(text("SELECT id, entry_hash FROM journal ORDER BY id DESC LIMIT 1")).first()
-    number, before = (last.id, last.entry_hash) if last else (0, _BEGINNING)
-    rows: list[tuple[int, str, bytes]] = []
-    for change in changes:
-        content = canonical_json({"created": time.time(), **change})
-        number, before = number + 1, _hash(before, content)
-        rows.append((number, content.decode(), before))
-    insert(connection, _ENTRIES, rows)
+    JOURNAL.append(connection, ({"created": time.time(), **change} for change in changes))
 
 
 def entries(connection: Connection, name: str | None = None, limit: int | None = None) -> tuple[Entry, ...]:
@@ -60,15 +46,12 @@ def entries(connection: Connection, name: str | None = None, limit: int | None =
 
 def faults(connection: Connection) -> Iterator[str]:
     """Where the chain is broken, and where names mean something else by now than the journal says."""
-    before, named, versions = _BEGINNING, dict[str, str](), dict[str, tuple[str, str, str]]()
-    for number, entry in enumerate(_rows(connection, "ASC"), start=1):
-        if entry.number != number:
-            yield f"journal: entry {number} is missing"
-            return
-        if _hash(before, canonical_json({"created": entry.created, **entry.change})) != entry.entry_hash:
-            yield f"journal: entry {number} does not follow from those before it"
-            return
-        before = entry.entry_hash
+    broken = JOURNAL.fault(connection)
+    if broken is not None:
+        yield broken
+        return
+    named, versions = dict[str, str](), dict[str, tuple[str, str, str]]()
+    for entry in _rows(connection, "ASC"):
         name, model = str(entry.change.get("name")), str(entry.change.get("model"))
         match entry.change.get("change"):
             case "name":
@@ -116,12 +99,8 @@ def _version(said: tuple[str, str, str]) -> str:
 
 
 def _rows(connection: Connection, order: str) -> Iterator[Entry]:
-    rows = connection.execute(text(f"SELECT id, content, entry_hash FROM journal ORDER BY id {order}"))
-    for number, content, entry_hash in rows:
-        change: dict[str, Json] = json.loads(content)
-        created = change.pop("created", 0.0)
-        yield Entry(number, float(created) if isinstance(created, int | float) else 0.0, change, entry_hash)
-
-
-def _hash(before: bytes, content: bytes) -> bytes:
-    return blake3(_TAG + before + content).digest()
+    for link in JOURNAL.links(connection, order):
+        created = link.content.pop("created", 0.0)
+        if not BY_COLUMN["created"].holds(created):
+            raise IllFormedRow(f"row {link.number} of journal: its time is none")
+        yield Entry(link.number, float(cast(float, created)), link.content, link.entry_hash)

@@ -11,8 +11,10 @@ from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
 from lineal.checkpoint.stated_licence import StatedLicence
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import RegistryError, UsageError
+from lineal.lineage.database.domains import row_of
 from lineal.lineage.database.insertion import Insertion
-from lineal.lineage.database.store import batches, insert, rows_for
+from lineal.lineage.database.seals import sealed
+from lineal.lineage.database.statements import batches, insert, rows_for
 from lineal.lineage.licensing.licences import AND, identifiers
 from lineal.lineage.records import KnownModel, ModelRecord
 from lineal.lineage.wording import printable
@@ -29,8 +31,9 @@ _MODELS = Insertion(
     },
     on_conflict="""
         ON CONFLICT (model_hash) DO UPDATE SET
-            weights_hash = excluded.weights_hash, form = excluded.form, parameters = excluded.parameters,
-            tensor_bytes = excluded.tensor_bytes, licence = coalesce(excluded.licence, model.licence)
+            weights_hash = excluded.weights_hash, form = coalesce(model.form, excluded.form),
+            parameters = excluded.parameters, tensor_bytes = excluded.tensor_bytes,
+            licence = coalesce(excluded.licence, model.licence)
     """,
 )
 _MENTIONED = Insertion("model", {"model_hash": "blob"}, on_conflict="ON CONFLICT DO NOTHING")
@@ -78,10 +81,12 @@ def add(connection: Connection, records: Iterable[ModelRecord]) -> None:
     """Write models; those known are left as they are, those only referred to are completed."""
     for batch in batches(records):
         hashed = _once_each(batch)
-        insert(connection, _MODELS, (_model_row(digest, record) for digest, record in hashed.items()))
-        known = keys(connection, hashed)
-        stated = ((known[digest], made.stated) for digest, made in hashed.items())
-        insert(connection, _LICENCES, ((key, *_licence_row(found)) for key, found in stated if found is not None))
+        peculiar = [digest for digest, made in hashed.items() if made.form != "full" or made.licence or made.stated]
+        with sealed(connection, ("model", "model_licence"), peculiar):
+            insert(connection, _MODELS, (_model_row(digest, record) for digest, record in hashed.items()))
+            known = keys(connection, hashed)
+            stated = ((known[digest], made.stated) for digest, made in hashed.items())
+            insert(connection, _LICENCES, ((key, *_licence_row(found)) for key, found in stated if found is not None))
         leaves = [(known[digest], _leaf_row(leaf)) for digest, made in hashed.items() for leaf in made.manifest.leaves]
         insert(connection, _SPECS, dict.fromkeys(row[1:] for _, row in leaves))
         insert(connection, _TENSORS, dict.fromkeys(row for _, row in leaves))
@@ -139,7 +144,7 @@ def key(connection: Connection, model_hash: bytes) -> int:
 
 def facts(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, KnownModel]:
     query = """
-        SELECT model_hash, weights_hash, form, parameters, tensor_bytes, licence FROM model
+        SELECT model_hash, weights_hash, form, parameters, tensor_bytes, licence AS licence_texts FROM model
         WHERE model_hash IN :values
     """
     return {row[0]: KnownModel(*row) for row in rows_for(connection, query, hashes)}
@@ -165,13 +170,27 @@ def manifest(connection: Connection, model_hash: bytes) -> Manifest:
         """),
         {"model_id": model_id},
     )
-    made_of = manifest_of(
-        (Leaf(name, dtype, tuple(json.loads(shape)), length, data) for name, dtype, shape, length, data in leaves),
-        {row.path: row.content_hash for row in package},
-    )
-    if made_of.model_hash != model_hash:
+    files = {row.path: row.content_hash for row in package}
+    with row_of("model", model_id):  # a dimension may be larger than a leaf's hash can say
+        made_of = manifest_of(
+            (Leaf(name, dtype, tuple(json.loads(shape)), length, data) for name, dtype, shape, length, data in leaves),
+            files,
+        )
+        changed = made_of.model_hash != model_hash
+    if changed:
         raise RegistryError(f"the registry's tensors of {format_hash(model_hash)} do not give its hash: it is damaged")
     return made_of
+
+
+def has_contents(connection: Connection, model_hash: bytes) -> bool:
+    """Whether a tensor or a file of the model is known."""
+    query = """
+        SELECT 1 FROM model WHERE model_hash = :model_hash AND (
+            EXISTS (SELECT 1 FROM model_tensor WHERE model_id = model.id)
+            OR EXISTS (SELECT 1 FROM model_package WHERE model_id = model.id)
+        )
+    """
+    return connection.execute(text(query), {"model_hash": model_hash}).first() is not None
 
 
 def place(connection: Connection, location: Path, model_hash: bytes) -> None:

@@ -10,7 +10,8 @@ from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
 from lineal.lineage import journal, models
 from lineal.lineage.database.insertion import Insertion
-from lineal.lineage.database.store import batches, insert, rows_for
+from lineal.lineage.database.seals import sealed
+from lineal.lineage.database.statements import batches, insert, rows_for
 from lineal.lineage.records import Name
 
 HASH_PREFIX = "b3:"
@@ -43,8 +44,9 @@ def set_names(connection: Connection, names: Iterable[Name]) -> None:
                 was = None if before is None else format_hash(before)
                 model = format_hash(name.model_hash)
                 changes.append({"change": "name", "name": called, "model": model, "before": was})
-        insert(connection, _NAMES, rows.values())
-        journal.append_all(connection, changes)
+        with sealed(connection, ["name"], {name for _, name, _ in rows.values()}):
+            insert(connection, _NAMES, rows.values())
+            journal.append_all(connection, changes)
 
 
 def remove(connection: Connection, name: Name) -> None:
@@ -54,8 +56,10 @@ def remove(connection: Connection, name: Name) -> None:
     versions = connection.execute(text(f"SELECT semver FROM version WHERE name_id = {key}"), where).scalars().all()
     if versions:
         raise UsageError(f"{name} has versions ({listed(versions)}), which go on standing for their models")
-    _ = connection.execute(text("DELETE FROM name WHERE family = :family AND name = :name"), where)
-    journal.append_all(connection, [{"change": "unname", "name": str(name), "before": format_hash(name.model_hash)}])
+    with sealed(connection, ["name"], [name.name]):
+        _ = connection.execute(text("DELETE FROM name WHERE family = :family AND name = :name"), where)
+        change: dict[str, Json] = {"change": "unname", "name": str(name), "before": format_hash(name.model_hash)}
+        journal.append(connection, change)
 
 
 def _standing(connection: Connection, names: Iterable[Name]) -> dict[str, bytes]:

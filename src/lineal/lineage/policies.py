@@ -11,6 +11,8 @@ from sqlalchemy import Connection, text
 from lineal.derivation.canonical import Json, canonical_json
 from lineal.errors import UsageError
 from lineal.lineage import journal
+from lineal.lineage.database.domains import row_of
+from lineal.lineage.database.seals import sealed
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.licensing import licences
 from lineal.lineage.names import listed, names
@@ -21,7 +23,9 @@ from lineal.lineage.stages import Stage
 STAGES = (Stage.STAGING, Stage.PRODUCTION)
 """The stages that a version can be kept from."""
 
-_ALL = "SELECT family, name, stage, rules FROM policy ORDER BY family, name, stage"
+_ALL = """
+    SELECT family, name AS policy_name, stage, rules AS policy_rules FROM policy ORDER BY family, name, stage
+"""
 _SET = """
     INSERT INTO policy (family, name, stage, rules) VALUES (:family, :name, :stage, :rules)
     ON CONFLICT (family, name, stage) DO UPDATE SET rules = excluded.rules
@@ -115,19 +119,22 @@ def set_policy(registry: Registry, reference: str, stage: Stage, policy: Policy 
         if all_policies(connection).get(about) == policy:
             return
         row = {"family": about.family, "name": about.name, "stage": stage.value}
-        if policy is None:
-            _ = connection.execute(text(_REMOVE), row)
-        else:
-            _ = connection.execute(text(_SET), {**row, "rules": canonical_json(policy.to_json()).decode()})
         rules = None if policy is None else policy.to_json()
-        journal.append(connection, {"change": "policy", "name": str(about), "stage": stage.value, "policy": rules})
+        with sealed(connection, ["policy"], [about.family]):
+            if rules is None:
+                _ = connection.execute(text(_REMOVE), row)
+            else:
+                _ = connection.execute(text(_SET), {**row, "rules": canonical_json(rules).decode()})
+            journal.append(connection, {"change": "policy", "name": str(about), "stage": stage.value, "policy": rules})
 
 
 def all_policies(connection: Connection) -> dict[Subject, Policy]:
-    rows = connection.execute(text(_ALL))
-    return {
-        Subject(family, name, Stage(stage)): Policy.from_json(json.loads(rules)) for family, name, stage, rules in rows
-    }
+    found: dict[Subject, Policy] = {}
+    for family, name, stage, rules in connection.execute(text(_ALL)):
+        about = Subject(family, name, Stage(stage))
+        with row_of("policy", about):
+            found[about] = Policy.from_json(json.loads(rules))
+    return found
 
 
 def applying(connection: Connection, family: str, name: str, stage: Stage) -> list[Policy]:

@@ -6,6 +6,7 @@ from typing import final
 from sqlalchemy import Connection, text
 
 from lineal.lineage import models
+from lineal.lineage.database.seals import sealed
 from lineal.lineage.registry import Registry
 
 
@@ -27,7 +28,7 @@ def keep(registry: Registry, model: bytes, file: RecipeFile) -> None:
     with registry.reading() as connection:
         if file in of_model(connection, model):
             return  # and nobody who writes is waited for
-    with registry.writing() as connection:
+    with registry.writing() as connection, sealed(connection, ["recipe_file"], [model]):
         row = {"model_id": models.key(connection, model), "content_hash": file.content_hash, "name": file.name}
         _ = connection.execute(text(statement), row)
 

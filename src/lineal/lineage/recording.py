@@ -10,7 +10,8 @@ from lineal.derivation.canonical import canonical_json
 from lineal.errors import LineageCycle
 from lineal.lineage import edges, models, steps
 from lineal.lineage.database.insertion import Insertion
-from lineal.lineage.database.store import batches, insert
+from lineal.lineage.database.seals import sealed
+from lineal.lineage.database.statements import batches, insert
 from lineal.lineage.order import shortest_path
 from lineal.lineage.records import Outcome, Recording, StepRecord
 from lineal.lineage.references import labels
@@ -105,8 +106,9 @@ class _Batch:
         others = tuple(child for child in known if child != record.child)
         if record.child in known:
             self._write()
-            steps.witness(self.connection, record, entry.environment_id)
-            steps.explain(self.connection, [record])
+            with sealed(self.connection, ["step"], [entry.derivation_id]):
+                steps.witness(self.connection, record, entry.environment_id)
+                steps.explain(self.connection, [record])
             return Recording(Outcome.KNOWN, others)
         reproduces = record.reproduces or self._closes_a_cycle(entry)
         if reproduces and not (record.reproduces or record.evidence.is_witnessed):
@@ -138,6 +140,10 @@ class _Batch:
 
     def _write(self) -> None:
         pending, self.unwritten = self.unwritten, []
+        with sealed(self.connection, ["step"], {entry.derivation_id for entry, _ in pending}):
+            self._insert(pending)
+
+    def _insert(self, pending: Sequence[tuple[_Entry, bool]]) -> None:
         insert(self.connection, _STEPS, (_step_row(entry, reproduces) for entry, reproduces in pending))
         inputs = (
             (*entry.identity, position, used.role, key, None if reproduces else entry.child_id)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from lineal.derivation.hashes import HASH_LENGTH, format_hash
 from lineal.errors import UsageError
 from lineal.lineage import models, versions
-from lineal.lineage.database.store import rows_for
+from lineal.lineage.database.statements import rows_for
 from lineal.lineage.names import HASH_PREFIX, LISTED, SHORTEST_PREFIX, listed, names, names_of, shortened
 from lineal.lineage.records import ModelVersion, Name
 

@@ -5,7 +5,7 @@ from typing import final
 
 from lineal.checkpoint.identity import Manifest
 from lineal.lineage import models
-from lineal.lineage.database.store import rows_for
+from lineal.lineage.database.statements import rows_for
 from lineal.lineage.registry import Registry
 
 

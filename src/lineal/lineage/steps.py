@@ -9,14 +9,17 @@ from lineal.derivation.canonical import canonical_json
 from lineal.derivation.step import DataFile, Input, Step
 from lineal.errors import UsageError
 from lineal.lineage import models
+from lineal.lineage.database.domains import row_of
 from lineal.lineage.database.insertion import Insertion
-from lineal.lineage.database.store import execute_each, insert, rows_for
+from lineal.lineage.database.seals import sealed
+from lineal.lineage.database.statements import AnyRow, execute_each, insert, rows_for
 from lineal.lineage.evidence import Evidence, raised
 from lineal.lineage.records import Inference, StepRecord
 
 _OF_CHILDREN = """
-    SELECT step.id, model_hash, type, step.method, version, rules, options, evidence, content, seconds, created,
-        reproduces, share, inference.method AS inferred_by, score, p_value, reason
+    SELECT step.id, model_hash, type, step.method, version AS method_version, rules, options, evidence, content,
+        seconds, created, reproduces, share, inference.method AS inferred_by, score, p_value,
+        reason AS inferred_because
     FROM step JOIN model ON model.id = child_id JOIN environment ON environment.id = environment_id
         LEFT JOIN inference ON inference.step_id = step.id
     WHERE model_hash IN :values ORDER BY step.id
@@ -41,31 +44,42 @@ def of_children(connection: Connection, children: Iterable[bytes]) -> dict[bytes
         inputs.setdefault(step_id, []).append(Input(role, model_hash))
     data: dict[int, list[DataFile]] = {}
     for step_id, name, data_hash in rows_for(connection, _DATA, step_ids):
-        data.setdefault(step_id, []).append(DataFile(name, data_hash))
+        with row_of("step_data", step_id):
+            data.setdefault(step_id, []).append(DataFile(name, data_hash))
     records: dict[bytes, list[StepRecord]] = {}
     for row in rows:
-        step = Step(
-            type=row.type,
-            method=row.method,
-            version=row.version,
-            rules=row.rules,
-            inputs=tuple(inputs.get(row.id, ())),
-            options=json.loads(row.options),
-            data=tuple(data.get(row.id, ())),
-        )
-        record = StepRecord(
-            step,
-            row.model_hash,
-            Evidence(row.evidence),
-            json.loads(row.content),
-            row.seconds,
-            row.created,
-            bool(row.reproduces),
-            row.share,
-            None if row.inferred_by is None else Inference(row.inferred_by, row.score, row.p_value, row.reason),
-        )
+        with row_of("step", row.id):
+            record = _record(row, tuple(inputs.get(row.id, ())), tuple(data.get(row.id, ())))
         records.setdefault(row.model_hash, []).append(record)
     return records
+
+
+def _record(row: AnyRow, inputs: tuple[Input, ...], data: tuple[DataFile, ...]) -> StepRecord:
+    step = Step(
+        type=row.type,
+        method=row.method,
+        version=row.method_version,
+        rules=row.rules,
+        inputs=inputs,
+        options=json.loads(row.options),
+        data=data,
+    )
+    found = None
+    if row.inferred_by is not None:
+        if row.inferred_because is None:
+            raise ValueError("it does not say why it was inferred")
+        found = Inference(row.inferred_by, row.score, row.p_value, row.inferred_because)
+    return StepRecord(
+        step,
+        row.model_hash,
+        Evidence(row.evidence),
+        json.loads(row.content),
+        row.seconds,
+        row.created,
+        bool(row.reproduces),
+        row.share,
+        found,
+    )
 
 
 def derived(connection: Connection, derivation_id: bytes) -> tuple[bytes, ...]:
@@ -89,7 +103,8 @@ def raise_evidence(connection: Connection, record: StepRecord, grade: Evidence, 
     step_id, known, known_share = _standing(connection, record)
     new_grade, new_share = raised((known, known_share), grade, share)
     statement = text("UPDATE step SET evidence = :evidence, share = :share WHERE id = :id")
-    _ = connection.execute(statement, {"evidence": new_grade.value, "share": new_share, "id": step_id})
+    with sealed(connection, ["step"], [record.step.derivation_id]):
+        _ = connection.execute(statement, {"evidence": new_grade.value, "share": new_share, "id": step_id})
     return new_grade
 
 

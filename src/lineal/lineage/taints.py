@@ -1,14 +1,18 @@
 """Models that must not be used, and all that was made from them: found when one asks, never copied along."""
 
 import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 from sqlalchemy import Connection, text
 
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
 from lineal.lineage import edges, journal, models
+from lineal.lineage.database.seals import sealed
+from lineal.lineage.database.statements import AnyRow
 from lineal.lineage.edges import DOWN
 
 _STANDING = """
@@ -59,10 +63,10 @@ def add(connection: Connection, model: bytes, reason: str, source: str) -> None:
         INSERT INTO taint (model_id, reason, source, created) VALUES (:model_id, :reason, :source, :created)
     """
     row = {"model_id": models.key(connection, model), "reason": reason, "source": source, "created": time.time()}
-    _ = connection.execute(text(statement), row)
-    journal.append(
-        connection, {"change": "taint", "model": format_hash(model), "reason": reason, "source": source, "name": None}
-    )
+    change = {"change": "taint", "model": format_hash(model), "reason": reason, "source": source, "name": None}
+    with sealed(connection, ["taint"], [model]):
+        _ = connection.execute(text(statement), row)
+        journal.append(connection, change)
 
 
 def clear(connection: Connection, model: bytes, reason: str) -> int:
@@ -73,10 +77,11 @@ def clear(connection: Connection, model: bytes, reason: str) -> int:
         UPDATE taint SET cleared = :cleared, cleared_because = :reason WHERE model_id = :model_id AND cleared IS NULL
     """
     row = {"cleared": time.time(), "reason": reason, "model_id": models.key(connection, model)}
-    count = connection.execute(text(statement), row).rowcount
-    if count:
-        change = {"change": "clear", "model": format_hash(model), "reason": reason, "name": None}
-        journal.append(connection, change)
+    with sealed(connection, ["taint"], [model]):
+        count = connection.execute(text(statement), row).rowcount
+        if count:
+            change = {"change": "clear", "model": format_hash(model), "reason": reason, "name": None}
+            journal.append(connection, change)
     return count
 
 
@@ -95,3 +100,34 @@ def standing(connection: Connection) -> tuple[tuple[Taint, int], ...]:
         for model in {taint.model for taint in found}
     }
     return tuple((taint, reached[taint.model]) for taint in found)
+
+
+def faults(connection: Connection) -> Iterator[str]:
+    """Where taints of models are not those that the journal says."""
+    query = "SELECT model_hash, reason, source, cleared_because FROM taint JOIN model ON model.id = model_id"
+    yield from differences(connection, "model", connection.execute(text(query)))
+
+
+def differences(connection: Connection, kind: Literal["model", "data"], rows: Iterable[AnyRow]) -> Iterator[str]:
+    """Of taints of models or of data, (hash, reason, source, why cleared or None): where the journal says others."""
+    said: dict[str, list[tuple[str, str, str | None]]] = {}
+    for entry in reversed(journal.entries(connection)):
+        about, reason = str(entry.change.get(kind)), str(entry.change.get("reason"))
+        match entry.change.get("change"):
+            case "taint" if kind in entry.change:
+                said.setdefault(about, []).append((reason, str(entry.change.get("source")), None))
+            case "clear" if kind in entry.change:
+                said[about] = [(*told[:2], told[2] or reason) for told in said.get(about, ())]
+            case _:
+                pass  # of something else
+    found: dict[str, list[tuple[str, str, str | None]]] = {}
+    for digest, *told in rows:
+        found.setdefault(format_hash(digest), []).append((told[0], told[1], told[2]))
+    for about in dict.fromkeys([*said, *found]):
+        if Counter(said.get(about, ())) != Counter(found.get(about, ())):
+            counts = [sum(told[2] is None for told in known.get(about, ())) for known in (said, found)]
+            yield (
+                f"{kind} {about[:11]}: the journal says {counts[0]} standing taints, the registry {counts[1]}"
+                if counts[0] != counts[1]
+                else f"{kind} {about[:11]}: its taints are not those that the journal says"
+            )

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from lineal.errors import UsageError
 from lineal.lineage import models, names
+from lineal.lineage.database.seals import sealed
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.records import Name, StepRecord
 from lineal.lineage.registry import Registry
@@ -80,9 +81,13 @@ def settle(registry: Registry, child: bytes, replaced: Iterable[StepRecord], res
 
     The placeholders' names go over to the models; placeholders that nothing refers to any more are gone.
     """
+    claimed = [record for record in replaced if record.evidence is Evidence.CLAIMED]
     with registry.writing() as connection:
-        for record in replaced:
-            if record.evidence is Evidence.CLAIMED:
+        with (
+            sealed(connection, ["step"], {record.step.derivation_id for record in claimed}),
+            sealed(connection, ["signature"], [child]),
+        ):
+            for record in claimed:
                 row = {"derivation_id": record.step.derivation_id, "child": child}
                 for statement in _DELETE_STEP:
                     _ = connection.execute(text(statement.format(step=_OF_CHILD)), row)

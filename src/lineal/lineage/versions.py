@@ -10,7 +10,9 @@ from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
 from lineal.lineage import journal, models
-from lineal.lineage.database.store import AnyRow, execute_each, rows_for
+from lineal.lineage.database.domains import row_of
+from lineal.lineage.database.seals import sealed
+from lineal.lineage.database.statements import AnyRow, execute_each, rows_for
 from lineal.lineage.names import listed, shortened
 from lineal.lineage.records import ModelVersion, Name
 from lineal.lineage.semantic_version import SemanticVersion
@@ -128,6 +130,11 @@ def _brief(version: ModelVersion) -> str:
 
 def _write(connection: Connection, version: ModelVersion) -> ModelVersion:
     """Let a version stand as it is here, whether it was there or not; writes come one at a time, so none is lost."""
+    with sealed(connection, ("version", "version_tag", "version_metric"), [version.name]):
+        return _written(connection, version)
+
+
+def _written(connection: Connection, version: ModelVersion) -> ModelVersion:
     row = {
         "family": version.family,
         "name": version.name,
@@ -164,20 +171,22 @@ def _versions(connection: Connection, rows: Sequence[AnyRow]) -> list[ModelVersi
     metrics: dict[int, dict[str, float]] = {}
     for key, metric, figure in rows_for(connection, _METRICS, keys):
         metrics.setdefault(key, {})[metric] = figure
-    return [
-        ModelVersion(
+    return [_version(row, tuple(tags.get(row.id, ())), metrics.get(row.id, {})) for row in rows]
+
+
+def _version(row: AnyRow, tags: tuple[str, ...], metrics: Mapping[str, float]) -> ModelVersion:
+    with row_of("version", row.id):
+        return ModelVersion(
             family=row.family,
             name=row.name,
             version=SemanticVersion.parse(row.semver),
             model_hash=row.model_hash,
             stage=Stage(row.stage),
-            tags=tuple(tags.get(row.id, ())),
+            tags=tags,
             quality_score=row.quality_score,
-            metrics=metrics.get(row.id, {}),
+            metrics=metrics,
             created=row.created,
         )
-        for row in rows
-    ]
 
 
 def _highest_first(versions: Iterable[ModelVersion]) -> tuple[ModelVersion, ...]:

@@ -61,7 +61,7 @@ def test_a_registry_from_before_there_were_versions_is_migrated_with_all_it_hold
     with Registry.open(location) as before:
         hashes = add_family(before, folder=tmp_path)
     later = ("version_tag", "version_metric", "version", "journal", "taint", "signature", "inference")
-    judged = ("model_licence", "data_licence", "policy", "data_taint", "recipe_file")
+    judged = ("model_licence", "data_licence", "policy", "data_taint", "recipe_file", "seal")
     forgotten = f"DELETE FROM {MIGRATIONS_TABLE} WHERE version > 1"
     dropped = (f"DROP TABLE {table}" for table in (*later, *judged))
     _ = database.run(location, *dropped, "ALTER TABLE step DROP COLUMN rules", forgotten)
@@ -76,7 +76,7 @@ def test_a_registry_from_before_there_were_versions_is_migrated_with_all_it_hold
     assert {table: new[table] for table in old if table != MIGRATIONS_TABLE} == {
         table: rows for table, rows in kept.items() if table != MIGRATIONS_TABLE
     }
-    assert (old[MIGRATIONS_TABLE], new[MIGRATIONS_TABLE][:2]) == ([(1,)], [(1,), (2,)])
+    assert (old[MIGRATIONS_TABLE], len(new[MIGRATIONS_TABLE])) == ([(1,)], len(MIGRATIONS))
     with Registry.open_existing(location) as registry:
         assert registry.versions("both") == (both,)
 

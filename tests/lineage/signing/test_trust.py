@@ -254,7 +254,7 @@ def test_check_finds_signatures_that_do_not_hold(
         ("{}", f"{short} does not hold: no envelope: the field 'signatures' is needed"),
     ):
         _ = database.run(place, f"UPDATE signature SET envelope = '{envelope_}' WHERE step_id IS NULL")
-        assert check(registry).faults == (said,)
+        assert said in check(registry).faults
 
 
 def test_check_finds_grades_that_no_signature_stands_behind(
@@ -262,9 +262,8 @@ def test_check_finds_grades_that_no_signature_stands_behind(
 ):
     registry.keep_signatures([of_step], {id_of(KEY)})
     _ = database.run(place, "DELETE FROM signature")
-    assert check(registry).faults == (
-        f"b3:{of_step.model.hex()[:8]}: a step that gave it is graded signed, but no signature of it is kept",
-    )
+    said = f"b3:{of_step.model.hex()[:8]}: a step that gave it is graded signed, but no signature of it is kept"
+    assert said in check(registry).faults
 
 
 def test_without_the_extra_check_says_what_it_did_not_check(

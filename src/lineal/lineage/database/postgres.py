@@ -7,11 +7,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self, final
 
-from sqlalchemy import URL, Connection, create_engine, event, make_url
+from sqlalchemy import URL, Connection, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from lineal.errors import MissingExtra, RegistryError
+from lineal.lineage.database.blueprint import differences, named_parts, postgres_blueprint, tables
 from lineal.lineage.database.dialect import WAIT_SECONDS, Dialect, Engines, engines_on
+from lineal.lineage.database.domains import gate
 from lineal.lineage.database.insertion import Insertion
 from lineal.lineage.locate import home
 
@@ -73,6 +75,15 @@ _REFERENCES = """
     JOIN pg_attribute AS other ON other.attrelid = confrelid AND other.attnum = confkey[1]
     WHERE contype = 'f' AND connamespace = current_schema()::regnamespace
     ORDER BY 1, 2
+"""
+_PARTS = """
+    SELECT 'column', table_name || '.' || column_name, is_nullable FROM information_schema.columns
+    WHERE table_schema = current_schema() AND table_name = ANY (:tables)
+    UNION ALL SELECT 'index', indexname, '' FROM pg_indexes
+    WHERE schemaname = current_schema() AND tablename = ANY (:tables)
+        AND indexname NOT IN (SELECT conname FROM pg_constraint)
+    UNION ALL SELECT 'trigger', tgname, '' FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+    WHERE relnamespace = current_schema()::regnamespace AND relname = ANY (:tables) AND NOT tgisinternal
 """
 _INVALID_INDEXES = """
     SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
@@ -147,12 +158,15 @@ class PostgresDatabase:
         if state is None:
             lines = [line.strip() for line in str(error.orig).splitlines()]
             reason = next((line for line in lines if "FATAL" in line), lines[0])
-            advice = next((text for sign, text in _ADVICE_BY_WORDS.items() if sign in reason), _NO_CONNECTION)
+            advice = next((words for sign, words in _ADVICE_BY_WORDS.items() if sign in reason), _NO_CONNECTION)
             return f"{reason.removesuffix('.')}; {advice}"
         reason = " ".join(str(error.orig).splitlines()[0].split())
         return f"{reason}; {_ADVICE_BY_STATE.get(state, 'nothing was changed')}"
 
     def damage(self, connection: Connection) -> Iterator[str]:
+        names = {"tables": [table.name for table in tables()]}
+        found = named_parts(connection.execute(text(_PARTS), names).all())
+        yield from differences(postgres_blueprint(), found)
         for (index,) in connection.exec_driver_sql(_INVALID_INDEXES):
             yield f"database: the index {index} is not valid"
         for table, column, other, key in connection.exec_driver_sql(_REFERENCES).all():
@@ -178,6 +192,13 @@ def _settle(connection: Any, _: object) -> None:
     connection.autocommit = True
     _ = connection.execute("SET jit = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
     connection.autocommit = False
+    connection.row_factory = _guarded
+
+
+def _guarded(cursor: Any) -> Callable[[Sequence[object]], object]:
+    """Makes rows of what a cursor gives, past the gate."""
+    checked = gate(tuple(column.name for column in cursor.description or ()))
+    return tuple if checked is None else lambda values: checked(cursor, tuple(values))
 
 
 def _unreadable() -> RegistryError:

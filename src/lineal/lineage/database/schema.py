@@ -11,12 +11,15 @@
     version       a semantic version of a name, of one model for good; with its tags and metrics
     taint         a model that must not be used, why and who says so, until it is cleared
     journal       every change of a name or version since the journal began, each bound to those before it by a hash
+    seal          which rows were written, by their hashes, likewise (seals.py)
 
 The tables of evidence stand in evidence_schema.py, those of what is judged of models and data in judgement_schema.py.
 
 Words in braces are the database's (sqlite.py, postgres.py). A migration that has been released is never edited: add
 another. Where rows come by the thousand a check says OR: for IN with three values SQLite makes a table, each time.
 """
+
+from collections.abc import Iterator
 
 from sqlalchemy import Connection, inspect, text
 
@@ -237,6 +240,16 @@ _TAINTS = (
     "CREATE INDEX taint_by_model ON taint (model_id) WHERE cleared IS NULL",
 )
 
+_SEALS = (
+    """
+    CREATE TABLE seal (
+        id {key},
+        content {text} NOT NULL,
+        entry_hash {blob} NOT NULL UNIQUE CHECK (length(entry_hash) = 32)
+    ) {rows}
+    """,
+)
+
 _RULES = ("ALTER TABLE step ADD COLUMN rules {integer} NOT NULL DEFAULT 1",)
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -249,7 +262,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     INFERENCES,
     RECIPES,
     _RULES,
+    _SEALS,
 )
+
+SEALED = 10
+"""The migration after which what stands is sealed."""
+
+FIRST = f"CREATE TABLE {MIGRATIONS_TABLE} (version {{integer}} NOT NULL PRIMARY KEY) {{rows}}"
+"""What comes before the first migration."""
 
 
 def applied_version(connection: Connection) -> int:
@@ -259,10 +279,17 @@ def applied_version(connection: Connection) -> int:
     return connection.execute(text(f"SELECT max(version) FROM {MIGRATIONS_TABLE}")).scalar_one()
 
 
+def faults(connection: Connection) -> Iterator[str]:
+    """Where the migrations noted are not each of them once."""
+    noted = list(connection.execute(text(f"SELECT version FROM {MIGRATIONS_TABLE} ORDER BY 1")).scalars())
+    if noted != list(range(1, len(MIGRATIONS) + 1)):
+        yield f"{MIGRATIONS_TABLE}: the migrations applied are not 1 to {len(MIGRATIONS)}"
+
+
 def apply(connection: Connection, version: int, statements: tuple[str, ...]) -> None:
     """Apply one migration inside the caller's transaction."""
     if version == 1:
-        _run(connection, f"CREATE TABLE {MIGRATIONS_TABLE} (version {{integer}} NOT NULL PRIMARY KEY) {{rows}}")
+        _run(connection, FIRST)
     for statement in statements:
         _run(connection, statement)
     _ = connection.execute(text(f"INSERT INTO {MIGRATIONS_TABLE} (version) VALUES (:version)"), {"version": version})

@@ -3,30 +3,23 @@
 import fcntl
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import final
+from typing import Any, Self, final
 
 from sqlalchemy import Connection, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from lineal.errors import RegistryError
+from lineal.lineage.database.blueprint import SQLITE_PARTS, SQLITE_WORDS, differences, named_parts, sqlite_blueprint
 from lineal.lineage.database.dialect import WAIT_SECONDS, Dialect, Engines, engines_on, nothing_there
+from lineal.lineage.database.domains import gate
 from lineal.lineage.database.insertion import Insertion
 from lineal.system_words import reason, told
-
-_WORDS: Mapping[str, str] = MappingProxyType({
-    "key": "INTEGER PRIMARY KEY",
-    "integer": "INTEGER",
-    "real": "REAL",
-    "text": "TEXT",
-    "blob": "BLOB",
-    "rows": "STRICT",
-    "rows_by_key": "STRICT, WITHOUT ROWID",
-})  # fmt: skip
 
 _PRAGMAS = (
     "foreign_keys = ON",
@@ -36,6 +29,7 @@ _PRAGMAS = (
     "cache_size = -65536",
 )
 
+_ALTERED = "it is damaged or no registry: lineal check says what is missing, --registry names another"
 _TOLD: Mapping[str, str] = MappingProxyType({
     "locked": f"another process has been writing to it for over {WAIT_SECONDS} s: wait for it or stop it, then repeat",
     "full": "no room left on its disk; nothing was changed: make room, then repeat",
@@ -44,7 +38,9 @@ _TOLD: Mapping[str, str] = MappingProxyType({
     "unable to open": "cannot be opened; the file and its folder must be readable and writable",
     "malformed": "it is damaged: restore it from a copy, or remove it and add the models again",
     "not a database": "it is damaged or no registry: name another with --registry",
-    "no such table": "it is damaged or no registry: name another with --registry",
+    "no such table": _ALTERED,
+    "no such column": _ALTERED,
+    "decode to UTF-8": "it holds text that is not UTF-8: lineal check says where",
 })  # fmt: skip
 """By what SQLite says, of which there is no end; what is rarer is told in its words."""
 
@@ -68,7 +64,7 @@ class SqliteFile:
 
     @property
     def words(self) -> Mapping[str, str]:
-        return _WORDS
+        return SQLITE_WORDS
 
     def make(self, build: Callable[[Dialect], None]) -> None:
         """Built beside under the folder's lock, then renamed into place: whole or not there at all."""
@@ -97,6 +93,8 @@ class SqliteFile:
         if not self.path.is_file() and not self.path.is_dir():  # which a pipe never answers
             raise RegistryError(f"{self.path} is not a lineal registry (no file): name another with --registry")
         try:
+            if not stat.S_ISREG(self.path.stat().st_mode) and not self.path.is_dir():
+                raise RegistryError(f"the registry {self.path} is a pipe or a device, where a file is needed")
             with self.path.open("rb") as file:
                 beginning = file.read(len(_BEGINNING))
         except OSError as error:
@@ -125,6 +123,7 @@ class SqliteFile:
         for (said,) in connection.exec_driver_sql("PRAGMA integrity_check"):
             if said != "ok":
                 yield f"database: {said}"
+        yield from differences(sqlite_blueprint(), named_parts(connection.exec_driver_sql(SQLITE_PARTS).all()))
         for table, row, other, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
             yield f"database: row {row} of {table} refers to something that {other} does not hold"
 
@@ -143,6 +142,21 @@ def _cleared(unfinished: Path) -> Path:
     return unfinished
 
 
+class _Guarded(sqlite3.Connection):
+    """Its rows pass the gate."""
+
+    def cursor(self, *_: object) -> "_GuardedCursor":  # pyright: ignore[reportIncompatibleMethodOverride]
+        return super().cursor(_GuardedCursor)
+
+
+class _GuardedCursor(sqlite3.Cursor):
+    def execute(self, sql: str, parameters: Any = (), /) -> Self:
+        asked = super().execute(sql, parameters)
+        if self.description is not None and not sql.startswith("PRAGMA"):
+            self.row_factory = gate(tuple(column[0] for column in self.description))
+        return asked
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
@@ -150,6 +164,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         timeout=WAIT_SECONDS,
         isolation_level=None,
         check_same_thread=False,
+        factory=_Guarded,
     )
     for pragma in _PRAGMAS:
         _ = connection.execute(f"PRAGMA {pragma}")

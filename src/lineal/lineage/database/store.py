@@ -1,27 +1,20 @@
 """A registry's database: made whole or not at all; reads see one moment, writes come one at a time."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar, final
+from typing import final
 
-from sqlalchemy import Connection, bindparam, text
-from sqlalchemy.engine import Row
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from lineal.errors import RegistryError
-from lineal.lineage.database.dialect import Dialect, dialect_of, nothing_there
-from lineal.lineage.database.insertion import Insertion
+from lineal.lineage.database import seals
+from lineal.lineage.database.dialect import Dialect, nothing_there
+from lineal.lineage.database.domains import IllFormedRow
 from lineal.lineage.database.postgres import SCHEMES, PostgresDatabase
-from lineal.lineage.database.schema import MIGRATIONS, applied_version, apply
+from lineal.lineage.database.schema import MIGRATIONS, SEALED, applied_version, apply
 from lineal.lineage.database.sqlite import SqliteFile
-
-T = TypeVar("T")
-AnyRow: TypeAlias = Row[*tuple[Any, ...]]
-
-BATCH = 1000
-"""Rows asked for at once: far below every database's limit of parameters."""
 
 
 @final
@@ -52,6 +45,8 @@ class Store:
             with self.writing() as connection:
                 if applied_version(connection) == version:  # else another process was faster
                     apply(connection, version + 1, migrations[version])
+                    if version + 1 == SEALED:
+                        seals.begin(connection)
         if version > len(migrations):
             raise RegistryError(
                 f"the registry {self.dialect.place} has schema {version}, this lineal knows schemas up to "
@@ -82,6 +77,8 @@ class Store:
             yield
         except DBAPIError as error:
             raise RegistryError(f"the registry {self.dialect.place}: {self.dialect.explain(error)}") from error
+        except IllFormedRow as error:
+            raise RegistryError(f"the registry {self.dialect.place}: {error}; lineal check says what else") from error
 
 
 def dialect_at(location: str | Path) -> Dialect:
@@ -124,29 +121,3 @@ def _build(dialect: Dialect) -> None:
         store.migrate()
     finally:
         store.close()
-
-
-def rows_for(connection: Connection, query: str, values: Iterable[object], **others: object) -> Iterator[AnyRow]:
-    """The rows of a query whose `IN :values` is asked a batch at a time; their order is by batch."""
-    statement = text(query).bindparams(bindparam("values", expanding=True))
-    for batch in batches(values):
-        yield from connection.execute(statement, {"values": batch, **others}).all()
-
-
-def insert(connection: Connection, insertion: Insertion, rows: Iterable[tuple[object, ...]]) -> None:
-    """Put rows into a table, a batch in a statement."""
-    for batch in batches(rows):
-        dialect_of(connection).insert(connection, insertion, batch)
-
-
-def execute_each(connection: Connection, statement: str, parameters: Iterable[dict[str, object]]) -> None:
-    """Run a statement once for each set of parameters."""
-    rows = list(parameters)
-    if rows:
-        _ = connection.execute(text(statement), rows)
-
-
-def batches(values: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
-    remaining = iter(values)
-    while batch := list(islice(remaining, size)):
-        yield batch

@@ -9,7 +9,8 @@ from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import UsageError
 from lineal.lineage import journal, models
-from lineal.lineage.database.store import rows_for
+from lineal.lineage.database.seals import sealed
+from lineal.lineage.database.statements import rows_for
 from lineal.lineage.licensing import licences
 from lineal.lineage.licensing.graph import Statement
 from lineal.lineage.licensing.licences import AND, UNKNOWN, identifiers
@@ -57,7 +58,7 @@ def override(registry: Registry, model: bytes, licence: str, because: str) -> No
 
 def withdraw(registry: Registry, model: bytes) -> int:
     """Take back what people stated of a model; how much that was. What was found beside it stands."""
-    with registry.writing() as connection:
+    with registry.writing() as connection, sealed(connection, ["model_licence"], [model]):
         stated = [basis for basis in _rows(connection, [model]).get(model, {}) if basis != "found"]
         for basis in stated:
             statement = "DELETE FROM model_licence WHERE model_id = :model_id AND basis = :basis"
@@ -73,8 +74,9 @@ def state_data(registry: Registry, data_hash: bytes, licence: str) -> None:
         query = "SELECT licence FROM data_licence WHERE data_hash = :data_hash"
         if connection.execute(text(query), row).scalar_one_or_none() == spelled:
             return
-        _ = connection.execute(text(_SET_DATA), {**row, "licence": spelled})
-        _note(connection, {"data": format_hash(data_hash), "basis": GIVEN, "licence": spelled, "because": ""})
+        with sealed(connection, ["data_licence"], [data_hash]):
+            _ = connection.execute(text(_SET_DATA), {**row, "licence": spelled})
+            _note(connection, {"data": format_hash(data_hash), "basis": GIVEN, "licence": spelled, "because": ""})
 
 
 def of_models(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, Statement]:
@@ -138,8 +140,9 @@ def _set_model(connection: Connection, model: bytes, basis: str, licence: str, b
     if _rows(connection, [model]).get(model, {}).get(basis) == (licence, because):
         return
     row = {"model_id": models.key(connection, model), "basis": basis, "licence": licence, "source": because}
-    _ = connection.execute(text(_SET_MODEL), row)
-    _note(connection, {"model": format_hash(model), "basis": basis, "licence": licence, "because": because})
+    with sealed(connection, ["model_licence"], [model]):
+        _ = connection.execute(text(_SET_MODEL), row)
+        _note(connection, {"model": format_hash(model), "basis": basis, "licence": licence, "because": because})
 
 
 def _note(connection: Connection, change: Mapping[str, Json]) -> None:

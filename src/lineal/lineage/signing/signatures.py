@@ -1,6 +1,6 @@
 """Signatures in the registry: of models and of steps, each as the envelope that it came in, one for each key."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -9,11 +9,12 @@ from sqlalchemy import Connection, text
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
 from lineal.lineage import models, steps
-from lineal.lineage.database.store import rows_for
+from lineal.lineage.database.seals import sealed
+from lineal.lineage.database.statements import rows_for
 from lineal.lineage.evidence import Evidence
 
 _OF_MODELS = """
-    SELECT model_hash, derivation_id, key_id, envelope
+    SELECT model_hash, derivation_id AS signed_step, key_id, envelope
     FROM signature JOIN model ON model.id = model_id LEFT JOIN step ON step.id = step_id
     WHERE model_hash IN :values ORDER BY signature.id
 """
@@ -55,7 +56,8 @@ def keep(connection: Connection, signatures: Iterable[Signature], trusted: Colle
             "key_id": bytes.fromhex(signature.key_id),
             "envelope": signature.envelope,
         }
-        _ = connection.execute(text(_KEEP), row)
+        with sealed(connection, ["signature"], [signature.model]):
+            _ = connection.execute(text(_KEEP), row)
         for record in signed if signature.key_id in trusted else ():
             _ = steps.raise_evidence(connection, record, Evidence.SIGNED, None)
 
@@ -74,11 +76,12 @@ def signed_models(connection: Connection) -> list[bytes]:
     return list(connection.execute(text(query)).scalars())
 
 
-def graded_without_one(connection: Connection) -> list[bytes]:
-    """The children of steps of the grade signed of which no signature is kept."""
+def faults(connection: Connection) -> Iterator[str]:
+    """Steps of the grade signed of which no signature is kept."""
     query = """
         SELECT model_hash FROM step JOIN model ON model.id = child_id
         WHERE evidence = :signed AND step.id NOT IN (SELECT step_id FROM signature WHERE step_id IS NOT NULL)
         ORDER BY step.id
     """
-    return list(connection.execute(text(query), {"signed": Evidence.SIGNED.value}).scalars())
+    for child in connection.execute(text(query), {"signed": Evidence.SIGNED.value}).scalars():
+        yield f"{format_hash(child)[:11]}: a step that gave it is graded signed, but no signature of it is kept"

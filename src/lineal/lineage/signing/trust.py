@@ -77,7 +77,8 @@ def judge(line: str, keys: Sequence[PublicKey] = (), model: bytes | None = None)
 
 
 def faults(connection: Connection) -> Iterator[str]:
-    """Kept signatures that do not verify, or that are not of what they are kept for."""
+    """Grades without signatures; kept signatures that do not verify, or that are not of what they are kept for."""
+    yield from signatures.faults(connection)
     models = signatures.signed_models(connection)
     for kept in (one for found in signatures.of_models(connection, models).values() for one in found):
         about = f"{format_hash(kept.model)[:11]}: the signature by key {kept.key_id[:16]}"
