@@ -108,7 +108,9 @@ def test_no_text_of_a_row_can_make_a_line_of_its_own(place: Path):
     assert "evidence (row 1) holds '\\nlineal: all is well\\x1b[2J', where one of contradicted, claimed" in said.err
 
 
-@pytest.mark.parametrize(("kind", "said"), [("pipe", "is a pipe or a device"), ("folder", "a folder, where a file is")])
+@pytest.mark.parametrize(
+    ("kind", "said"), [("pipe", "is not a lineal registry (no file)"), ("folder", "a folder, where a file is")]
+)
 def test_a_registry_that_is_no_file_is_refused(place: Path, kind: str, said: str):
     place.unlink()
     os.mkfifo(place) if kind == "pipe" else place.mkdir()

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import sqlite3
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -93,8 +92,6 @@ class SqliteFile:
         if not self.path.is_file() and not self.path.is_dir():  # which a pipe never answers
             raise RegistryError(f"{self.path} is not a lineal registry (no file): name another with --registry")
         try:
-            if not stat.S_ISREG(self.path.stat().st_mode) and not self.path.is_dir():
-                raise RegistryError(f"the registry {self.path} is a pipe or a device, where a file is needed")
             with self.path.open("rb") as file:
                 beginning = file.read(len(_BEGINNING))
         except OSError as error:

@@ -3,6 +3,7 @@
 from sqlalchemy import Connection
 
 from lineal.lineage import edges, models, references, steps
+from lineal.lineage.database.domains import IllFormedRow
 from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.licensing.graph import Judgement, Licensed, LicensedData, judge
 from lineal.lineage.registry import Registry
@@ -30,6 +31,8 @@ def licensed(connection: Connection, model: bytes) -> dict[bytes, Licensed[bytes
     for digest in known:
         done = [record.step for record in made.get(digest, ()) if not record.reproduces]
         inputs = dict.fromkeys(used.model_hash for step in done for used in step.inputs)
+        if not inputs.keys() <= labels.keys():
+            raise IllFormedRow(f"a step that gave {labels[digest]} has an input that no edge leads to")
         files = dict.fromkeys(file for step in done for file in step.data)
         used = tuple(LicensedData(file.data_hash, file.name, of_data.get(file.data_hash)) for file in files)
         found[digest] = Licensed(labels[digest], stated.get(digest), tuple(inputs), used)
