@@ -41,13 +41,22 @@ _BEGIN_WRITING = f"""
     SELECT pg_advisory_xact_lock({int.from_bytes(b"lineal")})
 """
 
+_LOST = "whether the last change was kept is not known; repeat the command"
 _NO_CONNECTION = "is the server running, and does it listen there?"
 _ADVICE_BY_STATE: Mapping[str, str] = MappingProxyType({
     "53100": "nothing was changed: free space on the server's disk, then repeat",
     "53300": "the server has no connection left: close others, or raise its max_connections",
     "55P03": f"another process has been writing for over {WAIT_SECONDS} s: wait for it or stop it, then repeat",
     "42501": "its user must own the tables, or be granted them; to begin a registry, CREATE on the schema",
-    "25006": "nothing was changed: a standby only reads, name the primary",
+    "25006": "nothing was changed: a standby only reads, name the primary, and so does a user whose "
+    "default_transaction_read_only is on",
+    "25P03": _LOST,
+    "40001": "nothing was changed: repeat the command",
+    "40P01": "nothing was changed: repeat the command",
+    "57014": "nothing was changed: somebody cancelled it, or the statement_timeout of its user or database, which "
+    "must be longer for this; then repeat",
+    "57P01": _LOST,
+    "57P02": _LOST,
     "57P03": "repeat once the server is up",
     "58030": "nothing was changed: check the server's disk, then repeat",
     "XX001": "it is damaged: restore it from a backup",
@@ -145,6 +154,7 @@ class PostgresDatabase:
             },
         )
         event.listen(engine, "connect", _settle)
+        event.listen(engine, "checkin", _forget)
         engines = engines_on(engine, self)
         reading = engines.reading.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         writing = engines.writing.execution_options(isolation_level="READ COMMITTED")
@@ -153,7 +163,7 @@ class PostgresDatabase:
 
     def explain(self, error: DBAPIError) -> str:
         if error.connection_invalidated:
-            return "the connection was lost: whether the last change was kept is not known; repeat the command"
+            return f"the connection was lost: {_LOST}"
         state: str | None = getattr(error.orig, "sqlstate", None)
         if state is None:
             lines = [line.strip() for line in str(error.orig).splitlines()]
@@ -193,6 +203,12 @@ def _settle(connection: Any, _: object) -> None:
     _ = connection.execute("SET jit = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
     connection.autocommit = False
     connection.row_factory = _guarded
+
+
+def _forget(connection: Any, _: object) -> None:
+    """What only reads may have been asked for; whether others may write is for the server to say, not for a pool."""
+    if connection is not None and not connection.closed:
+        connection.read_only = None
 
 
 def _guarded(cursor: Any) -> Callable[[Sequence[object]], object]:

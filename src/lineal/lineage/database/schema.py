@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, inspect, text
 
 from lineal.lineage.database.dialect import dialect_of
+from lineal.lineage.database.domains import IllFormedRow
 from lineal.lineage.database.evidence_schema import INFERENCES, RECIPES, SIGNATURES
 from lineal.lineage.database.judgement_schema import JUDGEMENT
 
@@ -276,7 +277,10 @@ def applied_version(connection: Connection) -> int:
     """The number of the last migration applied; zero in an empty database."""
     if not inspect(connection).has_table(MIGRATIONS_TABLE):
         return 0
-    return connection.execute(text(f"SELECT max(version) FROM {MIGRATIONS_TABLE}")).scalar_one()
+    version = connection.execute(text(f"SELECT max(version) FROM {MIGRATIONS_TABLE}")).scalar_one() or 0
+    if type(version) is not int:
+        raise IllFormedRow(f"{MIGRATIONS_TABLE} holds {ascii(version)[:60]}, where a schema's number is needed")
+    return version
 
 
 def faults(connection: Connection) -> Iterator[str]:
