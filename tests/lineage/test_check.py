@@ -11,8 +11,10 @@ import pytest
 
 from lineal.errors import RegistryError
 from lineal.lineage.check import check
+from lineal.lineage.records import Name
 from lineal.lineage.registry import Registry
 from tests.lineage.edited import Edit, edits, filled, make, restored
+from tests.lineage.families import model, step
 
 UNSEEN = {
     "location.path": "where a model lies is told, and moves with the folder: verify hashes what lies there",
@@ -129,3 +131,17 @@ def test_what_an_older_registry_holds_is_sealed_as_it_stands(template: Path, tmp
     assert faults(place) == ()
     run(place, "UPDATE evaluation SET perplexity = 1 WHERE id = 1")
     assert [fault.partition(":")[0] for fault in faults(place)] == ["evaluation"]
+
+
+def test_what_is_recorded_together_is_sealed_together(tmp_path: Path):
+    """One derivation with two children, one child twice, a name that moves twice: in one batch, then again."""
+    with Registry.open(tmp_path / "registry.db") as registry:
+        made = [registry.add_model(model(name)) for name in "abc"]
+        steps = [step(made[1], made[0]), step(made[2], made[0]), step(made[1], made[0]), step(made[0], made[1])]
+        names = [Name("demo", "one", made[0]), Name("demo", "one", made[1]), Name("other", "one", made[2])]
+        for _ in range(2):
+            registry.record_all(steps)
+            registry.set_names(names)
+            assert check(registry).faults == ()
+        registry.remove_name(names[2])
+        assert check(registry).faults == ()

@@ -9,8 +9,8 @@ from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
 from lineal.lineage import journal, models
+from lineal.lineage.database import seals
 from lineal.lineage.database.insertion import Insertion
-from lineal.lineage.database.seals import sealed
 from lineal.lineage.database.statements import batches, insert, rows_for
 from lineal.lineage.records import Name
 
@@ -33,6 +33,7 @@ def set_names(connection: Connection, names: Iterable[Name]) -> None:
             _check(name)
         known = models.keys_of_known(connection, (name.model_hash for name in batch))
         stands = _standing(connection, batch)
+        stood = dict(stands)
         rows: dict[str, tuple[str, str, int]] = {}
         changes: list[dict[str, Json]] = []
         for name in batch:
@@ -44,9 +45,12 @@ def set_names(connection: Connection, names: Iterable[Name]) -> None:
                 was = None if before is None else format_hash(before)
                 model = format_hash(name.model_hash)
                 changes.append({"change": "name", "name": called, "model": model, "before": was})
-        with sealed(connection, ["name"], {name for _, name, _ in rows.values()}):
-            insert(connection, _NAMES, rows.values())
-            journal.append_all(connection, changes)
+        insert(connection, _NAMES, rows.values())
+        journal.append_all(connection, changes)
+        renamed = [(family, name, stands[called], stood.get(called)) for called, (family, name, _) in rows.items()]
+        now = ((family, name, model) for family, name, model, _ in renamed)
+        before = ((family, name, model) for family, name, _, model in renamed if model is not None)
+        seals.note(connection, "name", now, before)
 
 
 def remove(connection: Connection, name: Name) -> None:
@@ -56,7 +60,7 @@ def remove(connection: Connection, name: Name) -> None:
     versions = connection.execute(text(f"SELECT semver FROM version WHERE name_id = {key}"), where).scalars().all()
     if versions:
         raise UsageError(f"{name} has versions ({listed(versions)}), which go on standing for their models")
-    with sealed(connection, ["name"], [name.name]):
+    with seals.sealed(connection, ["name"], [name.name]):
         _ = connection.execute(text("DELETE FROM name WHERE family = :family AND name = :name"), where)
         change: dict[str, Json] = {"change": "unname", "name": str(name), "before": format_hash(name.model_hash)}
         journal.append(connection, change)

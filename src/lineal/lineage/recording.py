@@ -92,6 +92,7 @@ class _Batch:
             for record, environment in zip(records, environments, strict=True)
         ]
         self.children = steps.children_of(connection, (entry.derivation_id for entry in self.entries))
+        self.known = set(self.children)
         self.with_children = edges.with_children(connection, {entry.child_id for entry in self.entries})
         self.unwritten: list[tuple[_Entry, bool]] = []
 
@@ -140,8 +141,10 @@ class _Batch:
 
     def _write(self) -> None:
         pending, self.unwritten = self.unwritten, []
-        with sealed(self.connection, ["step"], {entry.derivation_id for entry, _ in pending}):
+        done = {entry.derivation_id for entry, _ in pending}
+        with sealed(self.connection, ["step"], done, done - self.known):
             self._insert(pending)
+        self.known |= done
 
     def _insert(self, pending: Sequence[tuple[_Entry, bool]]) -> None:
         insert(self.connection, _STEPS, (_step_row(entry, reproduces) for entry, reproduces in pending))

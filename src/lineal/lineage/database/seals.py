@@ -7,7 +7,7 @@ journal's last entry, so that none is taken off its end unseen.
 
 import json
 from collections import Counter
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast, final
@@ -90,14 +90,27 @@ _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @contextmanager
-def sealed(connection: Connection, tables: Collection[str], about: Iterable[object]) -> Generator[None]:
-    """Around what writes rows of these tables. about: the models, data, names or steps that they are of."""
+def sealed(
+    connection: Connection, tables: Collection[str], about: Iterable[object], new: Collection[object] = ()
+) -> Generator[None]:
+    """Around what writes rows of these tables. about: the models, data, names or steps that they are of.
+
+    new: those of them that no row is of yet.
+    """
     wanted = list(about)
-    before = {table: Counter(_digests(_some(connection, table, wanted))) for table in tables}
+    known = [one for one in wanted if one not in new]
+    before = {table: Counter(_digests(_some(connection, table, known))) for table in tables}
     yield
     for table in tables:
         now = Counter(_digests(_some(connection, table, wanted)))
         _seal(connection, table, now - before[table], before[table] - now)
+
+
+def note(
+    connection: Connection, table: str, added: Iterable[Sequence[object]], gone: Iterable[Sequence[object]]
+) -> None:
+    """Seal rows that are known without asking: what became of the columns of a table that are sealed."""
+    _seal(connection, table, Counter(map(_digest, added)), Counter(map(_digest, gone)))
 
 
 def begin(connection: Connection) -> None:
@@ -158,7 +171,7 @@ def _digests(rows: Iterable[AnyRow]) -> Iterator[str]:
     return map(_digest, rows)
 
 
-def _digest(row: AnyRow) -> str:
+def _digest(row: Iterable[object]) -> str:
     """Half a BLAKE3 of the row as a JSON array, bytes in hex: rows are told apart, and a seal stays short."""
     values = [value.hex() if isinstance(value, bytes) else value for value in row]
     return blake3(_JSON.encode(values).encode()).digest(16).hex()
