@@ -118,3 +118,11 @@ def test_a_registry_that_is_no_file_is_refused(place: Path, kind: str, said: str
         answer = outcome(words)
         assert (answer.code, answer.out) == (3, "")
         assert said in answer.err
+
+
+@pytest.mark.parametrize("suffix", ["-journal", "-wal", "-shm"])
+def test_a_pipe_where_sqlite_keeps_a_file_is_refused(place: Path, suffix: str):
+    os.mkfifo(place.with_name(f"{place.name}{suffix}"))
+    answer = outcome(("log",))
+    assert (answer.code, answer.out) == (3, "")
+    assert f"registry.db{suffix} is no file" in answer.err

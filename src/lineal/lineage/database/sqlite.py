@@ -43,6 +43,7 @@ _TOLD: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 """By what SQLite says, of which there is no end; what is rarer is told in its words."""
 
+_BESIDE = ("-journal", "-wal", "-shm")
 _BEGINNING = b"SQLite format 3\0"
 
 
@@ -91,6 +92,9 @@ class SqliteFile:
             raise nothing_there(self)
         if not self.path.is_file() and not self.path.is_dir():  # which a pipe never answers
             raise RegistryError(f"{self.path} is not a lineal registry (no file): name another with --registry")
+        for beside in (self.path.with_name(f"{self.path.name}{suffix}") for suffix in _BESIDE):
+            if beside.exists() and not beside.is_file():
+                raise RegistryError(f"{beside} is no file, where SQLite keeps one beside the registry: remove it")
         try:
             with self.path.open("rb") as file:
                 beginning = file.read(len(_BEGINNING))
