@@ -1,7 +1,8 @@
-"""The tables of what stands behind steps beside their being recorded: signatures, inference from weights, recipes.
+"""The tables of what stands behind steps beside their being recorded: signatures, inferences, recipes, seals.
 
 signature    an envelope with one signature: of a model, or of the step that gave it
 inference    of a step that was inferred from weights: by which method, how well it explains them, and why
+seal         which rows were written, by their hashes, each entry bound to those before it (seals.py)
 recipe_file  a family file or recipe, by its content, that asked for a model and got it
 """
 
@@ -41,4 +42,14 @@ RECIPES: tuple[str, ...] = (
     ) {rows_by_key}
     """,
     "CREATE INDEX recipe_file_by_hash ON recipe_file (content_hash, model_id)",
+)
+
+SEALS: tuple[str, ...] = (
+    """
+    CREATE TABLE seal (
+        id {key},
+        content {text} NOT NULL,
+        entry_hash {blob} NOT NULL UNIQUE CHECK (length(entry_hash) = 32)
+    ) {rows}
+    """,
 )

@@ -11,7 +11,6 @@
     version       a semantic version of a name, of one model for good; with its tags and metrics
     taint         a model that must not be used, why and who says so, until it is cleared
     journal       every change of a name or version since the journal began, each bound to those before it by a hash
-    seal          which rows were written, by their hashes, likewise (seals.py)
 
 The tables of evidence stand in evidence_schema.py, those of what is judged of models and data in judgement_schema.py.
 
@@ -25,7 +24,7 @@ from sqlalchemy import Connection, inspect, text
 
 from lineal.lineage.database.dialect import dialect_of
 from lineal.lineage.database.domains import IllFormedRow
-from lineal.lineage.database.evidence_schema import INFERENCES, RECIPES, SIGNATURES
+from lineal.lineage.database.evidence_schema import INFERENCES, RECIPES, SEALS, SIGNATURES
 from lineal.lineage.database.judgement_schema import JUDGEMENT
 
 MIGRATIONS_TABLE = "lineal_migration"
@@ -241,16 +240,6 @@ _TAINTS = (
     "CREATE INDEX taint_by_model ON taint (model_id) WHERE cleared IS NULL",
 )
 
-_SEALS = (
-    """
-    CREATE TABLE seal (
-        id {key},
-        content {text} NOT NULL,
-        entry_hash {blob} NOT NULL UNIQUE CHECK (length(entry_hash) = 32)
-    ) {rows}
-    """,
-)
-
 _RULES = ("ALTER TABLE step ADD COLUMN rules {integer} NOT NULL DEFAULT 1",)
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -263,7 +252,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     INFERENCES,
     RECIPES,
     _RULES,
-    _SEALS,
+    SEALS,
 )
 
 SEALED = 10
