@@ -6,14 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
+from lineal.checkpoint.hashing import FolderHashes
+from lineal.checkpoint.reader import Checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, UsageError
+from lineal.family.differences import named_as_recorded, record_faults
 from lineal.family.names import name_of_folder, parse_name
 from lineal.family.signing import signatures_beside, take_signatures
 from lineal.family.workshop import Workshop, register
-from lineal.lineage.lineal_json import read_provenance
+from lineal.lineage.lineal_json import Provenance, read_provenance, record_path
 from lineal.lineage.records import Name
 from lineal.lineage.signing.keys import PublicKey
+
+_TRAININGS = ("original", "fine-tune", "distillation")
 
 
 @final
@@ -43,6 +48,8 @@ def add_folder(
     if provenance and provenance.hashes.manifest.model_hash != placed.model_hash:
         recorded = format_hash(provenance.hashes.manifest.model_hash)[:11]
         raise CheckpointError(f"{folder}: holds {format_hash(placed.model_hash)[:11]}, its record is of {recorded}")
+    if provenance and placed.hashes:
+        _believe(folder, provenance, placed.checkpoint, placed.hashes)
     called = replace(called, model_hash=placed.model_hash)
     before = _before(workshop, called)
     if before is not None and name and not move and not workshop.registry.model(before).is_unresolved:
@@ -59,6 +66,17 @@ def add_folder(
     if before is not None:
         history += f"; {called} was {format_hash(before)[:11]} before"
     return Added(folder, called, placed.model_hash, history)
+
+
+def _believe(folder: Path, provenance: Provenance, checkpoint: Checkpoint, hashes: FolderHashes) -> None:
+    """Refuse a record that is not of these files, or of a training that is said to have changed nothing."""
+    found = named_as_recorded(checkpoint, hashes, provenance)
+    faults = tuple(record_faults(hashes.manifest, provenance, found, record_path(folder).name))
+    if faults:
+        raise CheckpointError(f"{folder}: {faults[0]}; lineal verify {folder} tells all")
+    step = provenance.step
+    if step.type in _TRAININGS and hashes.manifest.model_hash in (i.model_hash for i in step.inputs):
+        raise CheckpointError(f"{folder}: its record tells of a {step.type} of itself; no training gives its own input")
 
 
 def _before(workshop: Workshop, called: Name) -> bytes | None:

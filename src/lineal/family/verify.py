@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import Any, cast, final
 
-from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, hash_file
+from lineal.checkpoint.hashing import hash_checkpoint, hash_file
 from lineal.checkpoint.identity import Manifest
 from lineal.checkpoint.package import CARD
-from lineal.checkpoint.reader import Checkpoint, open_checkpoint
+from lineal.checkpoint.reader import open_checkpoint
 from lineal.derivation.hashes import format_hash
-from lineal.errors import CheckpointError, LinealError, UsageError
+from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
+from lineal.family.differences import manifest_faults, named_as_recorded, record_faults
 from lineal.family.replay import replay, reproducibility_of
 from lineal.family.workshop import Workshop
 from lineal.lineage.ancestry import topological_order
@@ -90,7 +91,24 @@ def verify_model(workshop: Workshop, model_hash: bytes, *, recompute: bool = Tru
         return replace(verdict, why_not="" if steps else "an original: nothing to recompute")
     if not recompute:
         return replace(verdict, why_not="recomputation was not asked for")
-    return _recomputed(workshop, verdict, steps[0], share)
+    return _joined(verdict, [(step, _recomputed(workshop, verdict, step, share)) for step in steps])
+
+
+def _joined(verdict: Verdict, found: Sequence[tuple[StepRecord, Verdict]]) -> Verdict:
+    """One verdict over all steps that are said to have given the model: where one of them does, the others are wrong.
+
+    What contradicts is a step, never the model; where no step gives it, that is a fault of its record.
+    """
+    agreed = [judged for _, judged in found if judged.recomputed and judged.ok]
+    wrong = [(record, judged) for record, judged in found if not judged.ok]
+    if not agreed:
+        return wrong[0][1] if wrong else found[0][1]
+    remarks = (f"{_told(record)} does not give it: {judged.faults[0]}" for record, judged in wrong)
+    return replace(agreed[0], remarks=(*verdict.remarks, *remarks))
+
+
+def _told(record: StepRecord) -> str:
+    return f"the {record.step.method} step {format_hash(record.step.derivation_id)[:11]}"
 
 
 def verify_folder(workshop: Workshop, folder: Path) -> Verdict:
@@ -109,7 +127,10 @@ def verify_folder(workshop: Workshop, folder: Path) -> Verdict:
 def _recomputed(workshop: Workshop, verdict: Verdict, record: StepRecord, share: float) -> Verdict:
     if record.evidence in (Evidence.CLAIMED, Evidence.INFERRED):
         return replace(verdict, why_not=f"its step is {record.evidence.value}, not recorded: nothing to recompute")
-    kind = reproducibility_of(record.step)
+    try:
+        kind = reproducibility_of(record.step)
+    except MethodError as error:  # a package's, and the package is not here
+        return replace(verdict, why_not=str(error))
     if kind is not Reproducibility.EXACT:
         return replace(verdict, why_not=f"{record.step.method} is {kind.value}, not exact")
     expected = workshop.registry.manifest(verdict.model_hash)
@@ -121,7 +142,7 @@ def _recomputed(workshop: Workshop, verdict: Verdict, record: StepRecord, share:
     asked = expected
     if share < 1:
         asked = replace(expected, leaves=tuple(leaf for leaf in expected.leaves if leaf.name in drawn))
-    faults = tuple(_manifest_faults(asked, found, "recomputed", "package entry"))
+    faults = tuple(manifest_faults(asked, found, "recomputed", "package entry"))
     if faults:
         workshop.registry.raise_evidence(record, Evidence.CONTRADICTED)
     else:
@@ -139,43 +160,31 @@ def _folder_faults(workshop: Workshop, label: str, folder: Path, expected: Manif
         yield str(error)
         return
     entries = "metadata" if checkpoint.form == "gguf" else "file"
-    yield from _manifest_faults(expected, hashes.manifest, "here", entries)
+    yield from manifest_faults(expected, hashes.manifest, "here", entries)
     if provenance is not None:
         name = record_path(folder).name
-        yield from _record_faults(expected, provenance, _named_as_recorded(checkpoint, hashes, provenance), name)
+        yield from record_faults(expected, provenance, named_as_recorded(checkpoint, hashes, provenance), name)
+        yield from _step_faults(workshop, expected.model_hash, provenance, name)
 
 
-def _manifest_faults(expected: Manifest, found: Manifest, where: str, entries: str) -> Iterator[str]:
-    """where: the found one is; entries: what those of its package are."""
-    ours = {leaf.name: leaf for leaf in expected.leaves}
-    theirs = {leaf.name: leaf for leaf in found.leaves}
-    for name in sorted(ours.keys() | theirs.keys(), key=str.encode):
-        if name not in theirs:
-            yield f"tensor {name!r} is missing"
-        elif name not in ours:
-            yield f"tensor {name!r} does not belong here"
-        elif ours[name] != theirs[name]:
-            was, now = ours[name].data_hash, theirs[name].data_hash
-            yield f"tensor {name!r} differs: recorded {format_hash(was)[:11]}, {where} {format_hash(now)[:11]}"
-    yield from _mapping_faults(entries, expected.package, found.package)
+def _step_faults(workshop: Workshop, model_hash: bytes, provenance: Provenance, record: str) -> Iterator[str]:
+    """What the record beside the model says of how it was made, against the steps that the registry knows."""
+    if not workshop.registry.knows(model_hash):
+        return
+    known = [found.step for found in workshop.registry.steps_of(model_hash)]
+    step = provenance.step
+    if known and all(step.derivation_id != other.derivation_id for other in known):
+        nearest = min((list(_differences(other.to_json(), step.to_json())) for other in known), key=len)
+        yield f"{record} tells of another step than the registry: {'; '.join(nearest)}"
 
 
-def _named_as_recorded(checkpoint: Checkpoint, found: FolderHashes, provenance: Provenance) -> FolderHashes:
-    """A lone file may be called otherwise by now: nothing of it depends on its name."""
-    if not checkpoint.lone or len(provenance.hashes.files) != 1:
-        return found
-    return replace(found, files=dict(zip(provenance.hashes.files, found.files.values(), strict=True)))
-
-
-def _record_faults(expected: Manifest, provenance: Provenance, found: FolderHashes, record: str) -> Iterator[str]:
-    """What lies outside the model's identity: headers, stamps in configs, and the record itself; a card may change."""
-    if provenance.hashes.manifest.model_hash != expected.model_hash:
-        yield f"{record} is of another model, {format_hash(provenance.hashes.manifest.model_hash)[:11]}"
-    package = expected.package.keys() | found.manifest.package.keys()
-    identity = {path for path in package if expected.package.get(path) != found.manifest.package.get(path)}
-    recorded = {path: file for path, file in provenance.hashes.files.items() if path not in {*identity, CARD}}
-    present = {path: file for path, file in found.files.items() if path in recorded}
-    yield from _mapping_faults("file", recorded, present)
+def _differences(known: Mapping[str, Any], told: Mapping[str, Any], place: str = "") -> Iterator[str]:
+    for key in sorted(known.keys() | told.keys()):
+        was, now = known.get(key), told.get(key)
+        if isinstance(was, dict) and isinstance(now, dict):
+            yield from _differences(cast(dict[str, Any], was), cast(dict[str, Any], now), f"{place}{key}.")
+        elif was != now:
+            yield f"{place}{key} is {str(now)[:80]}, known {str(was)[:80]}"
 
 
 def _card_remark(place: Path) -> str | None:
@@ -191,13 +200,3 @@ def _card_remark(place: Path) -> str | None:
     if not card.is_file():
         return f"{card} is gone"
     return None if hash_file(card) == recorded.digest else f"{card} was edited since it was made"
-
-
-def _mapping_faults(what: str, expected: Mapping[str, object], found: Mapping[str, object]) -> Iterator[str]:
-    for path in sorted(expected.keys() | found.keys()):
-        if path not in found:
-            yield f"{what} {path} is missing"
-        elif path not in expected:
-            yield f"{what} {path} does not belong here"
-        elif expected[path] != found[path]:
-            yield f"{what} {path} differs from the record"

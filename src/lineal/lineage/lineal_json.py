@@ -14,7 +14,7 @@ from lineal.checkpoint.reader import Form, is_lone_file, read_json
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash, parse_hash
 from lineal.derivation.step import Step
-from lineal.errors import CheckpointError, DerivationError
+from lineal.errors import CheckpointError, LinealError
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.records import StepRecord
 
@@ -63,7 +63,7 @@ def read_provenance(place: Path) -> Provenance | None:
         raise CheckpointError(f"{path}: schema {record.get('schema')!r}; this lineal reads {SCHEMA}")
     try:
         return _from_json(record)
-    except (KeyError, TypeError, AttributeError, ValueError, DerivationError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError, LinealError) as error:
         raise CheckpointError(f"{path}: not a record: {error}") from None
 
 
@@ -101,7 +101,7 @@ def _to_json(p: Provenance) -> dict[str, Json]:
 
 def _from_json(record: Mapping[str, Any]) -> Provenance:
     leaves = tuple(
-        Leaf(name, t["dtype"], tuple(t["shape"]), _byte_length(t), parse_hash(t["data_hash"]))
+        Leaf(name, str(t["dtype"]), _shape(t), _byte_length(t), parse_hash(t["data_hash"]))
         for name, t in record["tensors"].items()
     )
     package = {path: parse_hash(digest) for path, digest in record["package"].items()}
@@ -110,13 +110,26 @@ def _from_json(record: Mapping[str, Any]) -> Provenance:
         raise ValueError("its tensors and package do not hash to its model_hash")
     files = {path: FileHash(int(f["size"]), parse_hash(f["hash"])) for path, f in record["files"].items()}
     licence = None if record["licence_hash"] is None else parse_hash(record["licence_hash"])
-    return Provenance(
+    found = Provenance(
         step=Step.from_json(record["step"]),
         input_names=tuple(str(i["name"]) for i in record["inputs"]),
         hashes=FolderHashes(manifest, files, licence),
         form=_form(record["form"]),
         environment=dict(record["environment"]),
     )
+    _check_against_itself(record, found)
+    return found
+
+
+def _check_against_itself(record: Mapping[str, Any], found: Provenance) -> None:
+    """What follows from the rest is worked out again: the step's id, its summary, its inputs, hashes and counts."""
+    if len(found.input_names) != len(found.step.inputs):
+        raise ValueError(f"{len(found.input_names)} inputs, its step has {len(found.step.inputs)}")
+    for key, follows in _to_json(found).items():
+        if key not in record:
+            raise ValueError(f"{key} is missing")
+        if record[key] != follows:
+            raise ValueError(f"its {key} is not what the rest of it comes to: it was edited")
 
 
 def _form(form: object) -> Form:
@@ -125,5 +138,12 @@ def _form(form: object) -> Form:
     return cast(Form, form)
 
 
+def _shape(tensor: Mapping[str, Any]) -> tuple[int, ...]:
+    shape = tensor["shape"]
+    if not isinstance(shape, list) or any(type(size) is not int or not 0 <= size < 1 << 63 for size in shape):
+        raise ValueError(f"shape {str(shape)[:80]} is not a list of sizes")
+    return tuple(cast(list[int], shape))
+
+
 def _byte_length(tensor: Mapping[str, Any]) -> int:
-    return Planned("", tensor["dtype"], tuple(tensor["shape"])).byte_length
+    return Planned("", tensor["dtype"], _shape(tensor)).byte_length
