@@ -114,3 +114,10 @@ def test_a_registry_that_the_environment_names_may_be_one_to_come(
     assert lineal("diff", "./a", "./a").code == 0
     assert "a: unknown" in lineal("licence", "./a").out
     assert not Path("later").exists()
+
+
+def test_a_name_has_at_most_255_characters(lineal: Command) -> None:
+    answer = lineal("add", "./a", "--name", f"mine:{'x' * 251}")
+    assert answer.code == 2
+    assert answer.err.endswith("a name of 256 characters; at most 255\n")
+    assert lineal("add", "./a", "--name", f"mine:{'x' * 250}").code == 0

@@ -9,6 +9,7 @@ from lineal.lineage.records import Name
 
 NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]*")
 
+_LONGEST = 255
 DEFAULT_FAMILY = "models"
 """The family of a model whose surrounding folder's name cannot be one."""
 
@@ -33,5 +34,7 @@ def is_place(reference: str) -> bool:
 
 def _checked(family: str, name: str, written: str) -> Name:
     if not NAME.fullmatch(family) or not NAME.fullmatch(name):
-        raise UsageError(f"{written!r}: a name has letters, digits, . _ - only and begins with a letter or digit")
+        raise UsageError(f"{written[:200]!r}: a name has letters, digits, . _ - only and begins with a letter or digit")
+    if len(f"{family}:{name}") > _LONGEST:
+        raise UsageError(f"{written[:80]!r}...: a name of {len(written)} characters; at most {_LONGEST}")
     return Name(family, name, bytes(HASH_LENGTH))

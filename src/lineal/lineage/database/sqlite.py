@@ -92,7 +92,7 @@ class SqliteFile:
             raise nothing_there(self)
         if not self.path.is_file() and not self.path.is_dir():  # which a pipe never answers
             raise RegistryError(f"{self.path} is not a lineal registry (no file): name another with --registry")
-        for beside in (self.path.with_name(f"{self.path.name}{suffix}") for suffix in _BESIDE):
+        for beside in (Path(f"{self.path}{suffix}") for suffix in _BESIDE):
             if beside.exists() and not beside.is_file():
                 raise RegistryError(f"{beside} is no file, where SQLite keeps one beside the registry: remove it")
         try:
