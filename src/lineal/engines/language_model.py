@@ -37,7 +37,7 @@ from lineal.errors import CheckpointError
 
 _LOCAL = {"local_files_only": True, "trust_remote_code": False}
 _FAULTS = (
-    *(OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError),
+    *(OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError, AttributeError, IndexError),
     *(SafetensorError, StrictDataclassError),
 )
 """What transformers and PEFT raise for folders they cannot use."""
