@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from lineal.checkpoint.memory import HashMemory
 from lineal.checkpoint.reader import open_checkpoint
 from tests.builders import make_checkpoint, make_tokenizer, random_tensors
 
-HASHES = {"a": "00ff"}
+HASHES = {"a": b"\x00\xff"}
 
 
 @pytest.fixture
@@ -176,3 +177,11 @@ def test_the_memory_is_an_ordinary_sqlite_file(memory: HashMemory, file: Path) -
     database = sqlite3.connect(file.parent / "cache" / "hashes.db")
     assert database.execute("SELECT count(*) FROM remembered").fetchone() == (1,)
     database.close()
+
+
+def test_a_memory_that_somebody_edited_has_forgotten(memory: HashMemory, file: Path) -> None:
+    for edited in ("[]", '{"a": 1}', '{"a": "zz"}', "{"):
+        memory.remember(file, os.stat(file), HASHES)
+        with closing(sqlite3.connect(file.parent / "cache" / "hashes.db")) as database, database:
+            database.execute("UPDATE remembered SET hashes = ?", (edited,))
+        assert memory.recall(file) is None

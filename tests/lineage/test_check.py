@@ -145,3 +145,18 @@ def test_what_is_recorded_together_is_sealed_together(tmp_path: Path):
             assert check(registry).faults == ()
         registry.remove_name(names[2])
         assert check(registry).faults == ()
+
+
+def test_a_registry_in_the_words_of_an_earlier_lineal_holds_together(tmp_path: Path) -> None:
+    """The check of a model's form said IN until migrations were reworded; such registries keep it."""
+    place = filled(tmp_path)
+    with closing(sqlite3.connect(place)) as database:
+        (written,) = database.execute("SELECT sql FROM sqlite_master WHERE name = 'model'").fetchone()
+        earlier = written.replace(
+            "form = 'full' OR form = 'adapter' OR form = 'gguf'", "form IN ('full', 'adapter', 'gguf')"
+        )
+        assert earlier != written
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'model'", (earlier,))
+        database.commit()
+    assert faults(place) == ()

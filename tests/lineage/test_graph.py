@@ -65,6 +65,15 @@ def test_models_are_linked_by_the_step_recorded_first_and_on_request_by_all(regi
     assert {edge.parent for edge in family_graph(registry, [C], every_step=True).edges} == {A, B}
 
 
+def test_a_step_that_was_contradicted_comes_after_those_that_were_not(registry: Registry):
+    _ = registry.record_all([step(C, A), step(C, B)])
+    first, _ = registry.steps_of(C)
+    _ = registry.raise_evidence(first, Evidence.CONTRADICTED)
+    assert {edge.parent for edge in family_graph(registry, [C]).edges} == {B}
+    every = family_graph(registry, [C], every_step=True).nodes[-1].steps
+    assert [record.evidence for record in every] == [Evidence.RECORDED, Evidence.CONTRADICTED]
+
+
 def test_what_merely_reproduces_is_no_edge_and_made_nothing(registry: Registry):
     _ = registry.record_all([step(B, B, B), step(B, A)])
     graph = family_graph(registry, [B])

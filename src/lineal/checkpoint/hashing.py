@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from blake3 import blake3
 
@@ -64,9 +64,9 @@ def hash_checkpoint(
     data_hashes = dict(known or {})
     unknown = _by_file(spec for spec in checkpoint.values() if spec.name not in data_hashes)
     for path, specs in list(unknown.items()):
-        recalled: dict[str, Any] = (memory.recall(path) if memory else None) or {}
+        recalled = (memory.recall(path) if memory else None) or {}
         if all(spec.name in recalled for spec in specs):
-            data_hashes.update({spec.name: bytes.fromhex(recalled[spec.name]) for spec in unknown.pop(path)})
+            data_hashes.update({spec.name: recalled[spec.name] for spec in unknown.pop(path)})
     data_hashes.update(_read_data_hashes(unknown, memory, threads, bytes_read))
     leaves = (leaf_of(spec, data_hashes[spec.name]) for spec in checkpoint.values())
     files = hash_files(checkpoint, memory)
@@ -110,7 +110,7 @@ def recall_checkpoint(checkpoint: Checkpoint, memory: HashMemory) -> FolderHashe
         recalled = memory.recall(checkpoint.folder / name)
         if recalled is None:
             return None
-        known.update({tensor: bytes.fromhex(digest) for tensor, digest in recalled.items()})
+        known.update(recalled)
     return hash_checkpoint(checkpoint, known=known, memory=memory) if known.keys() >= checkpoint.keys() else None
 
 
@@ -118,14 +118,14 @@ def hash_file(path: Path, memory: HashMemory | None = None) -> bytes:
     """The hash of a file's raw bytes."""
     recalled = memory.recall(path) if memory else None
     if recalled is not None and "file" in recalled:
-        return bytes.fromhex(recalled["file"])
+        return recalled["file"]
     before = os.stat(path)
     with path.open("rb") as file:
         digest = blake3()
         while window := file.read(WINDOW_BYTES):
             digest.update(window)
     if memory:
-        memory.remember(path, before, {"file": digest.hexdigest()})
+        memory.remember(path, before, {"file": digest.digest()})
     return digest.digest()
 
 
@@ -174,7 +174,7 @@ def _read_data_hashes(
                 hashes = {name: digest.result() for name, digest in digests.items()}
                 found.update(hashes)
                 if memory:
-                    memory.remember(path, before, {name: digest.hex() for name, digest in hashes.items()})
+                    memory.remember(path, before, hashes)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

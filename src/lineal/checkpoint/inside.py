@@ -8,7 +8,7 @@ from pathlib import Path
 from lineal.errors import CheckpointError
 
 TEMPLATES = "additional_chat_templates"
-_MODULES = "[0-9]*_*"
+MODULES = "[0-9]*_*"
 """Folders of sentence-transformers' modules."""
 
 
@@ -19,7 +19,7 @@ def regular_files(folder: Path) -> list[Path]:
     a link of a Hub cache's snapshot to a regular file among its own blobs is what a cache is made of.
     """
     found = list(_listed(folder))
-    for below in (TEMPLATES, _MODULES):
+    for below in (TEMPLATES, MODULES):
         for inner in sorted(folder.glob(below)):
             if inner.is_dir():
                 found += [path for path in _listed(inner, folder) if below == TEMPLATES or path.name == "config.json"]

@@ -4,9 +4,10 @@ import json
 import os
 import sqlite3
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 _RACY_NS = 50_000_000
 """A file changed this recently could change again within one tick of the file system's clock: not remembered."""
@@ -26,7 +27,7 @@ class HashMemory:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
 
-    def recall(self, file: Path) -> dict[str, Any] | None:
+    def recall(self, file: Path) -> dict[str, bytes] | None:
         """What was remembered of a file, if it has not changed since."""
         query = "SELECT size, mtime_ns, inode, hashes FROM remembered WHERE path = ?"
         try:
@@ -37,16 +38,16 @@ class HashMemory:
         if not row or row[:3] != _signature(os.stat(file)):
             return None
         try:
-            return {str(name): bytes.fromhex(digest).hex() for name, digest in json.loads(row[3]).items()}
+            return {str(name): bytes.fromhex(digest) for name, digest in json.loads(row[3]).items()}
         except (ValueError, TypeError, AttributeError):  # edited by somebody: it has forgotten
             return None
 
-    def remember(self, file: Path, before: os.stat_result, hashes: dict[str, Any]) -> None:
+    def remember(self, file: Path, before: os.stat_result, hashes: Mapping[str, bytes]) -> None:
         """Keep the hashes of a file, unless it changed since `before`, its state when hashing began."""
         signature = _signature(before)
         if signature != _signature(os.stat(file)) or time.time_ns() - before.st_mtime_ns < _RACY_NS:
             return
-        row = (str(file.resolve()), *signature, json.dumps(hashes))
+        row = (str(file.resolve()), *signature, json.dumps({name: digest.hex() for name, digest in hashes.items()}))
         try:
             with closing(self._open()) as database, database:
                 database.execute("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?, ?)", row)

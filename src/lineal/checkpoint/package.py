@@ -11,7 +11,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from lineal.checkpoint.inside import TEMPLATES, regular_files
+from lineal.checkpoint.inside import MODULES, TEMPLATES, regular_files
 from lineal.checkpoint.reader import read_json
 from lineal.derivation.canonical import canonical_json
 from lineal.errors import CheckpointError, DerivationError
@@ -46,8 +46,7 @@ _PACKAGE = (
     "video_preprocessor_config.json",
     "*.py",
 )
-_MODULES = "[0-9]*_*/config.json"
-_SENTENCES = ("modules.json", "sentence_*_config.json", "config_sentence_transformers.json", _MODULES)
+_SENTENCES = ("modules.json", "sentence_*_config.json", "config_sentence_transformers.json", f"{MODULES}/config.json")
 """How sentence-transformers makes one vector of a text; without them it pools by a rule of its own."""
 _LICENCE = re.compile(r"(licen[cs]e|notice|copying)", re.IGNORECASE)
 

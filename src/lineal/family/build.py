@@ -195,7 +195,7 @@ def _learn(workshop: Workshop, placed: Placed, made: Made, opened: Mapping[Path,
         in_file = made.inputs.get(str(path), {})
         read.update(in_file)
         if {spec.name for spec in placed.checkpoint.values() if spec.path == path} == in_file.keys():
-            workshop.memory.remember(path, opened[path], {name: digest.hex() for name, digest in in_file.items()})
+            workshop.memory.remember(path, opened[path], in_file)
     if placed.hashes is not None:
         for leaf in placed.hashes.manifest.leaves:
             if read.get(leaf.name, leaf.data_hash) != leaf.data_hash:

@@ -149,7 +149,7 @@ class Workshop:
         for name in placed.checkpoint.weight_files:
             path = placed.folder / name
             inside = {spec.name for spec in placed.checkpoint.values() if spec.path == path}
-            found = {leaf.name: leaf.data_hash.hex() for leaf in hashes.manifest.leaves if leaf.name in inside}
+            found = {leaf.name: leaf.data_hash for leaf in hashes.manifest.leaves if leaf.name in inside}
             self.memory.remember(path, os.stat(path), found)
 
     def _base_of(self, label: str, base_hash: bytes | None) -> Placed | None:

@@ -124,8 +124,8 @@ def _generations(
 
 
 def _chosen(made: Iterable[StepRecord], every_step: bool) -> tuple[StepRecord, ...]:
-    """What made a model comes before what merely reproduced it."""
-    chosen = sorted(made, key=lambda record: record.reproduces)
+    """What made a model comes before what merely reproduced it, and what holds before what was contradicted."""
+    chosen = sorted(made, key=lambda record: (record.reproduces, record.evidence is Evidence.CONTRADICTED))
     if every_step:
         return tuple(chosen)
     return tuple(record for record in chosen[:1] if not record.reproduces)

@@ -20,6 +20,11 @@ SQLITE_WORDS: Mapping[str, str] = MappingProxyType({
     "rows_by_key": "STRICT, WITHOUT ROWID",
 })  # fmt: skip
 
+_REWORDED: Mapping[str, str] = MappingProxyType({
+    "form IN ('full', 'adapter', 'gguf')": "form = 'full' OR form = 'adapter' OR form = 'gguf'",
+})  # fmt: skip
+"""What migrations once said otherwise and meant the same."""
+
 SQLITE_PARTS = "SELECT type AS kind, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
 
 
@@ -59,7 +64,14 @@ def sqlite_blueprint() -> Mapping[str, str]:
 
 
 def named_parts(rows: Iterable[Sequence[Any]]) -> dict[str, str]:
-    return {f"{kind} {name}": " ".join(str(written).split()) for kind, name, written in rows}
+    return {f"{kind} {name}": _as_now(" ".join(str(written).split())) for kind, name, written in rows}
+
+
+def _as_now(written: str) -> str:
+    """How it is written today: a registry keeps the words in which it was begun."""
+    for earlier, now in _REWORDED.items():
+        written = written.replace(earlier, now)
+    return written
 
 
 @cache
