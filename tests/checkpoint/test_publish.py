@@ -9,9 +9,9 @@ from lineal.checkpoint.publish import (
     REPLACED,
     output_lock,
     partial_folder,
+    partial_folders,
     publish,
     publish_file,
-    remove_other_partials,
 )
 
 
@@ -174,16 +174,14 @@ def test_a_partial_folder_lies_beside_its_target_and_is_named_for_its_content(tm
 
 
 @pytest.mark.parametrize("name", ["model", "model[1]", "model.v2"])
-def test_only_abandoned_partials_of_the_same_target_are_removed(tmp_path: Path, name: str) -> None:
+def test_partials_are_told_from_those_of_targets_with_like_names(tmp_path: Path, name: str) -> None:
     target = tmp_path / name
-    kept = partial_folder(target, bytes(32))
     others = [tmp_path / other for other in (f"{name}x", f"{name}.q8", "other")]
     in_use = [partial_folder(other, bytes(range(32))) for other in others]
     abandoned = [partial_folder(target, bytes([i] * 32)) for i in (1, 2)]
-    for path in (target, kept, *in_use, *abandoned):
+    for path in (target, *in_use, *abandoned):
         folder(path, "x")
-    remove_other_partials(target, kept)
-    assert sorted(tmp_path.iterdir()) == sorted([target, kept, *in_use])
+    assert sorted(partial_folders(target)) == sorted(abandoned)
 
 
 def test_a_second_run_waits_for_the_lock_and_says_so(tmp_path: Path) -> None:

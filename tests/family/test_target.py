@@ -1,12 +1,15 @@
 """Where a model must not be put, and what a refusal leaves behind: nothing."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from lineal.cli.entry import main
+from lineal.family import build
 from tests.builders import make_checkpoint, random_tensors
+from tests.llamas import make_llama
 
 SHAPES = {"model.embed_tokens.weight": (12, 8), "model.norm.weight": (8,)}
 
@@ -71,3 +74,32 @@ def test_a_refusal_midway_leaves_no_partial_folder(here: Path, capsys: pytest.Ca
     assert "nan at element 3" in capsys.readouterr().err
     assert not list(here.glob("**/*.partial"))
     assert not (here / "out").exists()
+
+
+MADE = {
+    "child": ("merge", "./a", "./b", "--method", "linear", "--out", "child"),
+    "child.gguf": ("quantize", "./a", "--scheme", "f16", "--out", "child.gguf"),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_kill_between_publishing_and_tidying_up_leaves_nothing_once_the_command_was_repeated(
+    here: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_llama(here / "a", hidden_size=32, intermediate_size=32)
+    make_llama(here / "b", seed=2, hidden_size=32, intermediate_size=32)
+
+    def killed(*asked: Any) -> None:
+        _ = publish_as_ever(*asked)
+        raise KeyboardInterrupt
+
+    publish_as_ever = build._publish
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "_publish", killed)
+        assert main(MADE[name]) == 130
+    assert (here / name).exists()
+    (left,) = here.glob(".*.partial")
+    other = here / f".{name}.aaaaaaaaaaaa.partial"
+    (other / "work").mkdir(parents=True)
+    assert main(MADE[name]) == 0
+    assert list(here.glob(".*.partial")) == [other], f"{left} stayed, or the work of another recipe went"

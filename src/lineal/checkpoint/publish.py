@@ -40,12 +40,10 @@ def partial_folder(target: Path, key: bytes) -> Path:
     return target.parent / f".{target.name}.{key.hex()[:12]}.partial"
 
 
-def remove_other_partials(target: Path, keep: Path) -> None:
-    """Remove what runs that will never continue left behind. Call with the output's lock held."""
+def partial_folders(target: Path) -> list[Path]:
+    """What runs that were killed left behind, whatever they were making there."""
     named = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{12}}\.partial")  # another output may be NAME.something
-    for path in target.parent.iterdir():
-        if named.fullmatch(path.name) and path != keep:
-            shutil.rmtree(path)
+    return [path for path in target.parent.iterdir() if named.fullmatch(path.name)]
 
 
 def publish(partial: Path, target: Path, replaced_as: str | None = None) -> Path | None:

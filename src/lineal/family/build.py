@@ -10,18 +10,12 @@ from typing import final
 
 from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint
 from lineal.checkpoint.package import CARD
-from lineal.checkpoint.publish import (
-    output_lock,
-    partial_folder,
-    publish,
-    publish_file,
-    remove_other_partials,
-)
+from lineal.checkpoint.publish import output_lock, partial_folder, partial_folders, publish, publish_file
 from lineal.checkpoint.reader import GGUF_SUFFIX, is_lone_file, open_checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
 from lineal.family.making import Made, make
-from lineal.family.order import Order, identified, step_of, weight_paths, work_key
+from lineal.family.order import Order, identified, key_of_files, step_of, weight_paths, work_key
 from lineal.family.place import Place
 from lineal.family.target import check_target
 from lineal.family.workshop import Placed, Workshop, name_by_place, register
@@ -53,6 +47,8 @@ def build(workshop: Workshop, order: Order) -> Built:
     with output_lock(order.target, waiting):
         check_target(order.target, order.method)
         known = _existing(workshop, order)
+        if known is not None:
+            _tidy_up(workshop, order)
         return Built(known or _build_anew(workshop, order), was_present=known is not None)
 
 
@@ -86,6 +82,15 @@ def _existing(workshop: Workshop, order: Order) -> Placed | None:
         _record(workshop, identified(workshop, order), provenance, order.target, seconds=0.0)
     _place_and_name(workshop, order, provenance)
     return placed
+
+
+def _tidy_up(workshop: Workshop, order: Order) -> None:
+    """A kill may have come between publishing the model and removing where it was made; other work stays."""
+    left = partial_folders(order.target)
+    if left:
+        keys = (work_key(workshop, identified(workshop, order)), key_of_files(workshop, order))
+        for partial in {partial_folder(order.target, key) for key in keys}.intersection(left):
+            shutil.rmtree(partial)
 
 
 def _place_and_name(workshop: Workshop, order: Order, provenance: Provenance) -> None:
@@ -129,8 +134,10 @@ def _build_anew(workshop: Workshop, order: Order) -> Placed:
         order = identified(workshop, order)
     key = work_key(workshop, order)
     partial = partial_folder(order.target, key)
-    remove_other_partials(order.target, partial)
-    partial.mkdir(parents=True, exist_ok=True)
+    for other in partial_folders(order.target):
+        if other != partial:  # nobody will continue it
+            shutil.rmtree(other)
+    partial.mkdir(exist_ok=True)
     child = partial / "child"
     opened = {path: os.stat(path) for _, placed in order.inputs for path in weight_paths(placed)}
     try:

@@ -81,8 +81,11 @@ def step_of(workshop: Workshop, order: Order) -> Step | None:
 def work_key(workshop: Workshop, order: Order) -> bytes:
     """What makes two half-built folders the same work: the step, or where hashes are unknown the files' state."""
     step = step_of(workshop, order)
-    if step is not None:
-        return step.derivation_id
+    return step.derivation_id if step is not None else key_of_files(workshop, order)
+
+
+def key_of_files(workshop: Workshop, order: Order) -> bytes:
+    """The same from the state of the inputs' files, whose hashes are known once the work is done."""
     states: list[Json] = [
         [role, str(path), stat.st_size, str(stat.st_mtime_ns), stat.st_ino]
         for role, placed in order.inputs
