@@ -6,6 +6,8 @@ The public names are loaded when they are first used: importing lineal imports n
 from importlib import import_module
 from typing import Any
 
+from lineal.shown import quoted
+
 _PUBLIC = {
     "lineal.derivation": (
         "DataFile",
@@ -70,7 +72,7 @@ def __getattr__(name: str) -> Any:
 
         return version("lineal")
     if name not in _HOME:
-        raise AttributeError(f"module 'lineal' has no attribute {name!r}")
+        raise AttributeError(f"module 'lineal' has no attribute {quoted(name)}")
     return getattr(import_module(_HOME[name]), name)
 
 

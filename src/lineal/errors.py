@@ -20,11 +20,24 @@ Each is one line for the user: what was found, where, and what to do.
 
 from typing import ClassVar
 
+from lineal.shown import LONGEST_LINE, printable, shortened
+
 
 class LinealError(Exception):
-    """The root of the tree: catch this to catch everything lineal raises on purpose."""
+    """The root of the tree: catch this to catch everything lineal raises on purpose.
+
+    Its arguments are its lines. They quote what others wrote, so none of them is longer than a screen or holds what a
+    terminal would obey.
+    """
 
     exit_code: ClassVar[int] = 3
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(shortened(printable(str(line)), LONGEST_LINE) for line in self.args)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class AnswerIsNo(LinealError):

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, cast, final
 from pydantic import ValidationError
 
 from lineal.nearest import nearest
+from lineal.shown import quoted
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -46,9 +47,11 @@ class _Reader:
         place, schema, value = self._at(fault["loc"])
         if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
             known = list(map(written, schema.get("properties", {})))
-            return f"unknown {self._what} {_path(fault['loc'])!r} ({nearest(written(str(fault['loc'][-1])), known)})"
+            return (
+                f"unknown {self._what} {quoted(_path(fault['loc']))} ({nearest(written(str(fault['loc'][-1])), known)})"
+            )
         if fault["type"] in _ABSENT:
-            return f"the {self._what} {_path(fault['loc'])!r} is needed"
+            return f"the {self._what} {quoted(_path(fault['loc']))} is needed"
         if fault["type"] == "value_error":
             return f"{_path(place)}: {fault['ctx']['error']}, got {_short(value)}"
         return f"{_path(place) or 'it'} must be {self._needed(schema)}, got {_short(value)}"

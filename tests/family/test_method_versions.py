@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lineal.cli.verdicts import line_of
+from lineal.cli.verdicts import lines_of
 from lineal.family.add import add_folder
 from lineal.family.order import work_key
 from lineal.family.read import read_family
@@ -35,7 +35,7 @@ def test_verification_says_that_it_was_made_under_another_version(
 ) -> None:
     (verdict,) = verify_references(workshop, [str(kitchen / "models" / child)])
     said = f"made under version 1 of {MADE[child]}, and this lineal computes version 2"
-    assert line_of(verdict) == f"{child}: ok, hashed (could not be recomputed: {said})"
+    assert lines_of(verdict) == [f"{child}: ok, hashed (could not be recomputed: {said})"]
     (record,) = workshop.registry.steps_of(verdict.model_hash)
     assert record.evidence is Evidence.RECORDED
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lineal.cli.verdicts import line_of
+from lineal.cli.verdicts import lines_of
 from lineal.derivation.step import Input
 from lineal.errors import CheckpointError, UsageError
 from lineal.family.read import read_family
@@ -149,7 +149,7 @@ def test_a_sample_recomputes_a_share_and_says_so(workshop: Workshop, built: dict
     assert (verdict.ok, verdict.recomputed, verdict.tensors) == (True, 1, len(SHAPES))
     (step,) = workshop.registry.steps_of(built["sum"].model_hash)
     assert (step.evidence, step.share) == (Evidence.REPLAYED, 1 / len(SHAPES))
-    assert line_of(verdict) == f"sum: ok, 1 of {len(SHAPES)} tensors recomputed, equal"
+    assert lines_of(verdict) == [f"sum: ok, 1 of {len(SHAPES)} tensors recomputed, equal"]
 
 
 def test_a_sample_draws_other_tensors_each_time(workshop: Workshop, built: dict[str, Placed]) -> None:

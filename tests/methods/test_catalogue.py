@@ -15,8 +15,13 @@ from lineal.methods.method import Method, Reproducibility
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    methods.cache_clear()
+    _forget()
     yield
+    _forget()
+
+
+def _forget() -> None:
+    catalogue._registered.cache_clear()
     methods.cache_clear()
 
 
@@ -31,16 +36,26 @@ class Foreign(Method):
 
 
 @dataclass(frozen=True)
+class Distribution:
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
 class EntryPoint:
     method: type[Method]
+    dist: Distribution
 
     def load(self) -> type[Method]:
         return self.method
 
 
+PACKAGE = Distribution("pantry", "0.3.1")
+
+
 def register(monkeypatch: pytest.MonkeyPatch, method: type[Method]) -> None:
     monkeypatch.setattr(
-        catalogue, "entry_points", lambda group: [EntryPoint(method)] if group == "lineal.methods" else []
+        catalogue, "entry_points", lambda group: [EntryPoint(method, PACKAGE)] if group == "lineal.methods" else []
     )
 
 
@@ -80,6 +95,8 @@ def test_a_method_of_another_kind_is_not_found() -> None:
 def test_another_package_may_register_a_method(monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, Foreign)
     assert find_method("merge", "foreign") is Foreign
+    assert catalogue.registrant(Foreign) == ("pantry", "0.3.1")
+    assert catalogue.registrant(Ties) is None
 
 
 def test_a_registered_method_may_not_take_a_name_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.reader import ADAPTER_CONFIG, Checkpoint
 from lineal.checkpoint.safetensors_header import TensorSpec
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 _PREFIX = "base_model.model."
 _KEY = re.compile(re.escape(_PREFIX) + r"(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
@@ -81,12 +82,14 @@ def _check_config(adapter: Checkpoint, config: Mapping[str, Any]) -> None:
         )
     for option, absent in _UNSUPPORTED.items():
         if config.get(option, absent) not in (absent, None, [], {}):
-            raise CheckpointError(f"{adapter.folder / ADAPTER_CONFIG}: {option} = {config[option]!r} is not supported")
+            raise CheckpointError(
+                f"{adapter.folder / ADAPTER_CONFIG}: {option} = {quoted(config[option])} is not supported"
+            )
     start = config.get("init_lora_weights", True)
     if isinstance(start, str) and start.lower().startswith(_CHANGED_BASE):
         raise CheckpointError(
-            f"{adapter.folder / ADAPTER_CONFIG}: init_lora_weights = {start!r} changed the base it was trained on; "
-            "convert it with PEFT's path_initial_model_for_weight_conversion"
+            f"{adapter.folder / ADAPTER_CONFIG}: init_lora_weights = {quoted(start)} changed "
+            "the base it was trained on; convert it with PEFT's path_initial_model_for_weight_conversion"
         )
 
 
@@ -99,20 +102,22 @@ def _update(
 ) -> LowRankUpdate:
     weight = base.get(f"{module}.weight")
     if weight is None:
-        raise CheckpointError(f"{adapter.folder}: adapts {module!r}, which its base does not have")
+        raise CheckpointError(f"{adapter.folder}: adapts {quoted(module)}, which its base does not have")
     if len(pair) != 2:
-        raise CheckpointError(f"{adapter.folder}: {module!r} has only lora_{min(pair)}")
+        raise CheckpointError(f"{adapter.folder}: {quoted(module)} has only lora_{min(pair)}")
     a, b = pair["A"], pair["B"]
     fits = len(a.shape) == len(b.shape) == len(weight.shape) == 2 and a.shape[0] == b.shape[1]
     if not fits or (b.shape[0], a.shape[1]) != weight.shape or weight.dtype not in FLOATS:
         shapes = f"A {list(a.shape)}, B {list(b.shape)}"
         raise CheckpointError(
-            f"{adapter.folder}: {module!r}: {shapes} do not fit the weight {weight.dtype} {list(weight.shape)}"
+            f"{adapter.folder}: {quoted(module)}: {shapes} do not fit the weight {weight.dtype} {list(weight.shape)}"
         )
     try:
         return LowRankUpdate(a, b, _scale(config, module, a.shape[0]))
     except (KeyError, TypeError, ValueError, re.error) as error:
-        raise CheckpointError(f"{adapter.folder / ADAPTER_CONFIG}: no scale for {module!r}: {error!r}") from None
+        raise CheckpointError(
+            f"{adapter.folder / ADAPTER_CONFIG}: no scale for {quoted(module)}: {quoted(error)}"
+        ) from None
 
 
 def _scale(config: Mapping[str, Any], module: str, rank: int) -> float:

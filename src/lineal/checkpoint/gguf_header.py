@@ -15,6 +15,7 @@ from lineal.checkpoint.gguf_metadata import FORMATS, Metadata, Scalar, Value, al
 from lineal.checkpoint.safetensors_header import LARGEST_HEADER, TensorSpec
 from lineal.checkpoint.storage import byte_length, padded
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 LARGEST_RANK = 4
 """ggml's own bound."""
@@ -66,7 +67,7 @@ class _Header:
         """The counts of tensors and of pairs, behind the magic and the version."""
         magic = bytes(self._take(4))
         if magic != b"GGUF":
-            raise CheckpointError(f"{self._path}: not a GGUF: it begins with {magic!r}")
+            raise CheckpointError(f"{self._path}: not a GGUF: it begins with {quoted(magic)}")
         version = self._number()
         if version & 0xFFFF == 0:
             raise CheckpointError(f"{self._path}: a big-endian GGUF; only little-endian ones are read")
@@ -83,17 +84,19 @@ class _Header:
             return key, Value(kind, self._items_of(kind, 1)[0])
         items, count = self._kind(), self._count()
         if items is GGUFValueType.ARRAY:
-            raise CheckpointError(f"{self._path}: {key!r} is an array of arrays, which nothing reads")
+            raise CheckpointError(f"{self._path}: {quoted(key)} is an array of arrays, which nothing reads")
         self._items += count
         if self._items > _MOST_ITEMS:
-            raise CheckpointError(f"{self._path}: {key!r}: more than {_MOST_ITEMS} items in arrays")
+            raise CheckpointError(f"{self._path}: {quoted(key)}: more than {_MOST_ITEMS} items in arrays")
         return key, Value(kind, self._items_of(items, count), items)
 
     def tensor(self) -> tuple[str, tuple[int, tuple[int, ...], int]]:
         """A tensor's name, type, shape in numpy's order and offset in the data."""
         name, rank = self._name(), self._number()
         if rank > LARGEST_RANK:
-            raise CheckpointError(f"{self._path}: {name!r} has {rank} dimensions; at most {LARGEST_RANK} are allowed")
+            raise CheckpointError(
+                f"{self._path}: {quoted(name)} has {rank} dimensions; at most {LARGEST_RANK} are allowed"
+            )
         dimensions = struct.unpack(f"<{rank}Q", self._take(8 * rank))
         return name, (self._number(), dimensions[::-1], self._count())
 
@@ -128,9 +131,9 @@ class _Header:
         try:
             name = raw.decode()
         except UnicodeDecodeError:
-            raise CheckpointError(f"{self._path}: the name {bytes(raw[:80])!r} is not UTF-8") from None
+            raise CheckpointError(f"{self._path}: the name {quoted(bytes(raw[:80]))} is not UTF-8") from None
         if not name.isprintable():
-            raise CheckpointError(f"{self._path}: the name {name[:80]!r} has characters that cannot be shown")
+            raise CheckpointError(f"{self._path}: the name {quoted(name[:80])} has characters that cannot be shown")
         return name
 
     def _kind(self) -> GGUFValueType:
@@ -168,7 +171,7 @@ def _unique(path: Path, named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     seen = set[str]()
     for name, _ in named:
         if name in seen:
-            raise CheckpointError(f"{path}: the header names {name!r} twice")
+            raise CheckpointError(f"{path}: the header names {quoted(name)} twice")
         seen.add(name)
     return named
 
@@ -182,14 +185,14 @@ def _alignment(path: Path, metadata: Metadata) -> int:
 
 def _spec(path: Path, name: str, kind: int, shape: tuple[int, ...], offset: int) -> TensorSpec:
     if kind not in _TYPES:
-        raise CheckpointError(f"{path}: {name!r}: unknown ggml type {kind}")
+        raise CheckpointError(f"{path}: {quoted(name)}: unknown ggml type {kind}")
     if any(size > _LARGEST_DIMENSION for size in shape):
-        raise CheckpointError(f"{path}: {name!r}: not a shape: {list(shape)}")
+        raise CheckpointError(f"{path}: {quoted(name)}: not a shape: {list(shape)}")
     try:
         _ = byte_length(_TYPES[kind], shape[-1] if shape else 1)  # rows are whole blocks
         length = byte_length(_TYPES[kind], math.prod(shape))
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {name!r} {list(shape)}: {error}") from None
+        raise CheckpointError(f"{path}: {quoted(name)} {list(shape)}: {error}") from None
     return TensorSpec(name, _TYPES[kind], shape, path, offset, length)
 
 
@@ -199,7 +202,7 @@ def _check_layout(path: Path, specs: list[TensorSpec], header_end: int, alignmen
     for spec in specs:
         if spec.offset != padded(end, alignment):
             what = "overlaps" if spec.offset < end else "is not at the next multiple of the alignment after"
-            raise CheckpointError(f"{path}: {spec.name!r} {what} {before}")
+            raise CheckpointError(f"{path}: {quoted(spec.name)} {what} {before}")
         before, end = repr(spec.name), spec.offset + spec.byte_length
     if not end <= size <= padded(end, alignment):
         what = "truncated" if end > size else "bytes left over"

@@ -16,6 +16,7 @@ from lineal.checkpoint.gguf_metadata import ARCHITECTURE, Metadata, alignment_of
 from lineal.checkpoint.layout import Layout, Planned, Slot
 from lineal.checkpoint.storage import BLOCKS, padded
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 LONGEST_NAME = 63
 """Bytes in a tensor's name: GGML_MAX_NAME less its final zero."""
@@ -28,7 +29,7 @@ def lay_out_gguf(tensors: Sequence[Planned], metadata: Metadata, file: str) -> L
         _check(tensor)
     for tensor, after in pairwise(ordered):
         if tensor.name == after.name:
-            raise CheckpointError(f"{file}: {tensor.name!r} is planned twice")
+            raise CheckpointError(f"{file}: {quoted(tensor.name)} is planned twice")
     alignment = alignment_of(metadata)
     header = _header(ordered, metadata, alignment)
     slots: dict[str, Slot] = {}
@@ -48,14 +49,14 @@ def _natural(name: str) -> tuple[tuple[Any, ...], str]:
 def _check(tensor: Planned) -> None:
     block = BLOCKS.get(tensor.dtype, (1, 0))[0]
     if tensor.dtype not in GGMLQuantizationType.__members__:
-        raise CheckpointError(f"{tensor.name!r}: GGUF has no type {tensor.dtype!r}")
+        raise CheckpointError(f"{quoted(tensor.name)}: GGUF has no type {quoted(tensor.dtype)}")
     if not 1 <= len(tensor.shape) <= LARGEST_RANK or tensor.shape[-1] % block:
         raise CheckpointError(
-            f"{tensor.name!r}: {list(tensor.shape)} as {tensor.dtype}: "
+            f"{quoted(tensor.name)}: {list(tensor.shape)} as {tensor.dtype}: "
             f"1 to {LARGEST_RANK} dimensions are needed, the last a multiple of {block}"
         )
     if not 0 < len(tensor.name.encode()) <= LONGEST_NAME:
-        raise CheckpointError(f"{tensor.name!r}: a name in a GGUF has 1 to {LONGEST_NAME} bytes")
+        raise CheckpointError(f"{quoted(tensor.name)}: a name in a GGUF has 1 to {LONGEST_NAME} bytes")
 
 
 def _header(tensors: Sequence[Planned], metadata: Metadata, alignment: int) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast, final
 from blake3 import blake3
 
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 if TYPE_CHECKING:
     from gguf import GGUFValueType  # loads numpy, which those who only read records do without
@@ -89,7 +90,7 @@ def alignment_of(metadata: Metadata) -> int:
     found = value.content
     if value.kind.name == "UINT32" and isinstance(found, int) and found in _ALIGNMENTS:
         return found
-    raise CheckpointError(f"{ALIGNMENT} is {found!r}; a UINT32 is needed, a power of two up to {_ALIGNMENTS[-1]}")
+    raise CheckpointError(f"{ALIGNMENT} is {quoted(found)}; a UINT32 is needed, a power of two up to {_ALIGNMENTS[-1]}")
 
 
 def _stored(kind: str, items: tuple[Scalar, ...]) -> bytes:

@@ -8,6 +8,7 @@ from blake3 import blake3
 
 from lineal.checkpoint.identity import Leaf, Manifest, merkle_root, model_hash
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 
 @final
@@ -53,7 +54,7 @@ def prove_inclusion(manifest: Manifest, tensor: str) -> InclusionProof:
     """The proof for a tensor of a model; one that is not there is a CheckpointError."""
     index = next((place for place, leaf in enumerate(manifest.leaves) if leaf.name == tensor), None)
     if index is None:
-        raise CheckpointError(f"the model has no tensor {tensor!r}")
+        raise CheckpointError(f"the model has no tensor {quoted(tensor)}")
     path = _path(index, [leaf.leaf_hash for leaf in manifest.leaves])
     return InclusionProof(manifest.leaves[index], index, len(manifest.leaves), tuple(path), manifest.package)
 

@@ -15,6 +15,7 @@ from lineal.checkpoint.inside import MODULES, TEMPLATES, regular_files
 from lineal.checkpoint.reader import read_json
 from lineal.derivation.canonical import canonical_json
 from lineal.errors import CheckpointError, DerivationError
+from lineal.shown import quoted
 
 CONFIGS = ("config.json", "generation_config.json", "adapter_config.json")
 """Hashed as canonical JSON without what libraries stamp into them; every other entry byte for byte."""
@@ -154,4 +155,4 @@ def vocabulary(folder: Path) -> dict[str, int] | None:
         added = {entry["content"]: entry["id"] for entry in tokenizer.get("added_tokens") or ()}
         return {str(token): int(index) for token, index in {**table, **added}.items()}
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / 'tokenizer.json'}: no vocabulary in model.vocab: {error!r}") from None
+        raise CheckpointError(f"{folder / 'tokenizer.json'}: no vocabulary in model.vocab: {quoted(error)}") from None

@@ -12,6 +12,7 @@ from lineal.checkpoint.gguf_metadata import Metadata, Value
 from lineal.checkpoint.inside import regular_files, require_regular
 from lineal.checkpoint.safetensors_header import TensorSpec, read_header
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 Form = Literal["full", "adapter", "gguf"]
 
@@ -193,15 +194,17 @@ def _sharded(folder: Path) -> Checkpoint:
     specs: dict[str, TensorSpec] = {}
     for shard in shards:
         if not (folder / shard).is_file():
-            raise CheckpointError(f"{index}: names the shard {shard!r}, which is missing")
+            raise CheckpointError(f"{index}: names the shard {quoted(shard)}, which is missing")
         for name, spec in read_header(folder / shard)[0].items():
             if placed.get(name) != shard:
                 place = placed.get(name)
-                raise CheckpointError(f"{folder / shard}: holds {name!r}, which the index places in {place!r}")
+                raise CheckpointError(
+                    f"{folder / shard}: holds {quoted(name)}, which the index places in {quoted(place)}"
+                )
             specs[name] = spec
     missing = sorted(placed.keys() - specs.keys())
     if missing:
-        raise CheckpointError(f"{index}: places {missing[0]!r} in {placed[missing[0]]}, which does not hold it")
+        raise CheckpointError(f"{index}: places {quoted(missing[0])} in {placed[missing[0]]}, which does not hold it")
     return Checkpoint(folder, "full", tuple(shards), specs)
 
 
@@ -210,4 +213,4 @@ def _inside(index: Path, shard: Any) -> str:
     is_plain = isinstance(shard, str) and shard == Path(shard).name and "\\" not in shard
     if is_plain and shard.endswith(".safetensors") and len(shard.encode(errors="replace")) <= _LONGEST_NAME:
         return shard
-    raise CheckpointError(f"{index}: {str(shard)[:80]!r} is not the name of a safetensors file in this folder")
+    raise CheckpointError(f"{index}: {quoted(str(shard)[:80])} is not the name of a safetensors file in this folder")

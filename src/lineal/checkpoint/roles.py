@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 ARCHITECTURES = (
     "apertus",
@@ -91,7 +92,7 @@ def linear_layers(shapes: Mapping[str, tuple[int, ...]], model_type: object, mod
     if model_type not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise CheckpointError(
-            f"{model}: what its tensors do is not known for model_type {model_type!r} (known: {known})"
+            f"{model}: what its tensors do is not known for model_type {quoted(model_type)} (known: {known})"
         )
     found: dict[str, Role] = {}
     for name, shape in shapes.items():
@@ -99,9 +100,9 @@ def linear_layers(shapes: Mapping[str, tuple[int, ...]], model_type: object, mod
         if role is not None and len(shape) == 2:
             found[name] = role
         elif role is not None or (len(shape) > 1 and not _is_other_matrix(name)):
-            raise CheckpointError(f"{model}: {name!r} {list(shape)} is nothing that a {model_type} model has")
+            raise CheckpointError(f"{model}: {quoted(name)} {list(shape)} is nothing that a {model_type} model has")
     if not found:
-        raise CheckpointError(f"{model}: no linear layer of a {model_type} model in it, such as {_EXAMPLE!r}")
+        raise CheckpointError(f"{model}: no linear layer of a {model_type} model in it, such as {quoted(_EXAMPLE)}")
     return found
 
 

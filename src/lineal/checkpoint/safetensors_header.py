@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast, final
 
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 LARGEST_HEADER = 100_000_000
 """The bound that the safetensors library sets, in bytes."""
@@ -83,7 +84,7 @@ def _parse(path: Path, raw: bytes) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
             twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-            raise CheckpointError(f"{path}: the header names {twice!r} twice")
+            raise CheckpointError(f"{path}: the header names {quoted(twice)} twice")
         return found
 
     try:
@@ -106,12 +107,12 @@ def _metadata(path: Path, found: Any) -> dict[str, str]:
 def _spec(path: Path, name: str, entry: Any, data_start: int) -> TensorSpec:
     fault = _entry_fault(entry)
     if fault:
-        raise CheckpointError(f"{path}: {name!r}: {fault}")
+        raise CheckpointError(f"{path}: {quoted(name)}: {fault}")
     dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
     needed = math.prod(shape) * BITS[dtype] // 8
     if end - begin != needed:
         raise CheckpointError(
-            f"{path}: {name!r}: {dtype} {list(shape)} is {needed} bytes, the header gives {end - begin}"
+            f"{path}: {quoted(name)}: {dtype} {list(shape)} is {needed} bytes, the header gives {end - begin}"
         )
     return TensorSpec(name, dtype, shape, path, data_start + begin, needed)
 
@@ -121,7 +122,7 @@ def _entry_fault(entry: Any) -> str | None:
         return "dtype, shape and data_offsets are needed"
     dtype, shape, offsets = (cast(dict[str, Any], entry)[key] for key in ("dtype", "shape", "data_offsets"))
     if not isinstance(dtype, str) or dtype not in BITS:
-        return f"unknown dtype {dtype!r} (known: {', '.join(BITS)})"
+        return f"unknown dtype {quoted(dtype)} (known: {', '.join(BITS)})"
     if not _counts(shape) or len(shape) > _LARGEST_RANK:
         return f"not a shape: {str(shape)[:80]}"
     if not _counts(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
@@ -139,12 +140,12 @@ def _counts(values: Any) -> bool:
 def _check_layout(path: Path, specs: list[TensorSpec], data_start: int, size: int) -> None:
     """Tensors must tile the file: nothing overlapping, hidden between them, missing or left over."""
     if specs and specs[0].offset != data_start:
-        raise CheckpointError(f"{path}: a gap before {specs[0].name!r}")
+        raise CheckpointError(f"{path}: a gap before {quoted(specs[0].name)}")
     for before, after in pairwise(specs):
         end = before.offset + before.byte_length
         if after.offset != end:
             what = "overlaps" if after.offset < end else "leaves a gap after"
-            raise CheckpointError(f"{path}: {after.name!r} {what} {before.name!r}")
+            raise CheckpointError(f"{path}: {quoted(after.name)} {what} {quoted(before.name)}")
     end = specs[-1].offset + specs[-1].byte_length if specs else data_start
     if end != size:
         what = "truncated" if end > size else "bytes left over"

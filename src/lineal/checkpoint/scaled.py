@@ -16,6 +16,7 @@ from lineal.checkpoint.safetensors_header import TensorSpec
 from lineal.checkpoint.stated_dtype import stated_dtype
 from lineal.errors import CheckpointError
 from lineal.kernels import kernel
+from lineal.shown import quoted
 
 Float32: TypeAlias = NDArray[np.float32]
 
@@ -53,7 +54,7 @@ def scales_of(checkpoint: Checkpoint, model: str) -> tuple[dict[str, Scales], se
         if scale is not None:
             found[name] = _scales(checkpoint, spec, scale, block, dtype)
         elif spec.dtype in _FLOAT8:
-            raise CheckpointError(f"{model}: {name!r} is {spec.dtype} and has no {name + suffix!r}")
+            raise CheckpointError(f"{model}: {quoted(name)} is {spec.dtype} and has no {quoted(name + suffix)}")
     beside = {f"{name}{suffix}" for name in found} | {f"{name.removesuffix('weight')}input_scale" for name in found}
     return found, beside | cache_scales(checkpoint)
 
@@ -84,7 +85,7 @@ def _scales(
     rows, columns = block or (1, 1)
     if not fits or scale.elements != -(-out // rows) * -(-width // columns):
         shapes = f"{scale.dtype} {list(scale.shape)} for the weight {weight.dtype} {list(weight.shape)}"
-        raise CheckpointError(f"{checkpoint.folder}: {scale.name!r}: {shapes} makes no scales")
+        raise CheckpointError(f"{checkpoint.folder}: {quoted(scale.name)}: {shapes} makes no scales")
     return Scales(scale, rows, columns, dtype)
 
 

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from lineal.checkpoint.reader import Checkpoint
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 KEYS = ("dtype", "torch_dtype")
 """transformers 5 and 4; the first wins."""
@@ -29,6 +30,6 @@ def require_dtype(checkpoint: Checkpoint) -> None:
         stated = stated_dtype(config)
         if stated is not None and stated not in _KNOWN:
             raise CheckpointError(
-                f"{checkpoint.folder / 'config.json'}: dtype {stated!r} is none that torch has; write float32, "
+                f"{checkpoint.folder / 'config.json'}: dtype {quoted(stated)} is none that torch has; write float32, "
                 "bfloat16 or float16, as the weights are stored"
             )

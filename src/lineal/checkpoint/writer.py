@@ -19,6 +19,7 @@ from lineal.checkpoint.layout import Layout, Planned, index_name
 from lineal.checkpoint.safetensors_header import TensorSpec
 from lineal.derivation.canonical import Json
 from lineal.errors import NotEnoughSpace, StorageError
+from lineal.shown import quoted
 from lineal.system_words import reason
 
 JOURNAL = ".lineal-progress.jsonl"
@@ -78,7 +79,7 @@ class CheckpointWriter:
         missing = self._layout.slots.keys() - self.leaves.keys()
         if missing:
             raise StorageError(
-                f"{self._folder}: {min(missing)!r} and {len(missing) - 1} other tensors were not written"
+                f"{self._folder}: {quoted(min(missing))} and {len(missing) - 1} other tensors were not written"
             )
         for flush in self._flushes:
             flush.result()  # the kernel reports a failed write-back once, and it may have been to this one

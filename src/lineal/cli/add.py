@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption, TrustedKeysOption
+from lineal.cli.terminal import print_json, say
 
 EXAMPLES = """
 Examples:
@@ -28,7 +29,6 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Hash model folders and remember them; a lineal.json beside the weights brings its step along."""
-    from lineal.cli.terminal import print_json
     from lineal.cli.workshop import open_workshop
     from lineal.derivation.hashes import format_hash
     from lineal.errors import UsageError
@@ -46,4 +46,4 @@ def add(
         )
         return
     for known in added:
-        print(f"{known.name}  {format_hash(known.model_hash)}  {known.history}")
+        say(f"{known.name}  {format_hash(known.model_hash)}  {known.history}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption
+from lineal.cli.terminal import print_json, remark, say
 
 if TYPE_CHECKING:
     from lineal.family.adopt import Answer, Explanation
@@ -37,9 +38,6 @@ def adopt(
     as_json: JsonOption = False,
 ) -> None:
     """Rank the known models that weights of unknown origin may come from, and keep the likeliest step as inferred."""
-    import sys
-
-    from lineal.cli.terminal import print_json
     from lineal.cli.workshop import open_workshop
     from lineal.errors import AnswerIsNo
     from lineal.family.adopt import explain, keep
@@ -47,8 +45,7 @@ def adopt(
     with open_workshop(registry, threads, must_exist=True) as workshop:
         answer = explain(workshop, model, candidates or ())
         remarks = (*answer.remarks, *(() if dry_run else keep(workshop, answer)))
-    for remark in remarks:
-        print(remark, file=sys.stderr)
+    remark(*remarks)
     if as_json:
         print_json(_json(answer, kept=not dry_run))
     else:
@@ -60,21 +57,17 @@ def adopt(
 
 
 def _print(answer: "Answer") -> None:
-    from rich.table import Table
+    from lineal.cli.tables import show, table
 
-    from lineal.cli.terminal import console
-    from lineal.lineage.wording import printable
-
-    shown = console()
     if answer.same is not None:
-        shown.print(f"this very model is known as {answer.same}", markup=False)
+        say(f"this very model is known as {answer.same}")
         return
-    table = Table("score", "step", "from", "why", box=None, pad_edge=False, header_style="dim")
+    ranked = table("score", "step", "from", "why", header_style="dim")
     for one in answer.ranking[:_SHOWN]:
         step = one.finding.relation.value if not one.is_parent else one.made_by
         score = f"{one.finding.score:.4f}" if one.finding.relation.is_kin else "-"
-        table.add_row(score, step, printable(one.label), printable(one.finding.sentence))
-    shown.print(table)
+        ranked.add_row(score, step, one.label, one.finding.sentence)
+    show(ranked)
 
 
 def _json(answer: "Answer", *, kept: bool) -> dict[str, object]:

@@ -53,6 +53,7 @@ from lineal.cli import (
     why,
 )
 from lineal.cli.deriving import SETTINGS, Deriving
+from lineal.cli.terminal import say
 
 _DERIVING = (merge, prune, quantize, finetune, distill)
 _SECTIONS = {
@@ -99,7 +100,7 @@ def _print_version(asked: bool) -> None:
     if asked:
         import lineal
 
-        print(f"lineal {lineal.__version__}")
+        say(f"lineal {lineal.__version__}")
         raise typer.Exit
 
 

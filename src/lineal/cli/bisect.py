@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption, model_names
+from lineal.cli.terminal import print_json, say
 
 EXAMPLES = """
 The command gets the folder of a model in place of {}, or behind it. Exit code 0 says good, 125 that it cannot be told,
@@ -30,7 +31,6 @@ def bisect(
     as_json: JsonOption = False,
 ) -> None:
     """Find the first bad model among those that a bad one goes back to: half of the suspects fall with every trial."""
-    from lineal.cli.terminal import print_json
     from lineal.cli.workshop import open_workshop
     from lineal.derivation.hashes import format_hash
     from lineal.errors import UsageError
@@ -56,4 +56,4 @@ def bisect(
         return
     others = [labels[model] for model in found.suspects if model != found.first_bad]
     unsure = f", or one of {', '.join(others)}, which could not be tried" if others else ""
-    print(f"{labels[found.first_bad]} is the first bad one{unsure} ({found.tried} tried)")
+    say(f"{labels[found.first_bad]} is the first bad one{unsure} ({found.tried} tried)")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from lineal.cli.options import JsonOption, ModelArgument, RegistryOption
+from lineal.cli.terminal import print_json, say
 
 EXAMPLES = """
 Examples:
@@ -33,8 +34,6 @@ def blame(
         blamed = blamed_of(opened, opened.resolve(model), tensor)
         labels = {one.introduced_by: opened.label(one.introduced_by) for one in blamed}
     if as_json:
-        from lineal.cli.terminal import print_json
-
         print_json(
             [
                 {"tensor": b.tensor, "introduced_by": format_hash(b.introduced_by), "label": labels[b.introduced_by]}
@@ -45,4 +44,4 @@ def blame(
     width = max((len(label) for label in labels.values()), default=0)
     for introduced_by, label in labels.items():
         names = [one.tensor for one in blamed if one.introduced_by == introduced_by]
-        print(f"{label:{width}}  {names[0] if len(names) == 1 else f'{len(names)} tensors'}")
+        say(f"{label:{width}}  {names[0] if len(names) == 1 else f'{len(names)} tensors'}")

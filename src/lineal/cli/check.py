@@ -1,8 +1,7 @@
 """lineal check: whether the registry holds together."""
 
-import sys
-
 from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.terminal import print_json, remark, say
 
 EXAMPLES = """
 Exit code 0: everything holds together; 1: something does not.
@@ -27,15 +26,12 @@ def check(registry: RegistryOption = None, as_json: JsonOption = False) -> None:
     with Registry.open_existing(locate(registry)) as opened:
         found = checked(opened)
     if as_json:
-        from lineal.cli.terminal import print_json
-
         print_json(asdict(found))
     else:
-        for fault in found.faults:
-            print(fault)
+        say(*found.faults)
         counts = f"{found.models} models, {found.steps} steps, {found.entries} journal entries"
-        print(f"{counts}, {found.signatures} signatures" if found.signatures else counts)
+        say(f"{counts}, {found.signatures} signatures" if found.signatures else counts)
         if found.signatures_unchecked:
-            print(f"signatures were not checked: {found.signatures_unchecked}", file=sys.stderr)
+            remark(f"signatures were not checked: {found.signatures_unchecked}")
     if found.faults:
         raise VerificationFailed(f"{len(found.faults)} things in the registry do not hold together")

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from lineal.cli.terminal import say
+from lineal.shown import quoted
+
 EXAMPLES = """
 Exit code 0: the proof holds; 1: it does not.
 
@@ -38,10 +41,10 @@ def check_proof(
     if model is not None and parse_hash(model) != stated:
         raise AnswerIsNo(f"{proof}: is of {format_hash(stated)}")
     if place is not None and _data_hash(place, found.leaf.name) != found.leaf.data_hash:
-        raise AnswerIsNo(f"{proof}: {place} holds other bytes as {found.leaf.name!r}")
+        raise AnswerIsNo(f"{proof}: {place} holds other bytes as {quoted(found.leaf.name)}")
     leaf = found.leaf
-    print(f"{leaf.name} {leaf.dtype} {list(leaf.shape)} {format_hash(leaf.data_hash)}")
-    print(f"is tensor {found.index + 1} of {found.leaves} of {format_hash(stated)}")
+    say(f"{leaf.name} {leaf.dtype} {list(leaf.shape)} {format_hash(leaf.data_hash)}")
+    say(f"is tensor {found.index + 1} of {found.leaves} of {format_hash(stated)}")
 
 
 def _data_hash(place: Path, tensor: str) -> bytes:
@@ -51,5 +54,5 @@ def _data_hash(place: Path, tensor: str) -> bytes:
 
     checkpoint = open_checkpoint(place)
     if tensor not in checkpoint:
-        raise CheckpointError(f"{place}: has no tensor {tensor!r}")
+        raise CheckpointError(f"{place}: has no tensor {quoted(tensor)}")
     return hash_tensors([checkpoint[tensor]])[tensor]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineal.cli.options import DataOption, OptionalModelArgument, RegistryOption
+from lineal.cli.terminal import say
 from lineal.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def clear(
     if (model is None) == (data is None):
         raise UsageError("a model is needed, or --data with a data file")
     with Registry.open_existing(locate(registry)) as opened:
-        print(_model(opened, model, reason) if model is not None else _data(opened, str(data), reason))
+        say(_model(opened, model, reason) if model is not None else _data(opened, str(data), reason))
 
 
 def _model(registry: "Registry", model: str, reason: str) -> str:
@@ -48,10 +49,9 @@ def _model(registry: "Registry", model: str, reason: str) -> str:
 
 def _data(registry: "Registry", reference: str, reason: str) -> str:
     from lineal.lineage import data_files, data_taints
-    from lineal.lineage.wording import printable
 
     with registry.reading() as connection:
         file = data_files.resolve(connection, reference)
     if not data_taints.clear(registry, file.data_hash, reason):
-        raise UsageError(f"{printable(file.name)} is not tainted")
-    return f"{printable(file.name)} is cleared"
+        raise UsageError(f"{file.name} is not tainted")
+    return f"{file.name} is cleared"

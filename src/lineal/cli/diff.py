@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineal.cli.options import JsonOption, ModelArgument, RegistryOption, ThreadsOption, model_names
+from lineal.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
     from lineal.derivation.canonical import Json
@@ -44,12 +45,9 @@ def diff(
     with open_workshop(registry, threads, must_exist=is_named(registry), keeps=False) as workshop:
         found = difference(workshop.registry, known(workshop, before), known(workshop, after))
     if as_json:
-        from lineal.cli.terminal import print_json
-
         print_json(_json(found))
     else:
-        for line in _lines(found):
-            print(line)
+        say(*_lines(found))
     if not found.is_empty:
         raise AnswerIsNo(f"{before} and {after} differ")
 
@@ -58,7 +56,6 @@ def _measure(before: str, after: str, threads: int | None, registry: str | None,
     from dataclasses import asdict
 
     from lineal.cli.distances import print_distances
-    from lineal.cli.terminal import print_json
     from lineal.cli.workshop import is_named, open_workshop
     from lineal.errors import AnswerIsNo
     from lineal.family.distance import measure

@@ -3,10 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.table import Table
-
 from lineal.checkpoint.tensor_names import BLOCK
+from lineal.cli.tables import show, table
 from lineal.engines.distances import LARGEST_RANK, Distance
 
 
@@ -14,12 +12,11 @@ def print_distances(found: Sequence[Distance]) -> None:
     groups: dict[str, list[Distance]] = {}
     for one in found:
         groups.setdefault(_in_any_block(one.name), []).append(one)
-    table = Table("tensors", box=None, pad_edge=False, header_style="dim")
-    for column in ("changed", "norm", "relative", "entries", "rank"):
-        table.add_column(column, justify="right")
+    figures = ("changed", "norm", "relative", "entries", "rank")
+    measured = table("tensors", right=figures, header_style="dim")
     for name, members in groups.items():
-        table.add_row(name, *_row(members))
-    Console(highlight=False, soft_wrap=True).print(table)
+        measured.add_row(name, *_row(members))
+    show(measured, soft_wrap=True)
 
 
 def _in_any_block(name: str) -> str:

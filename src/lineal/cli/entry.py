@@ -7,14 +7,16 @@ from types import FrameType
 
 import typer
 
-from lineal.cli import usage_errors
+from lineal.cli import terminal, usage_errors
 from lineal.cli.app import app
 from lineal.errors import LinealError
 from lineal.system_words import told
 
 INTERRUPTED = 130
+UNREAD = 141
+"""As of a program that the system ends when its reader has gone."""
 
-_INTERRUPTED_MESSAGE = "interrupted; the same command continues where it was"
+_INTERRUPTED_MESSAGE = ("interrupted; the same command continues where it was",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     asked = [word for word in words if word != "--debug"] or ["--help"]
     interrupts: list[int] = []
+    terminal.open_gate()
 
     def interrupt(number: int, _: FrameType | None) -> None:
         interrupts.append(number)
@@ -33,7 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = typer.main.get_command(app).main(asked, "lineal", standalone_mode=False)
         if interrupts:  # typer made an exit code of it
             return _fail(KeyboardInterrupt(), _INTERRUPTED_MESSAGE, INTERRUPTED, debug=debug)
+        terminal.flush()
         return result if isinstance(result, int) else 0
+    except terminal.ReaderGone:
+        terminal.close()
+        return UNREAD
     except BaseException as error:
         # a library interrupted while it loads may turn the interrupt into an error of its own
         said = (_INTERRUPTED_MESSAGE, INTERRUPTED) if interrupts else _told(error)
@@ -44,27 +51,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _ = signal.signal(signal.SIGINT, before)
 
 
-def _told(error: BaseException) -> tuple[str, int] | None:
-    """What is said of an error, and the exit code; None of one that is a fault of lineal's own."""
+def _told(error: BaseException) -> tuple[Sequence[str], int] | None:
+    """What is said of an error, in lines, and the exit code; None of one that is a fault of lineal's own."""
     match error:
         case LinealError():
-            return str(error), error.exit_code
+            return error.lines, error.exit_code
         case typer.TyperException():
-            return usage_errors.told(error), 2
+            return [usage_errors.told(error)], 2
         case OSError():
-            return told(error), 3
+            return [told(error)], 3
         case MemoryError():
-            return "the machine has no memory left for this", 3
+            return ["the machine has no memory left for this"], 3
         case KeyboardInterrupt() | typer.Abort():
             return _INTERRUPTED_MESSAGE, INTERRUPTED
         case _:
             return None
 
 
-def _fail(error: BaseException, message: str, code: int, *, debug: bool) -> int:
+def _fail(error: BaseException, lines: Sequence[str], code: int, *, debug: bool) -> int:
+    if isinstance(error, OSError):
+        terminal.close()  # it may be stdout that cannot be written
     if debug:
         import traceback
 
-        traceback.print_exception(error)
-    print(f"lineal: {message}", file=sys.stderr)
+        terminal.remark(*"".join(traceback.format_exception(error)).splitlines())
+    first, *others = lines or [type(error).__name__]
+    terminal.remark(f"lineal: {first}", *others)
     return code

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lineal.cli.family_tree import print_tree
-from lineal.cli.terminal import console, print_json
+from lineal.cli.terminal import print_json, say
 from lineal.derivation.hashes import format_hash
 from lineal.family.plan import PlannedModel, plan_family, require_room
 from lineal.family.recipe import Family
@@ -23,15 +23,13 @@ def print_plan(plan: Sequence[PlannedModel], as_json: bool) -> None:
     if as_json:
         print_json([asdict(model) for model in plan])
         return
-    from rich.table import Table
+    from lineal.cli.tables import show, table
 
     notes: list[str] = []
-    table = Table("model", "how", "from", "status", box=None, pad_edge=False)
-    for column in ("parameters", "size"):
-        table.add_column(column, justify="right")
+    planned = table("model", "how", "from", "status", right=("parameters", "size"))
     for model in plan:
         size = f"{model.tensor_bytes / 1e6:,.1f} MB"
-        table.add_row(model.name, model.how, ", ".join(model.parents), model.status, f"{model.parameters:,}", size)
+        planned.add_row(model.name, model.how, ", ".join(model.parents), model.status, f"{model.parameters:,}", size)
     for model in plan:
         if model.bytes_read is not None and model.memory_bytes is not None and model.seconds is not None:
             read, memory = f"{model.bytes_read / 1e6:,.1f} MB", f"{model.memory_bytes / 1e6:,.0f} MB"
@@ -40,12 +38,10 @@ def print_plan(plan: Sequence[PlannedModel], as_json: bool) -> None:
                 f"{model.name}: reads {read} in all, holds about {memory}, takes an estimated {least} to {most} s"
             )
     missing = [model for model in plan if model.status == "to build"]
-    table.caption = f"{len(missing)} to build, {sum(m.tensor_bytes for m in missing) / 1e6:,.1f} MB to write"
-    shown = console()
-    shown.print(table)
+    planned.caption = f"{len(missing)} to build, {sum(m.tensor_bytes for m in missing) / 1e6:,.1f} MB to write"
+    show(planned)
     notes += [f"{model.name}: {model.note}" for model in plan if model.note]
-    for note in notes:
-        shown.print(note, soft_wrap=True)
+    say(*notes)
 
 
 def print_built(workshop: Workshop, built: Mapping[str, Placed], as_json: bool) -> None:

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rich.text import Text
-from rich.tree import Tree
-
-from lineal.cli.terminal import console
+from lineal.cli.tables import Part, Text, Tree, show
+from lineal.cli.tables import line as line_of
 from lineal.lineage.graph import Edge, FamilyGraph, Node, family_graph
 from lineal.lineage.registry import Registry
 from lineal.lineage.wording import count, figure, printable, size, summary
@@ -23,9 +21,7 @@ def print_tree(registry: Registry, models: Sequence[bytes], depth: int | None = 
 
 
 def print_graph(graph: FamilyGraph) -> None:
-    shown = console()
-    for tree in trees(graph):
-        shown.print(tree)
+    show(*trees(graph))
 
 
 def trees(graph: FamilyGraph) -> Iterator[Tree]:
@@ -61,7 +57,7 @@ def _levels(graph: FamilyGraph, home: Mapping[bytes, bytes]) -> dict[bytes, int]
 
 
 def _reference(edge: Edge, label: str, place: str) -> Text:
-    return Text(f"\u2192 {label} ({edge.made_by}, as {edge.role}; {place})", "dim")
+    return line_of(f"\u2192 {label} ({edge.made_by}, as {edge.role}; {place})", style="dim")
 
 
 def _lines(graph: FamilyGraph, levels: Mapping[bytes, int]) -> dict[bytes, Text]:
@@ -73,16 +69,16 @@ def _lines(graph: FamilyGraph, levels: Mapping[bytes, int]) -> dict[bytes, Text]
     figures = {text: max(len(f) for f in _figures(graph.nodes, text)) for text in texts}
     lines: dict[bytes, Text] = {}
     for node in graph.nodes:
-        line = Text(node.label.ljust(name_width - _GUIDE_WIDTH * levels[node.model_hash]) + "  ", "bold")
+        label = node.label.ljust(name_width - _GUIDE_WIDTH * levels[node.model_hash])
+        parts: list[Part] = [(f"{label}  ", "bold")]
         for (words, style), width in zip(cells[node.model_hash], widths, strict=True):
-            line = Text.assemble(line, (words.ljust(width) + "  " if width else "", style))
+            parts.append((words.ljust(width) + "  " if width else "", style))
         for text, width in figures.items():
             name = f"{printable(text)} "
             shown = figure(node.perplexities[text]) if text in node.perplexities else ""
-            line = Text.assemble(line, (name if shown else " " * len(name), "dim"), shown.rjust(width) + "  ")
-        line = Text.assemble(line, _attested(node))
-        line.rstrip()
-        lines[node.model_hash] = line
+            parts += [(name if shown else " " * len(name), "dim"), shown.rjust(width) + "  "]
+        lines[node.model_hash] = line_of(*parts, *_attested(node))
+        lines[node.model_hash].rstrip()
     return lines
 
 
@@ -99,10 +95,10 @@ def _cells(node: Node) -> tuple[tuple[str, str], ...]:
     return version, (node.made_by or "origin unknown", "cyan" if node.made_by else "yellow"), (made_of, "dim")
 
 
-def _attested(node: Node) -> Text:
+def _attested(node: Node) -> list[Part]:
     """The evidence of its making, and with every step shown, what else gave the same model."""
-    parts: list[tuple[str, str]] = []
+    parts: list[Part] = []
     if node.evidence is not None:
         parts.append((node.evidence.value, _EVIDENCE_STYLES.get(node.evidence.value, "green")))
     parts += [(f"  also {summary(other.step)} ({other.evidence.value})", "dim") for other in node.steps[1:]]
-    return Text.assemble(*parts)
+    return parts

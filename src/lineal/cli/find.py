@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption
+from lineal.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
     from lineal.lineage.search import Match
@@ -42,7 +43,6 @@ def find(
 
 
 def _find_model(folder: Path, threads: int | None, registry: str | None, *, as_json: bool) -> None:
-    from lineal.cli.terminal import print_json
     from lineal.cli.workshop import open_workshop
     from lineal.derivation.hashes import format_hash
     from lineal.errors import AnswerIsNo
@@ -72,14 +72,13 @@ def _find_model(folder: Path, threads: int | None, registry: str | None, *, as_j
         )
     else:
         for match in found:
-            print(f"{labels[match.model_hash]}  {_said(match, len(manifest.leaves))}")
+            say(f"{labels[match.model_hash]}  {_said(match, len(manifest.leaves))}")
     if not found:
         raise AnswerIsNo(f"no known model has a tensor of {folder}")
 
 
 def _find_data(file: Path, registry: str | None, *, as_json: bool) -> None:
     """The models that were made on a file, those made from them, those scored on it, and those it is a recipe of."""
-    from lineal.cli.terminal import print_json
     from lineal.derivation.hashes import format_hash
     from lineal.errors import AnswerIsNo
     from lineal.lineage import data_files, recipe_files, references
@@ -99,7 +98,7 @@ def _find_data(file: Path, registry: str | None, *, as_json: bool) -> None:
     else:
         for use, models in uses.items():
             if models:
-                print(f"{file.name}: {use} {', '.join(labels[model] for model in models)}")
+                say(f"{file.name}: {use} {', '.join(labels[model] for model in models)}")
     if not made and not scored and not built:
         raise AnswerIsNo(f"no known model was made or scored on {file}, or built from it")
 

@@ -1,12 +1,12 @@
 """lineal generate: try a model."""
 
-import sys
 from itertools import chain
 from typing import Annotated
 
 import typer
 
 from lineal.cli.options import AdapterBaseOption, RegistryOption, model_names
+from lineal.cli.terminal import remark, say, say_piece
 
 EXAMPLES = """
 Examples:
@@ -45,9 +45,8 @@ def generate(
         temperature=temperature,
         top_p=top_p,
         seed=seed,
-        remark=lambda line: print(line, file=sys.stderr),
+        remark=remark,
     )
     for piece in chain([prompt + next(drawn, "")], drawn):  # an error comes before any text
-        sys.stdout.write(piece)
-        sys.stdout.flush()
-    print()
+        say_piece(piece)
+    say("")

@@ -4,6 +4,9 @@ from typing import Annotated
 
 import typer
 
+from lineal.cli.terminal import say
+from lineal.shown import quoted
+
 EXAMPLES = """
 Examples:
 
@@ -23,9 +26,9 @@ def help_(
 
     root = context.find_root()
     if verb is None:
-        print(root.get_help())
+        say(*root.get_help().splitlines())
         return
     commands = root.command.commands  # pyright: ignore[reportAttributeAccessIssue]
     if verb not in commands:
-        raise UsageError(f"no such verb {verb!r} ({nearest(verb, commands)})")
+        raise UsageError(f"no such verb {quoted(verb)} ({nearest(verb, commands)})")
     _ = commands[verb].make_context(verb, ["--help"], parent=root)

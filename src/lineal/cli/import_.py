@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption
+from lineal.cli.terminal import print_json, remark, say
 
 if TYPE_CHECKING:
     from lineal.family.claims.importing import Imported
@@ -32,9 +33,6 @@ def import_(
 
     Read are mergekit_config.yml, adapter_config.json and the front matter of README.md.
     """
-    import sys
-
-    from lineal.cli.terminal import print_json
     from lineal.cli.workshop import open_workshop
     from lineal.errors import AnswerIsNo
     from lineal.family.claims.importing import import_place
@@ -49,21 +47,19 @@ def import_(
                 nothing.append(str(none))
         lines = [_line(workshop.registry, one) for one in found]
     for one in found:
-        for remark in one.remarks:
-            print(f"{one.place}: {remark}", file=sys.stderr)
+        for said in one.remarks:
+            remark(f"{one.place}: {said}")
     if as_json:
         print_json([_json(one) for one in found])
     else:
-        print("\n".join(lines), end="\n" if lines else "")
+        say(*lines)
     if nothing:
-        raise AnswerIsNo("\n".join(nothing))
+        raise AnswerIsNo(*nothing)
 
 
 def _line(registry: "Registry", one: "Imported") -> str:
-    from lineal.lineage.wording import printable
-
     parents = ", ".join(
-        registry.label(parent.model) if parent.resolved else f"{printable(parent.reference)} (unresolved)"
+        registry.label(parent.model) if parent.resolved else f"{parent.reference} (unresolved)"
         for parent in one.parents
     )
     again = " (parents that were unresolved are known now)" if one.replaced else ""

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lineal.cli.terminal import say
+
 EXAMPLES = """
 Examples:
 
@@ -24,4 +26,4 @@ def init(
 
     text, found = family_text(folder, out.resolve().parent)
     write_new(out, text)
-    print(f"{out}: {found} models; lineal run {out} --dry-run checks it")
+    say(f"{out}: {found} models; lineal run {out} --dry-run checks it")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineal.cli.options import JsonOption, LimitOption, RegistryOption
+from lineal.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
     from lineal.derivation.canonical import Json
@@ -36,8 +37,6 @@ def journal(
     with Registry.open_existing(locate(registry)) as opened:
         entries = opened.journal(name, limit)
     if as_json:
-        from lineal.cli.terminal import print_json
-
         print_json(
             [
                 {
@@ -50,21 +49,18 @@ def journal(
             ]
         )
         return
-    for entry in entries:
-        print(f"{written_time(entry.created)}  {_said(entry)}")
+    say(*(f"{written_time(entry.created)}  {_said(entry)}" for entry in entries))
 
 
 def _said(entry: "Entry") -> str:
-    from lineal.lineage.wording import printable
-
     change = entry.change
-    name, model = printable(str(change.get("name"))), str(change.get("model") or change.get("data"))[:11]
+    name, model = str(change.get("name")), str(change.get("model") or change.get("data"))[:11]
     if change.get("change") in ("taint", "clear"):
         what = "is tainted" if change.get("change") == "taint" else "is cleared"
-        return f"{model} {what}: {printable(str(change.get('reason')))}"
+        return f"{model} {what}: {change.get('reason')!s}"
     if change.get("change") == "licence":
-        subject, licence = str(change.get("model") or change.get("data"))[:11], printable(str(change.get("licence")))
-        because = f", overridden: {printable(str(change.get('because')))}" if change.get("because") else ""
+        subject, licence = str(change.get("model") or change.get("data"))[:11], str(change.get("licence"))
+        because = f", overridden: {change.get('because')!s}" if change.get("because") else ""
         return (
             f"{subject} has no stated licence" if change.get("licence") is None else f"{subject} is {licence}{because}"
         )
@@ -76,8 +72,8 @@ def _said(entry: "Entry") -> str:
         before = change.get("before")
         return f"{name} is {model}" + (f", was {str(before)[:11]}" if before else "")
     tags = change.get("tags")
-    tagged = f", tagged {printable(', '.join(map(str, tags)))}" if isinstance(tags, list) and tags else ""
-    return f"{name} is {model} in {printable(str(change.get('stage')))}{tagged}"
+    tagged = f", tagged {', '.join(map(str, tags))}" if isinstance(tags, list) and tags else ""
+    return f"{name} is {model} in {change.get('stage')!s}{tagged}"
 
 
 def _policy(name: str, stage: str, rules: "Json") -> str:

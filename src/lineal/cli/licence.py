@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineal.cli.options import DataOption, JsonOption, OptionalModelArgument, RegistryOption
+from lineal.cli.terminal import print_json, say
 from lineal.errors import UsageError
 
 if TYPE_CHECKING:
@@ -82,14 +83,13 @@ def _show(registry: "Registry", model: bytes, *, as_json: bool) -> None:
 
     label, judged = registry.label(model), judgement(registry, model)
     if as_json:
-        from lineal.cli.terminal import print_json
         from lineal.lineage.as_json import judgement_as_json
 
         print_json({"model": format_hash(model), "label": label, **judgement_as_json(judged)})
     else:
         from lineal.cli.licences import licence_lines
 
-        print(*licence_lines(label, judged), sep="\n")
+        say(*licence_lines(label, judged))
     refuse_conflicts([judged])
 
 
@@ -98,7 +98,6 @@ def _data(registry: "Registry", reference: str, stated: str | None, *, as_json: 
     from lineal.lineage import data_files
     from lineal.lineage.licensing import records as licence_records
     from lineal.lineage.licensing.licences import UNKNOWN
-    from lineal.lineage.wording import printable
 
     with registry.reading() as connection:
         file = data_files.resolve(connection, reference)
@@ -108,8 +107,6 @@ def _data(registry: "Registry", reference: str, stated: str | None, *, as_json: 
         known = licence_records.of_data(connection, [file.data_hash]).get(file.data_hash)
     licence = UNKNOWN if known is None else known.licence
     if as_json:
-        from lineal.cli.terminal import print_json
-
         print_json({"data": format_hash(file.data_hash), "name": file.name, "licence": licence})
     else:
-        print(f"{printable(file.name)}: {licence}")
+        say(f"{file.name}: {licence}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
     from lineal.lineage.listing import Entry
@@ -33,14 +34,12 @@ def list_(
     with Registry.open_existing(locate(registry)) as opened:
         found = entries(opened, family)
     if as_json:
-        from lineal.cli.terminal import print_json
-
         print_json([_json(entry) for entry in found])
         return
     rows = [_row(entry) for entry in found]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for row in rows:
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip())
+        say("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip())
 
 
 def _row(entry: "Entry") -> tuple[str, str, str, str]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption, model_names
+from lineal.cli.terminal import print_json
+from lineal.shown import quoted
 
 if TYPE_CHECKING:
     from lineal.lineage.registry import Registry
@@ -69,7 +71,6 @@ def log(
 
         write_output(svg, draw(graph), "a picture", is_drawn, force=force)
     if as_json:
-        from lineal.cli.terminal import print_json
         from lineal.lineage.as_json import graph_as_json
 
         print_json(graph_as_json(graph))
@@ -99,7 +100,7 @@ def _asked_for(registry: "Registry", models: list[str], family: str | None) -> l
         members = [name.model_hash for name in registry.names(family)]
         if not members:
             known = ", ".join(dict.fromkeys(name.family for name in registry.names())) or "none"
-            raise UsageError(f"no model belongs to a family {family!r} (families: {known})")
+            raise UsageError(f"no model belongs to a family {quoted(family)} (families: {known})")
         asked += members
     if models or family is not None:
         return asked

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lineal.cli.options import JsonOption
+from lineal.cli.terminal import print_json, say
+from lineal.shown import quoted
 
 if TYPE_CHECKING:
     from lineal.methods.method import Method
@@ -24,14 +26,13 @@ def methods(
     as_json: JsonOption = False,
 ) -> None:
     """List the methods with their options, defaults and papers."""
-    from lineal.cli.terminal import print_json
     from lineal.errors import MethodError
     from lineal.methods.catalogue import methods as known
     from lineal.methods.method import nearest
 
     chosen = [method for (_, key), method in known().items() if name in (None, key)]
     if not chosen:
-        raise MethodError(f"unknown method {name!r} ({nearest(str(name), [key for _, key in known()])})")
+        raise MethodError(f"unknown method {quoted(name)} ({nearest(str(name), [key for _, key in known()])})")
     if as_json:
         print_json([_described(method) for method in chosen])
     elif name is None:
@@ -54,27 +55,25 @@ def _described(method: "type[Method]") -> dict[str, Any]:
 
 
 def _print_table(chosen: "list[type[Method]]") -> None:
-    from rich.table import Table
+    from lineal.cli.tables import show, table
 
-    from lineal.cli.terminal import console
-
-    table = Table("kind", "method", "what it does", "recomputation", box=None, pad_edge=False)
+    known = table("kind", "method", "what it does", "recomputation")
     for method in chosen:
         summary = (inspect.getdoc(method) or "").splitlines()[0]
-        table.add_row(method.kind, method.name, summary, method.reproducibility.value)
-    console().print(table)
+        known.add_row(method.kind, method.name, summary, method.reproducibility.value)
+    show(known)
 
 
 def _print_method(method: "type[Method]") -> None:
-    print(f"{method.name} ({method.kind}, version {method.version}, {method.reproducibility.value})")
-    print(f"{method.paper}\n\n{_description(method)}\n")
+    say(f"{method.name} ({method.kind}, version {method.version}, {method.reproducibility.value})")
+    say(method.paper, "", *_description(method).splitlines(), "")
     for option, schema in method.option_schemas().items():
         if option == method.found:
-            print(f"  {option:26} found when the model is made, given by no recipe")
+            say(f"  {option:26} found when the model is made, given by no recipe")
             continue
-        default = f"default {schema['default']!r}" if "default" in schema else "needed"
+        default = f"default {quoted(schema['default'])}" if "default" in schema else "needed"
         choices = f", one of {', '.join(map(str, schema['enum']))}" if "enum" in schema else ""
-        print(f"  --{option.replace('_', '-'):24} {default}{choices}")
+        say(f"  --{option.replace('_', '-'):24} {default}{choices}")
 
 
 def _description(method: "type[Method]") -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from lineal.cli.terminal import print_json, say
 from lineal.derivation.hashes import format_hash
 from lineal.lineage.listing import listing
 from lineal.lineage.locate import locate
@@ -24,8 +25,6 @@ def print_models(registry: Registry, hashes: Iterable[bytes], *, as_json: bool) 
     """A model a line: what it is called, its hash, what made it; nothing where there are none."""
     listed = listing(registry, hashes)
     if as_json:
-        from lineal.cli.terminal import print_json
-
         print_json(
             [
                 {
@@ -43,4 +42,4 @@ def print_models(registry: Registry, hashes: Iterable[bytes], *, as_json: bool) 
     for one in listed:
         said = "never added here" if one.model.is_unresolved else one.made_by
         line = f"{printable(one.label):{width}}  {format_hash(one.model.model_hash)[:_SHORT]}  {said}"
-        print(line.rstrip())
+        say(line.rstrip())

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from lineal.cli.options import JsonOption, ModelArgument, RegistryOption, model_names
+from lineal.cli.terminal import remark
 
 EXAMPLES = """
 Exit code 0: there is a way; 1: there is none.
@@ -22,8 +23,6 @@ def path(
     as_json: JsonOption = False,
 ) -> None:
     """List a shortest way from an ancestor down to a model, both included; the evidence is its weakest step's."""
-    import sys
-
     from lineal.cli.model_list import print_models
     from lineal.errors import AnswerIsNo
     from lineal.lineage import ancestry
@@ -37,4 +36,4 @@ def path(
     if not way:
         raise AnswerIsNo(f"{model} does not descend from {ancestor}, as far as is known here")
     if weakest is not None:
-        print(f"evidence: {weakest.value}", file=sys.stderr)
+        remark(f"evidence: {weakest.value}")

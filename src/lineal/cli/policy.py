@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.terminal import print_json, say
 from lineal.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,12 +87,10 @@ def _show(registry: "Registry", name: str | None, *, as_json: bool) -> None:
             if name is None or name in (str(about), about.family)
         }
     if as_json:
-        from lineal.cli.terminal import print_json
-
         print_json(
             [{"name": str(about), "stage": about.stage.value, **rules.to_json()} for about, rules in known.items()]
         )
         return
     width = max((len(str(about)) for about in known), default=0)
     for about, rules in known.items():
-        print(f"{about!s:{width}}  {about.stage.value:10}  {rules}")
+        say(f"{about!s:{width}}  {about.stage.value:10}  {rules}")

@@ -1,11 +1,11 @@
 """Progress where nobody watches a bar, in a pipe or a log: a line now and then."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import final
 
+from lineal.cli.terminal import remark
 from lineal.family.progress import Unit
 from lineal.lineage.wording import size
 
@@ -30,7 +30,7 @@ class ProgressLines:
                 return
             self._said = now
             left = (self._total - self._done) * (now - self._begun) / self._done if self._done else None
-            print(self._line(left, note), file=sys.stderr, flush=True)
+            remark(self._line(left, note))
 
     def _line(self, seconds_left: float | None, note: str) -> str:
         if self._unit == "bytes":

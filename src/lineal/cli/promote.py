@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.terminal import print_json, say
 
 EXAMPLES = """
 development -> staging -> production -> archived; also one step back, and from archived to development.
@@ -34,9 +35,8 @@ def promote(
     with Registry.open_existing(locate(registry)) as opened:
         before, after = move(opened, version, Stage.parse(stage))
     if as_json:
-        from lineal.cli.terminal import print_json
         from lineal.lineage.as_json import version_as_json
 
         print_json({**version_as_json(after), "was": before.stage.value})
     else:
-        print(f"{after}: {before.stage.value} -> {after.stage.value}")
+        say(f"{after}: {before.stage.value} -> {after.stage.value}")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from lineal.cli.options import ModelArgument, RegistryOption
+from lineal.cli.terminal import print_json
 
 EXAMPLES = """
 Examples:
@@ -22,7 +23,6 @@ def prove(
 ) -> None:
     """Print a proof that a tensor belongs to a model: a kilobyte that takes no other tensor to check."""
     from lineal.checkpoint.inclusion import prove_inclusion
-    from lineal.cli.terminal import print_json
     from lineal.lineage.locate import locate
     from lineal.lineage.proof_json import proof_as_json
     from lineal.lineage.registry import Registry

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lineal.cli.options import RegistryOption, model_names
+from lineal.cli.terminal import say
 
 EXAMPLES = """
 The model stays known by its hash, and so does all that was made from it; the journal notes that the name is gone.
@@ -30,13 +31,14 @@ def rm(
     from lineal.cli.workshop import open_workshop
     from lineal.errors import UsageError
     from lineal.family.removal import deletable, remove
+    from lineal.shown import printable
 
     with open_workshop(registry, must_exist=True) as workshop:
         places = deletable(workshop, name) if weights else ()
         if places and not yes:
             if not sys.stdin.isatty():
                 raise UsageError(f"--weights deletes {', '.join(map(str, places))}: say --yes as well")
-            if not typer.confirm(f"delete {', '.join(map(str, places))}?"):
+            if not typer.confirm(printable(f"delete {', '.join(map(str, places))}?")):
                 return
         removed = remove(workshop, name, places)
-    print(f"{removed} is no name any more" + "".join(f"; deleted {place}" for place in places))
+    say(f"{removed} is no name any more" + "".join(f"; deleted {place}" for place in places))

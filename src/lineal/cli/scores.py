@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lineal.cli.terminal import console, print_json
+from lineal.cli.terminal import print_json
 from lineal.lineage.records import Evaluation
 from lineal.lineage.registry import Registry
 
@@ -25,12 +25,10 @@ def print_scores(registry: Registry, scores: Sequence[tuple[str, Evaluation]], a
     if as_json:
         print_json(rows)
         return
-    from rich.table import Table
+    from lineal.cli.tables import show, table
 
-    table = Table("model", "text", box=None, pad_edge=False)
-    for column in ("perplexity", "bits per byte", "KL (nats a token)", "tokens"):
-        table.add_column(column, justify="right")
+    known = table("model", "text", right=("perplexity", "bits per byte", "KL (nats a token)", "tokens"))
     for model, e in scores:
         kl = f"{e.kl:.4f} from {registry.label(e.reference)}" if e.kl is not None and e.reference else "-"
-        table.add_row(model, e.text, f"{e.perplexity:.2f}", f"{e.bits_per_byte:.3f}", kl, f"{e.tokens:,}")
-    console().print(table)
+        known.add_row(model, e.text, f"{e.perplexity:.2f}", f"{e.bits_per_byte:.3f}", kl, f"{e.tokens:,}")
+    show(known)

@@ -1,19 +1,23 @@
 """lineal show: everything known of one model."""
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from lineal.cli.options import JsonOption, ModelArgument, RegistryOption
+from lineal.cli.terminal import print_json
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from lineal.cli.tables import Table
     from lineal.derivation.canonical import Json
     from lineal.lineage.licensing.graph import Judgement
     from lineal.lineage.portrait import Portrait
     from lineal.lineage.records import StepRecord
     from lineal.lineage.signing.signatures import Signature
     from lineal.lineage.taints import Taint
+
+Row: TypeAlias = tuple[str, Sequence[str]]
+"""What is told of a model: under which name, and in which lines; none where there is nothing to tell."""
 
 _NAMES_WIDTH = 17
 
@@ -45,7 +49,6 @@ def show(
     with Registry.open_existing(locate(registry)) as opened:
         known = portrait(opened, opened.resolve(model))
     if as_json:
-        from lineal.cli.terminal import print_json
         from lineal.lineage.as_json import portrait_as_json
 
         print_json(portrait_as_json(known))
@@ -54,67 +57,62 @@ def show(
 
 
 def _print(known: "Portrait") -> None:
-    from rich.console import Console
-    from rich.text import Text
+    from lineal.cli.tables import line, show
 
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(Text(known.labels[known.model.model_hash], "bold"))
+    shown = [line(known.labels[known.model.model_hash], style="bold")]
     rows = _identity(known)
     for index, record in enumerate(known.steps):
-        rows += [("", ""), *_step(known, record, "made by" if index == 0 else "also made by")]
-    for name, value in rows:
-        for line, shown in enumerate(value.split("\n")):
-            console.print(
-                Text.assemble(("" if line else name).ljust(_NAMES_WIDTH), style="dim").append(shown, "not dim")
-            )
+        rows += [("", ("",)), *_step(known, record, "made by" if index == 0 else "also made by")]
+    for name, values in rows:
+        for index, value in enumerate(values):
+            shown.append(line((("" if index else name).ljust(_NAMES_WIDTH), "dim"), value))
+    show(*shown, soft_wrap=True)
     if known.evaluations:
-        console.print()
-        console.print(_scores(known))
+        show(line(""), _scores(known), soft_wrap=True)
 
 
-def _identity(known: "Portrait") -> list[tuple[str, str]]:
+def _identity(known: "Portrait") -> list[Row]:
     from lineal.cli.versions import version_lines
     from lineal.derivation.hashes import format_hash
     from lineal.lineage.wording import size
 
     model = known.model
-    rows = [("names", ", ".join(map(str, known.names)) or "none")]
-    if known.versions:
-        rows.append(("versions", "\n".join(version_lines(known.versions))))
-    if known.taints:
-        rows.append(("tainted", "\n".join(f"{_tainting(known, t)}: {_value(t.reason)}" for t in known.taints)))
-    rows.append(("licence", _licence(known.licence)))
-    rows.append(("model hash", format_hash(model.model_hash)))
+    rows: list[Row] = [
+        ("names", [", ".join(map(str, known.names)) or "none"]),
+        ("versions", version_lines(known.versions)),
+        ("tainted", [f"{_tainting(known, taint)}: {taint.reason}" for taint in known.taints]),
+        ("licence", _licence(known.licence)),
+        ("model hash", [format_hash(model.model_hash)]),
+    ]
     if model.weights_hash is None:
-        rows.append(("unresolved", "others were made from it, but it was never added here"))
+        rows.append(("unresolved", ["others were made from it, but it was never added here"]))
     else:
         rows += [
-            ("weights hash", format_hash(model.weights_hash)),
-            ("form", str(model.form)),
+            ("weights hash", [format_hash(model.weights_hash)]),
+            ("form", [str(model.form)]),
             *_gguf(known),
-            ("parameters", f"{model.parameters:,}"),
-            ("size of tensors", f"{size(model.tensor_bytes or 0)} ({model.tensor_bytes:,} bytes)"),
-            ("licence texts", _value(model.licence or "none found")),
+            ("parameters", [f"{model.parameters:,}"]),
+            ("size of tensors", [f"{size(model.tensor_bytes or 0)} ({model.tensor_bytes:,} bytes)"]),
+            ("licence texts", [model.licence or "none found"]),
         ]
-    if known.not_adapted:
-        rows.append(("not adapted", "\n".join(map(_value, known.not_adapted))))
-    if known.signatures:
-        rows.append(("signatures", "\n".join(map(_signature, known.signatures))))
-    if known.recipes:
-        files = [f"{_value(file.name)} ({format_hash(file.content_hash)[:11]})" for file in known.recipes]
-        rows.append(("asked for in", "\n".join(files)))
-    places = [f"{_value(str(place))}{'' if place.exists() else ' (not there any more)'}" for place in known.locations]
-    return [*rows, ("lies at", "\n".join(places) or "no known place")]
+    places = [f"{place}{'' if place.exists() else ' (not there any more)'}" for place in known.locations]
+    return [
+        *rows,
+        ("not adapted", known.not_adapted),
+        ("signatures", list(map(_signature, known.signatures))),
+        ("asked for in", [f"{file.name} ({format_hash(file.content_hash)[:11]})" for file in known.recipes]),
+        ("lies at", places or ["no known place"]),
+    ]
 
 
-def _gguf(known: "Portrait") -> list[tuple[str, str]]:
+def _gguf(known: "Portrait") -> list[Row]:
     if known.gguf is None:
         return []
-    rows = [("types", ", ".join(f"{kind} in {count} tensors" for kind, count in known.gguf.types.items()))]
+    rows: list[Row] = [("types", [", ".join(f"{kind} in {count} tensors" for kind, count in known.gguf.types.items())])]
     if known.gguf.architecture is not None:
-        rows.append(("architecture", _value(known.gguf.architecture)))
+        rows.append(("architecture", [known.gguf.architecture]))
     if known.gguf.vocabulary is not None:
-        rows.append(("vocabulary", f"{known.gguf.vocabulary:,} tokens"))
+        rows.append(("vocabulary", [f"{known.gguf.vocabulary:,} tokens"]))
     return rows
 
 
@@ -127,21 +125,22 @@ def _signature(kept: "Signature") -> str:
 
 def _tainting(known: "Portrait", taint: "Taint") -> str:
     label = known.labels[taint.model]
-    return label if taint.data is None else f"{_value(taint.data)}, which {label} was made on"
+    return label if taint.data is None else f"{taint.data}, which {label} was made on"
 
 
-def _licence(judged: "Judgement") -> str:
+def _licence(judged: "Judgement") -> list[str]:
     """What binds the model, why it holds, or what cannot be kept together."""
     from lineal.lineage.licensing.licences import told
 
     if judged.override is not None:
-        return f"{told(judged.joined)}, overridden: {_value(judged.override.because)}"
-    return "\n".join([told(judged.joined), *map(str, judged.conflicts)])
+        return [f"{told(judged.joined)}, overridden: {judged.override.because}"]
+    return [told(judged.joined), *map(str, judged.conflicts)]
 
 
-def _step(known: "Portrait", record: "StepRecord", title: str) -> list[tuple[str, str]]:
+def _step(known: "Portrait", record: "StepRecord", title: str) -> list[Row]:
     from lineal.derivation.hashes import format_hash
     from lineal.lineage.as_json import written_time
+    from lineal.lineage.environment import method_package
 
     step = record.step
     labels = [known.labels[used.model_hash] for used in step.inputs]
@@ -150,51 +149,47 @@ def _step(known: "Portrait", record: "StepRecord", title: str) -> list[tuple[str
         f"{used.role:8} {label:{width}}  {format_hash(used.model_hash)}"
         for used, label in zip(step.inputs, labels, strict=True)
     ]
-    data = [f"{_value(file.name)}  {format_hash(file.data_hash)}" for file in step.data]
+    data = [f"{file.name}  {format_hash(file.data_hash)}" for file in step.data]
     share = f", {record.share:.0%} of the tensors" if record.share is not None else ""
     found = record.inference
     inferred = (
-        []
-        if found is None
-        else [f"{_value(found.reason)}", f"by {found.method}, score {found.score:.6g}, p = {found.p_value:.1e}"]
+        [] if found is None else [found.reason, f"by {found.method}, score {found.score:.6g}, p = {found.p_value:.1e}"]
     )
+    package = method_package(record.environment)
+    source = "" if package is None else f", from the package {package.name} {package.version}"
     rules = "" if step.rules == 1 else f", rules {step.rules}"
     reproduces = "; gave a model that was there before, so it is no edge" if record.reproduces else ""
     details = {
         "inputs": inputs,
-        "options": [f"{_value(name)} = {_value(value)}" for name, value in step.options.items()],
+        "options": [f"{name} = {_value(value)}" for name, value in step.options.items()],
         "data": data,
         "inferred": inferred,
-        "environment": [", ".join(f"{_value(name)} {_value(value)}" for name, value in record.environment.items())],
+        "environment": [", ".join(f"{name} {_value(value)}" for name, value in record.environment.items())],
     }
     return [
-        (title, f"{step.type}, method {_value(step.method)} (version {step.version}{rules})"),
-        *((name, "\n".join(lines)) for name, lines in details.items() if any(lines)),
-        ("when", f"{written_time(record.created)}, in {record.seconds:,.1f} s"),
-        ("evidence", f"{record.evidence.value}{share}{reproduces}"),
-        ("derivation", format_hash(step.derivation_id)),
+        (title, [f"{step.type}, method {step.method} (version {step.version}{rules}){source}"]),
+        *((name, lines) for name, lines in details.items() if any(lines)),
+        ("when", [f"{written_time(record.created)}, in {record.seconds:,.1f} s"]),
+        ("evidence", [f"{record.evidence.value}{share}{reproduces}"]),
+        ("derivation", [format_hash(step.derivation_id)]),
     ]
 
 
 def _value(value: "Json") -> str:
-    from lineal.lineage.wording import printable
-
-    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _scores(known: "Portrait") -> "Table":
-    from rich.table import Table
-
+    from lineal.cli.tables import table
     from lineal.lineage.wording import figure
 
-    table = Table("text", box=None, pad_edge=False, header_style="dim")
-    for column in ("perplexity", "bits per byte", "KL (nats a token)", "tokens"):
-        table.add_column(column, justify="right")
-    table.add_column("settings", style="dim")
+    figures = ("perplexity", "bits per byte", "KL (nats a token)", "tokens")
+    scores = table("text", right=figures, header_style="dim")
+    scores.add_column("settings", style="dim")
     for e in known.evaluations:
         kl = "" if e.kl is None or e.reference is None else f"{e.kl:.4f} from {known.labels[e.reference]}"
-        settings = ", ".join(f"{_value(name)} {_value(value)}" for name, value in e.settings.items())
+        settings = ", ".join(f"{name} {_value(value)}" for name, value in e.settings.items())
         bits = "" if e.bits_per_byte is None else f"{e.bits_per_byte:.3f}"
         perplexity = "" if e.perplexity is None else figure(e.perplexity)
-        table.add_row(_value(e.text), perplexity, bits, kl, f"{e.tokens:,}", settings)
-    return table
+        scores.add_row(e.text, perplexity, bits, kl, f"{e.tokens:,}", settings)
+    return scores

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lineal.cli.options import RegistryOption, ThreadsOption, model_names
+from lineal.cli.terminal import remark, say
 
 PASSWORD = "LINEAL_KEY_PASSWORD"  # noqa: S105  the variable's name
 
@@ -52,10 +53,10 @@ def sign(
     with open_workshop(registry, threads) as workshop:
         done = signed(workshop, model, private, steps=step, out=out)
     for signature in done.signatures:
-        print(f"signed {subject(signature.model, signature.derivation_id)}, by key {signature.key_id[:16]}")
-    print(f"written to {done.file}")
+        say(f"signed {subject(signature.model, signature.derivation_id)}, by key {signature.key_id[:16]}")
+    say(f"written to {done.file}")
     if step and len(done.signatures) == 1:
-        print(f"no step was signed: none is known to have made {model}, but by hearsay", file=sys.stderr)
+        remark(f"no step was signed: none is known to have made {model}, but by hearsay")
 
 
 def _password(key: Path) -> str:
@@ -68,4 +69,6 @@ def _password(key: Path) -> str:
         raise UsageError(f"{key} is encrypted: its password is needed in {PASSWORD}, or a terminal to ask for it")
     from getpass import getpass
 
-    return getpass(f"Password of {key}: ")
+    from lineal.shown import printable
+
+    return getpass(f"Password of {printable(str(key))}: ")

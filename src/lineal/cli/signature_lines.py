@@ -3,7 +3,7 @@
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.lineage.signing.trust import Finding
-from lineal.lineage.wording import printable, summary
+from lineal.lineage.wording import summary
 
 
 def subject(model: bytes, derivation_id: bytes | None) -> str:
@@ -18,7 +18,7 @@ def subject(model: bytes, derivation_id: bytes | None) -> str:
 
 def line_of(finding: Finding) -> str:
     """A line a signature: what it is worth, by which key, and of what or why not."""
-    key = f"key {printable(finding.key_id[:16])}" if finding.key_id else "no key named"
+    key = f"key {finding.key_id[:16]}" if finding.key_id else "no key named"
     said = [finding.why] if finding.why else []
     if finding.claim is not None and not finding.why:
         step = finding.claim.step

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption
+from lineal.cli.terminal import print_json, say
 
 EXAMPLES = """
 Examples:
@@ -53,11 +54,10 @@ def tag(
             metrics=figures("--metric", metrics or []),
         )
     if as_json:
-        from lineal.cli.terminal import print_json
         from lineal.lineage.as_json import version_as_json
 
         print_json(version_as_json(known))
     else:
         from lineal.cli.versions import version_lines
 
-        print(*version_lines([known]))
+        say(*version_lines([known]))

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from lineal.cli.options import DataOption, OptionalModelArgument, RegistryOption
+from lineal.cli.terminal import say
 
 EXAMPLES = """
 Examples:
@@ -31,7 +32,6 @@ def taint(
     from lineal.lineage import ancestry, data_files, data_taints
     from lineal.lineage.locate import locate
     from lineal.lineage.registry import Registry
-    from lineal.lineage.wording import printable
 
     if (model is None) == (data is None):
         raise UsageError("a model is needed, or --data with a data file")
@@ -40,9 +40,9 @@ def taint(
             with opened.reading() as connection:
                 file = data_files.resolve(connection, data)
             count = data_taints.add(opened, file.data_hash, reason, source)
-            print(f"{printable(file.name)} is tainted, and {count} models that were made on it or from those")
+            say(f"{file.name} is tainted, and {count} models that were made on it or from those")
         elif model is not None:
             tainted = opened.resolve(model)
             opened.taint(tainted, reason, source)
             reached = ancestry.count_descendants(opened, tainted)
-            print(f"{opened.label(tainted)} is tainted, and {reached} models that were made from it")
+            say(f"{opened.label(tainted)} is tainted, and {reached} models that were made from it")

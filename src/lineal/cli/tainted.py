@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption, model_names
+from lineal.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
     from lineal.derivation.canonical import Json
@@ -38,12 +39,9 @@ def tainted(
     with Registry.open_existing(locate(registry)) as opened:
         found = _of(opened, models) if models else _standing(opened)
     if as_json:
-        from lineal.cli.terminal import print_json
-
         print_json(found)
     else:
-        for one in found:
-            print(_line(one))
+        say(*map(_line, found))
     if models and found:
         raise AnswerIsNo(f"{len({str(one['model']) for one in found})} of {len(models)} models are tainted")
 
@@ -96,13 +94,11 @@ def _written(registry: "Registry", taint: "Taint") -> "dict[str, Json]":
 
 
 def _line(one: "dict[str, Json]") -> str:
-    from lineal.lineage.wording import printable
-
-    source = f" ({printable(str(one['source']))})" if one["source"] else ""
-    said = f"{printable(str(one['tainted']))}: {printable(str(one['reason']))}{source}, since {one['created']}"
+    source = f" ({one['source']})" if one["source"] else ""
+    said = f"{one['tainted']}: {one['reason']}{source}, since {one['created']}"
     if "reaches" in one:
         return f"{said}, with {one['reaches']} models made {'on it or from those' if one['data'] else 'from it'}"
     if one["data"]:
-        on = f"{one['tainted']}, which was made on {printable(str(one['data']))}: "
+        on = f"{one['tainted']}, which was made on {one['data']}: "
         said = said.replace(f"{one['tainted']}: ", on, 1)
     return said if one["model"] == one["tainted"] else f"{one['model']}, made from {said}"

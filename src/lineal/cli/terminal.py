@@ -1,65 +1,92 @@
-"""What the terminal shows: progress and remarks on stderr, results on stdout."""
+"""The gate to the terminal: results on stdout, remarks on stderr, and nothing else in lineal writes to either.
 
+What is shown comes from files and databases of others. A line is a line, whatever is in it: what would move the cursor,
+colour the screen, begin another line or turn the reading order is written as an escape.
+"""
+
+import io
 import json
+import os
 import sys
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, final
+from contextlib import suppress
+from typing import Any, TextIO
+from unicodedata import bidirectional, category
 
-from lineal.cli.progress_lines import ProgressLines
-from lineal.family.progress import Advance, Unit
+from lineal.shown import printable
 
-if TYPE_CHECKING:
-    from rich.console import Console
+_TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+"""Bidirectional classes of the marks that turn the reading order of what is around them."""
 
-_WIDTH_OF_FILES = 500
+
+class ReaderGone(Exception):
+    """Whoever read stdout has closed it, as `head` does: there is nothing left to be said, and nothing went wrong."""
+
+
+def say(*lines: str) -> None:
+    """Lines of the answer, on stdout."""
+    _write("".join(f"{printable(line)}\n" for line in lines))
+
+
+def remark(*lines: str) -> None:
+    """Lines about the work, on stderr; where nobody listens any more the work goes on."""
+    with suppress(BrokenPipeError):
+        print(*map(printable, lines), sep="\n", end="\n" if lines else "", file=sys.stderr, flush=True)
+
+
+def say_piece(text: str) -> None:
+    """Part of a running text, at once, with its line breaks and tabs."""
+    _write("".join(letter if _is_text(letter) else ascii(letter)[1:-1] for letter in text))
+    flush()
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """A value for other programs; whatever reads it as JSON gets the very texts."""
+    written = json.dumps(value, indent=2, ensure_ascii=not _takes_unicode(sys.stdout))
+    escaped = "".join(letter if letter == "\n" or letter.isprintable() else _json_escape(letter) for letter in written)
+    _write(f"{escaped}\n")
 
 
-def console() -> "Console":
-    """Stdout for tables and trees: as wide as a terminal is; in a file or a pipe no line is wrapped."""
-    from rich.console import Console
+def open_gate() -> None:
+    """What an encoding has no letter for is escaped from now on, whoever writes it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+
+def flush() -> None:
+    """Whatever was said reaches its reader now, or its error is raised now."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGone from None
 
 
-@final
-class TerminalProgress:
-    """Bars with rate and time left on a terminal; a line now and then where stderr is none."""
+def close() -> None:
+    """Forget what could not be written, so that nothing tries once more when the interpreter ends."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
-    def say(self, message: str) -> None:
-        print(message, file=sys.stderr)
 
-    @contextmanager
-    def task(self, title: str, total: int, unit: Unit) -> Generator[Advance]:
-        if not sys.stderr.isatty():
-            yield ProgressLines(title, total, unit)
-            return
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
+def _write(text: str) -> None:
+    try:
+        if sys.stdout is not None:
+            _ = sys.stdout.write(text)
+    except BrokenPipeError:
+        raise ReaderGone from None
 
-        amounts = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
-        columns = (TextColumn("{task.description}"), BarColumn(), *amounts, TimeRemainingColumn())
-        lock = threading.Lock()
-        with Progress(
-            *columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True
-        ) as bars:
-            task = bars.add_task(title, total=total, note="")
 
-            def advance(amount: int, note: str = "", /) -> None:
-                with lock:
-                    bars.update(task, advance=amount, note=note)
+def _is_text(letter: str) -> bool:
+    return letter in "\n\t" or not (category(letter) in ("Cc", "Cs", "Zl", "Zp") or bidirectional(letter) in _TURNS)
 
-            yield advance
+
+def _takes_unicode(stream: TextIO | None) -> bool:
+    encoding: str | None = getattr(stream, "encoding", None)
+    return encoding is None or encoding.lower().replace("-", "") == "utf8"
+
+
+def _json_escape(letter: str) -> str:
+    """As JSON writes it, in halves where it lies beyond 16 bits."""
+    return json.dumps(letter)[1:-1] if not letter.isascii() else f"\\u{ord(letter):04x}"

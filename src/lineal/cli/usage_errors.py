@@ -4,6 +4,8 @@ from typing import Any, cast
 
 import typer
 
+from lineal.shown import quoted
+
 _KINDS = {"int": "an integer", "float": "a number", "finite": "a finite number", "bool": "true or false"}
 _BOUNDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
 
@@ -29,4 +31,4 @@ def _fault(cause: BaseException | None) -> dict[str, Any] | None:
 def _value(param: Any, fault: dict[str, Any]) -> str:
     bounds = [said.format(fault["ctx"][key]) for key, said in _BOUNDS.items() if key in fault.get("ctx", {})]
     needed = bounds[0] if bounds else _KINDS.get(fault["type"].partition("_")[0], "something else")
-    return f"{max(param.opts, key=len)} must be {needed}, got {fault['input']!r}"
+    return f"{max(param.opts, key=len)} must be {needed}, got {quoted(fault['input'])}"

@@ -6,11 +6,9 @@ from lineal.derivation.hashes import format_hash
 from lineal.family.verify import Verdict
 
 
-def line_of(verdict: Verdict) -> str:
+def lines_of(verdict: Verdict) -> list[str]:
     """One line a model; one more for each fault and each remark."""
-    return "\n".join(
-        [f"{verdict.label}: {_said(verdict)}", *(f"  {said}" for said in (*verdict.faults, *verdict.remarks))]
-    )
+    return [f"{verdict.label}: {_said(verdict)}", *(f"  {said}" for said in (*verdict.faults, *verdict.remarks))]
 
 
 def _said(verdict: Verdict) -> str:

@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption, model_names
+from lineal.cli.terminal import print_json, say
+from lineal.shown import quoted
 
 EXAMPLES = """
 Exit code 0: everything agrees; 1: something does not.
@@ -37,8 +39,7 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Hash every byte again and recompute every exact derivation; remembered hashes are not trusted."""
-    from lineal.cli.terminal import print_json
-    from lineal.cli.verdicts import line_of, verdict_json
+    from lineal.cli.verdicts import lines_of, verdict_json
     from lineal.cli.workshop import is_named, open_workshop
     from lineal.errors import UsageError, VerificationFailed
     from lineal.family.verify import verify_references
@@ -51,7 +52,7 @@ def verify(
         for verdict in asked:
             verdicts.append(verdict)
             if not as_json:
-                print(line_of(verdict))
+                say(*lines_of(verdict))
     if as_json:
         print_json([verdict_json(verdict) for verdict in verdicts])
     failed = [verdict for verdict in verdicts if not verdict.ok]
@@ -68,5 +69,5 @@ def _share(written: str) -> float:
     except ValueError:
         share = 0.0
     if rest or not 0 < share <= 1:
-        raise UsageError(f"--sample {written!r}: a share is 5% or 0.05, above 0 and at most 100%")
+        raise UsageError(f"--sample {quoted(written)}: a share is 5% or 0.05, above 0 and at most 100%")
     return share

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption, TrustedKeysOption, model_names
+from lineal.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
     from lineal.lineage.signing.keys import PublicKey
@@ -43,7 +44,6 @@ def verify_signature(
 ) -> None:
     """Say of each signature of a model whether a key that you trust has made it."""
     from lineal.cli.signature_lines import finding_json, line_of
-    from lineal.cli.terminal import print_json
     from lineal.errors import AnswerIsNo
     from lineal.family.signing import require_signed
     from lineal.lineage.signing.keys import read_public_keys, require_signing
@@ -55,8 +55,7 @@ def verify_signature(
     if as_json:
         print_json([finding_json(finding) for finding in found])
     else:
-        for finding in found:
-            print(line_of(finding))
+        say(*map(line_of, found))
     if not found:
         raise AnswerIsNo(f"{model} is not signed")
     bad = sum(finding.verdict is Verdict.BAD for finding in found)
@@ -70,7 +69,7 @@ def verify_signature(
 def _found(
     model: str, trusted: "tuple[PublicKey, ...]", of: str | None, threads: int | None, registry: str | None
 ) -> "tuple[Finding, ...]":
-    from lineal.cli.terminal import TerminalProgress
+    from lineal.cli.progress_bars import TerminalProgress
     from lineal.cli.workshop import open_workshop
     from lineal.derivation.hashes import parse_hash
     from lineal.errors import UsageError

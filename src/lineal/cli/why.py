@@ -1,6 +1,7 @@
 """lineal why: the steps that led to a model, as sentences."""
 
 from lineal.cli.options import JsonOption, ModelArgument, RegistryOption
+from lineal.cli.terminal import print_json, say
 
 EXAMPLES = """
 Examples:
@@ -23,9 +24,6 @@ def why(
     with Registry.open_existing(locate(registry)) as opened:
         reasons = reasons_of(opened, opened.resolve(model))
     if as_json:
-        from lineal.cli.terminal import print_json
-
         print_json([{"model": format_hash(r.model), "label": r.label, "sentence": r.sentence} for r in reasons])
         return
-    for reason in reasons:
-        print(reason.sentence)
+    say(*(reason.sentence for reason in reasons))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lineal.cli.terminal import say
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
 from lineal.family.one_off import derive, overridden
@@ -37,4 +38,4 @@ def make_or_plan(workshop: Workshop, family: Family, out: Path, *, dry_run: bool
         print_plan_of(workshop, family, out.resolve().parent, [], as_json=False)
         return
     placed = derive(workshop, family, out)
-    print(f"{placed.place}  {format_hash(placed.model_hash)}")
+    say(f"{placed.place}  {format_hash(placed.model_hash)}")

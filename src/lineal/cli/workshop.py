@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lineal.cli.terminal import TerminalProgress
+from lineal.cli.progress_bars import TerminalProgress
 from lineal.family.workshop import Workshop
 from lineal.lineage.locate import VARIABLE, locate
 from lineal.lineage.registry import Registry

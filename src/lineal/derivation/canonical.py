@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import rfc8785
 
 from lineal.errors import DerivationError
+from lineal.shown import quoted
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
@@ -42,7 +43,7 @@ def exact(value: Any) -> Json:
         return {_key(key): exact(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [exact(item) for item in value]
-    raise DerivationError(f"a record cannot hold a {type(value).__name__}: {value!r}")
+    raise DerivationError(f"a record cannot hold a {type(value).__name__}: {quoted(value)}")
 
 
 def _written(value: Json) -> str:
@@ -67,5 +68,5 @@ def _by_utf_16(key: str) -> bytes:
 
 def _key(key: object) -> str:
     if not isinstance(key, str):
-        raise DerivationError(f"a record's keys are strings, got {key!r}")
+        raise DerivationError(f"a record's keys are strings, got {quoted(key)}")
     return key

@@ -10,6 +10,7 @@ from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import check_hash, format_hash, parse_hash
 from lineal.derivation.quantization import QuantizationType
 from lineal.errors import DerivationError
+from lineal.shown import quoted
 
 SINGLE_PARENT_MERGES = frozenset({"adapter", "extract", "passthrough", "recipe", "slices", "unmerge"})
 """Merges that may be of one model: recipes, layer slices and operations on adapters."""
@@ -61,7 +62,7 @@ class FineTune(Derivation):
     def __post_init__(self) -> None:
         object.__setattr__(self, "parent_hashes", (check_hash(self.parent_hash),))
         if not _is_integer(self.epochs) or self.epochs < 1:
-            raise DerivationError(f"fine-tune: epochs must be an integer of at least 1, got {self.epochs!r}")
+            raise DerivationError(f"fine-tune: epochs must be an integer of at least 1, got {quoted(self.epochs)}")
 
     def to_json(self) -> dict[str, Json]:
         return {"type": self.type_name, "parent_hash": format_hash(self.parent_hash), "epochs": self.epochs}
@@ -85,7 +86,9 @@ class Distillation(Derivation):
         for teacher in teachers:
             check_hash(teacher)
         if not _is_number(self.temperature) or not math.isfinite(self.temperature) or self.temperature <= 0:
-            raise DerivationError(f"distillation: temperature must be finite and above 0, got {self.temperature!r}")
+            raise DerivationError(
+                f"distillation: temperature must be finite and above 0, got {quoted(self.temperature)}"
+            )
         object.__setattr__(self, "temperature", float(self.temperature))
         object.__setattr__(self, "teacher_hashes", teachers)
         object.__setattr__(self, "parent_hashes", teachers)
@@ -111,7 +114,7 @@ class Merge(Derivation):
     def __post_init__(self) -> None:
         object.__setattr__(self, "parent_hashes", tuple(check_hash(parent) for parent in self.parent_hashes))
         if not isinstance(self.method, str) or not self.method:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DerivationError(f"merge: the method is empty or not a name: {self.method!r}")
+            raise DerivationError(f"merge: the method is empty or not a name: {quoted(self.method)}")
         needed = 1 if self.method in SINGLE_PARENT_MERGES else 2
         if len(self.parent_hashes) < needed:
             raise DerivationError(f"merge: {self.method} needs {needed} parents, got {len(self.parent_hashes)}")
@@ -132,7 +135,7 @@ class Quantize(Derivation):
     def __post_init__(self) -> None:
         object.__setattr__(self, "parent_hashes", (check_hash(self.parent_hash),))
         if not isinstance(self.quant_type, QuantizationType):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DerivationError(f"quantize: quant_type must be a QuantizationType, got {self.quant_type!r}")
+            raise DerivationError(f"quantize: quant_type must be a QuantizationType, got {quoted(self.quant_type)}")
 
     def to_json(self) -> dict[str, Json]:
         parent = format_hash(self.parent_hash)
@@ -150,7 +153,7 @@ class Prune(Derivation):
     def __post_init__(self) -> None:
         object.__setattr__(self, "parent_hashes", (check_hash(self.parent_hash),))
         if not _is_number(self.sparsity) or not 0 <= self.sparsity < 1:
-            raise DerivationError(f"prune: sparsity must be in [0, 1), got {self.sparsity!r}")
+            raise DerivationError(f"prune: sparsity must be in [0, 1), got {quoted(self.sparsity)}")
         object.__setattr__(self, "sparsity", float(self.sparsity))
 
     def to_json(self) -> dict[str, Json]:
@@ -160,11 +163,11 @@ class Prune(Derivation):
 def derivation_from_json(record: object) -> Derivation:
     """The derivation that `to_json` wrote; anything else is refused, naming what is wrong."""
     if not isinstance(record, Mapping) or not isinstance(record.get("type"), str):
-        raise DerivationError(f"not a derivation: {record!r}")
+        raise DerivationError(f"not a derivation: {quoted(record)}")
     fields: dict[str, Any] = {str(key): value for key, value in record.items() if key != "type"}
     kind = str(record["type"])
     if kind not in _READERS:
-        raise DerivationError(f"unknown derivation type {kind!r} (known: {', '.join(_READERS)})")
+        raise DerivationError(f"unknown derivation type {quoted(kind)} (known: {', '.join(_READERS)})")
     try:
         return _READERS[kind](**fields)
     except TypeError as error:

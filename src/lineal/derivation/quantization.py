@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Self
 
 from lineal.errors import DerivationError
+from lineal.shown import quoted
 
 
 class QuantizationType(Enum):
@@ -69,4 +70,4 @@ class QuantizationType(Enum):
             return cls(name)
         except ValueError:
             known = ", ".join(str(member.value) for member in cls)
-            raise DerivationError(f"unknown quantization type {name!r} (known: {known})") from None
+            raise DerivationError(f"unknown quantization type {quoted(name)} (known: {known})") from None

@@ -11,6 +11,7 @@ from lineal.derivation.hashes import check_hash, format_hash, parse_hash
 from lineal.derivation.kinds import Derivation, Distillation, FineTune, Merge, Original, Prune, Quantize
 from lineal.derivation.quantization import QuantizationType
 from lineal.errors import DerivationError
+from lineal.shown import quoted
 
 Kind = Literal["original", "fine-tune", "distillation", "merge", "quantize", "prune"]
 Role = Literal["base", "parent", "teacher", "student", "adapter"]
@@ -32,7 +33,7 @@ class Input:
     def __post_init__(self) -> None:
         check_hash(self.model_hash)
         if self.role not in ROLES:
-            raise DerivationError(f"unknown role {self.role!r} (known: {', '.join(ROLES)})")
+            raise DerivationError(f"unknown role {quoted(self.role)} (known: {', '.join(ROLES)})")
 
 
 @final
@@ -46,7 +47,7 @@ class DataFile:
     def __post_init__(self) -> None:
         check_hash(self.data_hash)
         if not self.name or "/" in self.name or "\\" in self.name:
-            raise DerivationError(f"a data file is recorded by its bare name, got {self.name!r}")
+            raise DerivationError(f"a data file is recorded by its bare name, got {quoted(self.name)}")
 
 
 @final
@@ -68,14 +69,14 @@ class Step:
 
     def __post_init__(self) -> None:
         if self.type not in KINDS:
-            raise DerivationError(f"unknown derivation type {self.type!r} (known: {', '.join(KINDS)})")
+            raise DerivationError(f"unknown derivation type {quoted(self.type)} (known: {', '.join(KINDS)})")
         if not isinstance(self.method, str) or not self.method:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DerivationError(f"{self.type}: the method is empty or not a name: {self.method!r}")
+            raise DerivationError(f"{self.type}: the method is empty or not a name: {quoted(self.method)}")
         for what, number in (("version", self.version), ("rules", self.rules)):
             if type(number) is not int or number < 1:
-                raise DerivationError(f"{self.type}: {what} must be an integer of at least 1, got {number!r}")
+                raise DerivationError(f"{self.type}: {what} must be an integer of at least 1, got {quoted(number)}")
         if not isinstance(self.options, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DerivationError(f"{self.type}: the options must be a mapping, got {self.options!r}")
+            raise DerivationError(f"{self.type}: the options must be a mapping, got {quoted(self.options)}")
         object.__setattr__(self, "options", exact(self.options))
         _ = self.derivation  # what has no valid summary is no step
 
@@ -127,7 +128,7 @@ class Step:
     def from_json(cls, record: object) -> "Step":
         """The step that `to_json` wrote; anything else is refused."""
         if not isinstance(record, Mapping):
-            raise DerivationError(f"not a step: {record!r}")
+            raise DerivationError(f"not a step: {quoted(record)}")
         fields = cast(Mapping[str, Any], record)
         try:
             step = cls(
@@ -140,7 +141,7 @@ class Step:
                 data=tuple(DataFile(d["name"], parse_hash(d["hash"])) for d in fields["data"]),
             )
         except (KeyError, TypeError) as error:
-            raise DerivationError(f"not a step: {error!r} in {sorted(map(str, fields))}") from None
+            raise DerivationError(f"not a step: {quoted(error)} in {sorted(map(str, fields))}") from None
         if canonical_json(step.to_json()) != canonical_json(record):  # or its id would not be the recorded one
             raise DerivationError(f"not a step: it holds more than a step does, in {sorted(map(str, fields))}")
         return step

@@ -8,6 +8,7 @@ from typing import Protocol, final
 from lineal.checkpoint.tensor_names import BLOCK, HEAD, TOKEN_EMBEDDING, is_derived_buffer
 from lineal.errors import CheckpointError
 from lineal.methods.merge.recipe import MergeRecipe, Part, Stretch
+from lineal.shown import quoted
 
 _BEFORE_BLOCKS = re.compile(rf"{TOKEN_EMBEDDING.pattern}|(?:.+\.)?wpe\.weight")
 _AFTER_BLOCKS = re.compile(rf"{HEAD.pattern}|(?:.+\.)?(?:norm|ln_f|final_layer_?norm|final_norm)\.(?:weight|bias)")
@@ -108,7 +109,7 @@ def _outside(recipe: MergeRecipe, models: Sequence[Collection[str]], labels: Seq
                 yield ComposedTensor(name, part, (name,) * len(part.stretches), 0.0)
             elif not (is_derived_buffer(name, ()) or _BEFORE_BLOCKS.fullmatch(name) or _AFTER_BLOCKS.fullmatch(name)):
                 raise CheckpointError(
-                    f"{labels[donor]}: {name!r} is in no block; whether it goes before or after "
+                    f"{labels[donor]}: {quoted(name)} is in no block; whether it goes before or after "
                     "them is not known, so its blocks cannot be put together anew"
                 )
 

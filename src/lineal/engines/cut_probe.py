@@ -13,6 +13,7 @@ from lineal.checkpoint.reader import open_checkpoint
 from lineal.checkpoint.tensor_names import BLOCK
 from lineal.engines.language_model import context_length, load_model
 from lineal.errors import CheckpointError, MethodError
+from lineal.shown import quoted
 
 _TOKENS = 16
 _CLOSE = 1e-5
@@ -43,7 +44,7 @@ def check_written(student: PreTrainedModel, folder: Path, name: str) -> None:
     stored: Mapping[str, Tensor] = opened.state_dict()
     for key, ours in student.state_dict().items():
         if not any(torch.equal(ours.to(dtype).float(), stored[key].float()) for dtype in dtypes):
-            raise CheckpointError(f"{folder}: {key!r} is not what was trained of {name}")
+            raise CheckpointError(f"{folder}: {quoted(key)} is not what was trained of {name}")
     student.load_state_dict(stored)  # rounded as they are stored, so that logits can be compared closely
     for model in (student, opened):
         model.set_attn_implementation("eager")  # as a training that matches attention maps has set it in one of them

@@ -7,6 +7,7 @@ from lineal.checkpoint.tensor_names import BLOCK
 from lineal.engines.block_table import TRAITS
 from lineal.engines.block_traits import Trait
 from lineal.errors import MethodError
+from lineal.shown import quoted
 
 _COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 """How configurations call the number of blocks."""
@@ -23,7 +24,7 @@ def block_count(config: Mapping[str, Any], model: str) -> int:
     key = _count_key(config)
     blocks = config.get(key)
     if not isinstance(blocks, int) or blocks < 1:
-        raise MethodError(f"{model}: {key} is {blocks!r} in its configuration; layers cannot be told apart")
+        raise MethodError(f"{model}: {key} is {quoted(blocks)} in its configuration; layers cannot be told apart")
     return blocks
 
 
@@ -96,8 +97,8 @@ def check_blocks(config: Mapping[str, Any], shapes: Mapping[str, Sequence[int]],
         if differing:
             found = " and ".join(str(side.get(differing[0], "none")) for side in (theirs, ours))
             raise MethodError(
-                f"{model}: by its configuration its blocks {first} and {block} are alike, but {differing[0]!r} is "
-                f"{found} there; they cannot be cut or put together anew"
+                f"{model}: by its configuration its blocks {first} and {block} are alike, but "
+                f"{quoted(differing[0])} is {found} there; they cannot be cut or put together anew"
             )
 
 
@@ -141,8 +142,8 @@ def _traits(taken: Sequence[Taken], model: str) -> tuple[Trait, ...]:
     found = TRAITS.get(str(types[0]))
     if found is None:
         raise MethodError(
-            f"{model}: how the blocks of a model of type {types[0]!r} depend on their place is not known, so they "
-            "cannot be cut or put together anew"
+            f"{model}: how the blocks of a model of type {quoted(types[0])} depend on their place is not known, "
+            "so they cannot be cut or put together anew"
         )
     return found
 

@@ -26,6 +26,7 @@ from lineal.engines.prediction import Predictor, vocabulary_size
 from lineal.engines.text import read_documents
 from lineal.engines.windows import Window, batches_of, windows_of
 from lineal.errors import MethodError, StorageError
+from lineal.shown import quoted
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called after each batch with the tokens predicted and all tokens to predict, over all texts."""
@@ -166,7 +167,7 @@ def _check_comparable(
     for name, found in documents.items():
         pairs = zip(*(encode(tokenizer, found) for tokenizer in tokenizers), strict=True)
         if not all(np.array_equal(ours, theirs) for ours, theirs in pairs):
-            raise MethodError(f"evaluation: the tokenizers of model and reference split {name!r} differently")
+            raise MethodError(f"evaluation: the tokenizers of model and reference split {quoted(name)} differently")
 
 
 @final

@@ -8,6 +8,7 @@ from gguf import MODEL_ARCH, GGUFValueType, get_tensor_name_map
 
 from lineal.checkpoint.gguf_metadata import Value
 from lineal.engines.rotary import Rotary, rotary_faults, rotary_of
+from lineal.shown import quoted
 
 ROTARY_DIVISORS = "rope_freqs.weight"
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
@@ -49,20 +50,20 @@ class Llama:
 def llama_faults(config: Mapping[str, Any]) -> Iterator[str]:
     """Why a config is not that of a Llama that a GGUF can hold."""
     if config.get("model_type") != "llama":
-        yield f"model_type is {config.get('model_type')!r}; llama is the architecture that can be written"
+        yield f"model_type is {quoted(config.get('model_type'))}; llama is the architecture that can be written"
         return
     counts = {key: config.get(key, default) for key, default in _COUNTS.items()}
     counts.update({key: config[key] for key in ("num_key_value_heads", "head_dim") if config.get(key) is not None})
     wrong = {key: count for key, count in counts.items() if type(count) is not int or count < 1}
     for key, count in wrong.items():
-        yield f"{key} must be a positive integer, got {count!r}"
+        yield f"{key} must be a positive integer, got {quoted(count)}"
     if not wrong:
         yield from _head_faults(config)
     epsilon = config.get("rms_norm_eps", _EPSILON)
     if not isinstance(epsilon, int | float) or not 0 < epsilon < 1:
-        yield f"rms_norm_eps must be in (0, 1), got {epsilon!r}"
+        yield f"rms_norm_eps must be in (0, 1), got {quoted(epsilon)}"
     if config.get("hidden_act", _ACTIVATION) != _ACTIVATION:
-        yield f"hidden_act is {config['hidden_act']!r}; llama.cpp's Llama has {_ACTIVATION}"
+        yield f"hidden_act is {quoted(config['hidden_act'])}; llama.cpp's Llama has {_ACTIVATION}"
     yield from rotary_faults(config)
 
 

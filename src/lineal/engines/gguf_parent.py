@@ -16,6 +16,7 @@ from lineal.engines.gguf_llama import TURNED
 from lineal.engines.llama_of_gguf import check_tensors, is_tied, llama_config, llama_of_gguf
 from lineal.engines.tokenizer_of_gguf import chat_template, special_tokens, tokenizer_json
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 _TOKENS, _KINDS = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
 
@@ -71,7 +72,7 @@ def _check_type(checkpoint: Checkpoint, spec: TensorSpec) -> None:
             _ = dequantize(np.zeros(BLOCKS[spec.dtype][1], np.uint8), GGMLQuantizationType[spec.dtype])
         except NotImplementedError:
             raise CheckpointError(
-                f"{checkpoint.place}: {spec.name!r} is {spec.dtype}, which cannot be decoded"
+                f"{checkpoint.place}: {quoted(spec.name)} is {spec.dtype}, which cannot be decoded"
             ) from None
 
 

@@ -9,6 +9,7 @@ from lineal.checkpoint.gguf_metadata import Value
 from lineal.engines.chat_templates import DEFAULT
 from lineal.engines.pre_tokenizers import PRE_TOKENIZERS, pre_tokenizer_of
 from lineal.engines.tokenizer_files import SETTINGS, TOKENIZER, Special, TokenizerFiles
+from lineal.shown import quoted
 
 SPECIAL_KEYS: Mapping[Special, str] = {
     "bos": "tokenizer.ggml.bos_token_id",
@@ -31,10 +32,10 @@ def tokenizer_faults(files: TokenizerFiles, rows: int) -> Iterator[str]:
         yield f"{TOKENIZER}: its normalizer {files.tokenizer['normalizer'].get('type')} has no place in a GGUF"
     for option in ("continuing_subword_prefix", "end_of_word_suffix", "dropout"):
         if model.get(option):
-            yield f"{TOKENIZER}: {option} {model[option]!r} has no place in a GGUF"
+            yield f"{TOKENIZER}: {option} {quoted(model[option])} has no place in a GGUF"
     for token in files.added:
         if token.get("lstrip") or token.get("rstrip") or token.get("single_word"):
-            yield f"{TOKENIZER}: {token['content']!r} minds the characters beside it, which llama.cpp would not"
+            yield f"{TOKENIZER}: {quoted(token['content'])} minds the characters beside it, which llama.cpp would not"
     if any(merge.count(" ") != 1 for merge in files.merges):
         yield f"{TOKENIZER}: a merge with spaces in its halves, which byte-level BPE does not have"
     yield from _row_faults(files, rows)
@@ -55,7 +56,7 @@ def _special_faults(files: TokenizerFiles, rows: int) -> Iterator[str]:
     for role in get_args(Special):
         token, found = files.declared(role), files.special_id(role)
         if token is not None and found is None:
-            yield f"{SETTINGS}: the {role}_token {token!r} is not in the vocabulary"
+            yield f"{SETTINGS}: the {role}_token {quoted(token)} is not in the vocabulary"
         elif found is not None and not 0 <= found < rows:
             yield f"{role}_token_id is {found}, the embedding has {rows} rows"
         elif found is None and role == "eos":

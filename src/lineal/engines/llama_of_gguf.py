@@ -15,6 +15,7 @@ from lineal.engines.gguf_llama import ROTARY_DIVISORS, TURNED, Llama, gguf_names
 from lineal.engines.rotary import Rotary
 from lineal.errors import CheckpointError
 from lineal.methods.quantize.rotary_pairs import halves
+from lineal.shown import quoted
 
 Float32: TypeAlias = NDArray[np.float32]
 
@@ -37,11 +38,13 @@ def llama_of_gguf(checkpoint: Checkpoint) -> Llama:
     metadata, place = checkpoint.metadata, checkpoint.place
     architecture = metadata[ARCHITECTURE].content if ARCHITECTURE in metadata else None
     if architecture != "llama":
-        raise CheckpointError(f"{place}: a GGUF of the architecture {architecture!r}; llama is the one that can be run")
+        raise CheckpointError(
+            f"{place}: a GGUF of the architecture {quoted(architecture)}; llama is the one that can be run"
+        )
     unknown = metadata.keys() - {*_COUNTS.values(), _EPSILON, *_HEAD_SIZES, _BASE, _SCALING, _FACTOR}
     for key in sorted(unknown):
         if key.startswith("llama."):
-            raise CheckpointError(f"{place}: the key {key!r} is not understood")
+            raise CheckpointError(f"{place}: the key {quoted(key)} is not understood")
     counts = {field: int(_number(checkpoint, key)) for field, key in _COUNTS.items()}
     if counts["blocks"] > len(checkpoint):
         raise CheckpointError(f"{place}: says it has {counts['blocks']} blocks and holds {len(checkpoint)} tensors")
@@ -63,7 +66,7 @@ def _number(checkpoint: Checkpoint, key: str) -> float:
     value = checkpoint.metadata.get(key)
     if value is None or not isinstance(value.content, int | float) or value.content <= 0:
         found = None if value is None else value.content
-        raise CheckpointError(f"{checkpoint.place}: {key} must be a positive number, got {found!r}")
+        raise CheckpointError(f"{checkpoint.place}: {key} must be a positive number, got {quoted(found)}")
     return value.content
 
 
@@ -71,7 +74,7 @@ def _rotary(checkpoint: Checkpoint) -> Rotary:
     scaling = checkpoint.metadata.get(_SCALING)
     base = _number(checkpoint, _BASE) if _BASE in checkpoint.metadata else 10000.0
     if scaling is not None and scaling.content not in ("none", "linear"):
-        raise CheckpointError(f"{checkpoint.place}: rotary scaling {scaling.content!r} is not understood")
+        raise CheckpointError(f"{checkpoint.place}: rotary scaling {quoted(scaling.content)} is not understood")
     factor = _number(checkpoint, _FACTOR) if scaling is not None and scaling.content == "linear" else 1.0
     found = _values(checkpoint, checkpoint[ROTARY_DIVISORS]) if ROTARY_DIVISORS in checkpoint else []
     return Rotary(base, factor, tuple(float(divisor) for divisor in found))
@@ -122,15 +125,17 @@ def check_tensors(checkpoint: Checkpoint, llama: Llama) -> dict[str, TensorSpec]
     tied = is_tied(checkpoint)
     names, shapes = gguf_names(llama, tied=tied), llama_tensors(llama, tied=tied)
     for unknown in sorted(checkpoint.keys() - {*names.values(), ROTARY_DIVISORS}):
-        raise CheckpointError(f"{checkpoint.place}: {unknown!r} is no tensor of its architecture")
+        raise CheckpointError(f"{checkpoint.place}: {quoted(unknown)} is no tensor of its architecture")
     found: dict[str, TensorSpec] = {}
     for name, shape in shapes.items():
         if names[name] not in checkpoint:
-            raise CheckpointError(f"{checkpoint.place}: has no {names[name]!r}")
+            raise CheckpointError(f"{checkpoint.place}: has no {quoted(names[name])}")
         found[name] = checkpoint[names[name]]
         if found[name].shape != shape:
             is_shape = list(found[name].shape)
-            raise CheckpointError(f"{checkpoint.place}: {names[name]!r} is {is_shape}, its keys say {list(shape)}")
+            raise CheckpointError(
+                f"{checkpoint.place}: {quoted(names[name])} is {is_shape}, its keys say {list(shape)}"
+            )
     return found
 
 
@@ -141,4 +146,6 @@ def _values(checkpoint: Checkpoint, spec: TensorSpec) -> Float32:
     try:
         return dequantize(rows, GGMLQuantizationType[spec.dtype]).reshape(spec.shape)
     except NotImplementedError:
-        raise CheckpointError(f"{checkpoint.place}: {spec.name!r} is {spec.dtype}, which cannot be decoded") from None
+        raise CheckpointError(
+            f"{checkpoint.place}: {quoted(spec.name)} is {spec.dtype}, which cannot be decoded"
+        ) from None

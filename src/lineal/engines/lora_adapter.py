@@ -24,6 +24,7 @@ from lineal.engines.trained_weights import write_tensors
 from lineal.errors import MethodError
 from lineal.methods.finetune import LinearLayer, LoraConfig, left_out_because, resolve_targets
 from lineal.methods.finetune.lora import ALL_LINEAR
+from lineal.shown import quoted
 
 _ADAPTER = "default"
 
@@ -46,7 +47,8 @@ def add_adapter(model: PreTrainedModel, config: LoraConfig, remark: Remark | Non
     beside = sorted(changed ^ {target.path for target in targets})
     if beside:
         raise MethodError(
-            f"lora: target_modules {config.target_modules!r} also matches {beside[0]}, which is not a linear layer"
+            f"lora: target_modules {quoted(config.target_modules)} also matches {beside[0]}, "
+            "which is not a linear layer"
         )
     with torch.no_grad():
         for target in targets:

@@ -11,6 +11,7 @@ from lineal.engines.composition import ComposedTensor
 from lineal.engines.parents import Model
 from lineal.engines.tokenizer_files import settings_of
 from lineal.methods.merge.recipe import Part
+from lineal.shown import quoted
 
 
 def merge_faults(
@@ -97,12 +98,12 @@ def _name_faults(
     for here, there, ours, theirs in ((inputs[0], model, extra, missing), (model, inputs[0], missing, extra)):
         prefix = _prefix(ours, theirs)
         if prefix is not None:
-            yield f"the names in {here.name} begin with {prefix!r}, those in {there.name} do not"
+            yield f"the names in {here.name} begin with {quoted(prefix)}, those in {there.name} do not"
             return
     for name in sorted(missing):
-        yield f"{model.name} has no {name!r}"
+        yield f"{model.name} has no {quoted(name)}"
     for name in extra:
-        yield f"{inputs[0].name} has no {name!r}, {model.name} has"
+        yield f"{inputs[0].name} has no {quoted(name)}, {model.name} has"
 
 
 def _prefix(missing: Sequence[str], extra: Sequence[str]) -> str | None:
@@ -128,9 +129,9 @@ def _tensor_faults(tensors: Sequence[ComposedTensor], inputs: Sequence[Model], m
         for name in (name for name in mine if name in model):
             theirs = model[name]
             if ours.shape != theirs.shape:
-                yield f"{name!r} is {list(ours.shape)} in {donor.name}, {list(theirs.shape)} in {model.name}"
+                yield f"{quoted(name)} is {list(ours.shape)} in {donor.name}, {list(theirs.shape)} in {model.name}"
             elif ours.dtype != theirs.dtype and not {ours.dtype, theirs.dtype} <= FLOATS:
-                yield f"{name!r} is {ours.dtype} in {donor.name}, {theirs.dtype} in {model.name}"
+                yield f"{quoted(name)} is {ours.dtype} in {donor.name}, {theirs.dtype} in {model.name}"
 
 
 def _vocabulary_faults(inputs: Sequence[Model]) -> Iterator[str]:
@@ -141,7 +142,7 @@ def _vocabulary_faults(inputs: Sequence[Model]) -> Iterator[str]:
         ours, theirs = first.vocabulary or {}, model.vocabulary or {}
         if ours != theirs:
             token = min(t for t in ours.keys() | theirs.keys() if ours.get(t) != theirs.get(t))
-            place = f"{token!r} is id {_id(ours, token)} in {first.name}, {_id(theirs, token)} in {model.name}"
+            place = f"{quoted(token)} is id {_id(ours, token)} in {first.name}, {_id(theirs, token)} in {model.name}"
             yield f"the vocabularies differ ({len(ours)} and {len(theirs)} tokens): {place}"
 
 

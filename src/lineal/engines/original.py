@@ -22,6 +22,7 @@ from lineal.engines.silence import silence
 from lineal.errors import MethodError
 from lineal.methods.finetune import Scratch
 from lineal.methods.method import nearest
+from lineal.shown import quoted
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -56,7 +57,7 @@ def make_config(training: Scratch, end_of_text: int) -> PreTrainedConfig:
     known = _config_class(model_type)().to_dict()
     unknown = sorted(asked.keys() - known.keys())
     if unknown:
-        raise MethodError(f"train: config: a {model_type} has no {unknown[0]!r} ({nearest(unknown[0], known)})")
+        raise MethodError(f"train: config: a {model_type} has no {quoted(unknown[0])} ({nearest(unknown[0], known)})")
     derived = {"vocab_size": training.vocabulary_size, "bos_token_id": end_of_text, "eos_token_id": end_of_text}
     for key, value in derived.items():
         if asked.get(key, value) != value:
@@ -75,7 +76,7 @@ def config_of(fields: Mapping[str, Any]) -> PreTrainedConfig:
 
 def _config_class(model_type: str) -> Any:
     if model_type not in CONFIG_MAPPING:
-        raise MethodError(f"train: transformers knows no model_type {model_type!r}")
+        raise MethodError(f"train: transformers knows no model_type {quoted(model_type)}")
     return CONFIG_MAPPING[model_type]
 
 
@@ -95,7 +96,7 @@ def stored_dtype(training: Scratch) -> str:
     """How the weights are stored, by safetensors' name for it."""
     name = str(training.config.get("dtype", "float32"))
     if name not in _STORED:
-        raise MethodError(f"train: config: dtype must be one of {', '.join(_STORED)}, got {name!r}")
+        raise MethodError(f"train: config: dtype must be one of {', '.join(_STORED)}, got {quoted(name)}")
     return _STORED[name]
 
 

@@ -19,6 +19,7 @@ from lineal.engines.sources import Source
 from lineal.engines.tokenizer_files import TOKENIZER, settings_of
 from lineal.engines.tokenizer_of_gguf import chat_template, tokenizer_json
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 MAKE_WEIGHTS = "make full weights of it first: lineal merge MODEL --method passthrough --out FOLDER"
 """The way out where a model's weights are stored in a form that only merges take."""
@@ -130,8 +131,8 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
         raise CheckpointError(f"{name}: adapts the output head, but its config says it is tied to the embedding")
     if head.own and checkpoint.config.get("is_encoder_decoder") and says_tied(checkpoint.config):
         raise CheckpointError(
-            f"{name}: its config ties {min(head.own)!r} to the embedding, and it differs; of an encoder and decoder "
-            "it cannot be said to be untied, since the same key scales the logits"
+            f"{name}: its config ties {quoted(min(head.own))} to the embedding, and it differs; "
+            "of an encoder and decoder it cannot be said to be untied, since the same key scales the logits"
         )
     kept = {key: spec for key, spec in checkpoint.items() if key not in beside | head.copies}
     sources = {key: Source(name, spec, updates.get(key), scales.get(key)) for key, spec in kept.items()}

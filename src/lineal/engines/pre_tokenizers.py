@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 Object: TypeAlias = Mapping[str, Any]
 
@@ -62,7 +63,9 @@ def pre_tokenizer_of(tokenizer: Object) -> str | None:
 
 def pre_tokenizer_named(name: str) -> PreTokenizer:
     if name not in PRE_TOKENIZERS:
-        raise CheckpointError(f"the pre-tokenizer {name!r} is not known here (known: {', '.join(PRE_TOKENIZERS)})")
+        raise CheckpointError(
+            f"the pre-tokenizer {quoted(name)} is not known here (known: {', '.join(PRE_TOKENIZERS)})"
+        )
     return PRE_TOKENIZERS[name]
 
 

@@ -10,6 +10,7 @@ from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import CheckpointError
 from lineal.methods.merge import AdapterMerge
 from lineal.methods.streaming import StreamingMethod
+from lineal.shown import quoted
 
 _PRUNABLE = FLOATS - {"F64"}
 """Where a weight that is kept keeps its bits: float32 holds all values of these."""
@@ -25,7 +26,7 @@ def plan_pruning(method: StreamingMethod, model: Model) -> StreamPlan:
         if dtype not in _PRUNABLE:
             known = ", ".join(sorted(_PRUNABLE))
             raise CheckpointError(
-                f"{model.name}: {name!r} is {dtype}, which cannot be pruned as it is (known: {known})"
+                f"{model.name}: {quoted(name)} is {dtype}, which cannot be pruned as it is (known: {known})"
             )
     jobs = tuple(_job(method if name in pruned else None, model, name) for name in model)
     return StreamPlan(jobs, own_package(model, model.config).child(), model.remarks, own_rules(model))

@@ -33,6 +33,7 @@ from lineal.errors import CheckpointError
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.quantize.constant import Constant
 from lineal.methods.quantize.rotary_pairs import RotaryPairs
+from lineal.shown import quoted
 
 _SHOWN = 12
 
@@ -100,30 +101,30 @@ def _tokenizer(folder: Path, rows: int) -> tuple[TokenizerFiles, list[str]]:
         files = read_tokenizer(folder)
         return files, list(tokenizer_faults(files, rows))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise CheckpointError(f"{folder / TOKENIZER}: not a tokenizer: {error!r}") from None
+        raise CheckpointError(f"{folder / TOKENIZER}: not a tokenizer: {quoted(error)}") from None
 
 
 def _tensor_faults(model: Model, planned: Mapping[str, Planned]) -> Iterator[str]:
     for name in sorted(planned.keys() - model.keys()):
-        yield f"has no {name!r}"
+        yield f"has no {quoted(name)}"
     for name in sorted(model.keys() - planned.keys()):
         if not is_derived_buffer(name, model[name].shape):
-            yield f"{name!r} is no tensor of a Llama with this config"
+            yield f"{quoted(name)} is no tensor of a Llama with this config"
     for name, tensor in planned.items():
         spec = model.sources[name].spec if name in model else None
         if spec is None:
             continue
         if spec.shape != tensor.shape:
-            yield f"{name!r} is {list(spec.shape)}, its config says {list(tensor.shape)}"
+            yield f"{quoted(name)} is {list(spec.shape)}, its config says {list(tensor.shape)}"
         elif spec.dtype not in FLOATS:
-            yield f"{name!r} is {spec.dtype}, which has no values to round"
+            yield f"{quoted(name)} is {spec.dtype}, which has no values to round"
 
 
 def _row_faults(planned: Mapping[str, Planned]) -> Iterator[str]:
     for name, tensor in planned.items():
         block, row = BLOCKS.get(tensor.dtype, (1, 0))[0], tensor.shape[-1]
         if row % block:
-            yield f"{name!r} {list(tensor.shape)} has rows of {row}; {tensor.dtype} has blocks of {block}"
+            yield f"{quoted(name)} {list(tensor.shape)} has rows of {row}; {tensor.dtype} has blocks of {block}"
 
 
 def _refuse(label: str, found: Iterable[str]) -> None:

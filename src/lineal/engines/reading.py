@@ -22,6 +22,7 @@ from lineal.engines.sources import Source
 from lineal.errors import CheckpointError
 from lineal.methods.merge.adapter import add_low_rank
 from lineal.methods.quantize.rotary_pairs import halves
+from lineal.shown import quoted
 
 _WHOLE_BYTES = 1 << 20
 
@@ -43,7 +44,7 @@ class Rules:
         """An error that names the first value that is, or becomes as `dtype`, infinite or no number."""
         index = -1 if self.allow_nonfinite else first_nonfinite(values, dtype)
         if index >= 0:
-            place = f"element {start + index} of {name!r}"
+            place = f"element {start + index} of {quoted(name)}"
             raise CheckpointError(f"{whose}: {values[index]} at {place} (as {dtype}); allow it with --allow-nonfinite")
 
 

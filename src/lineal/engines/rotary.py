@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import Any, cast, final
 
+from lineal.shown import quoted
+
 KINDS = ("default", "linear", "llama3")
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "default": (),
@@ -34,13 +36,13 @@ def rotary_faults(config: Mapping[str, Any]) -> Iterator[str]:
     scaling = _scaling(config)
     kind = scaling["rope_type"]
     if kind not in KINDS:
-        yield f"rope_scaling {kind!r} is not supported (supported: {', '.join(KINDS)})"
+        yield f"rope_scaling {quoted(kind)} is not supported (supported: {', '.join(KINDS)})"
         return
     for key in ("rope_theta", *_NEEDED[kind]):
         if not _is_positive(scaling.get(key)):
-            yield f"rope_scaling {kind!r} needs a positive {key}, got {scaling.get(key)!r}"
+            yield f"rope_scaling {quoted(kind)} needs a positive {key}, got {quoted(scaling.get(key))}"
     if scaling.get("partial_rotary_factor", 1) != 1:
-        yield f"partial_rotary_factor is {scaling['partial_rotary_factor']!r}; a Llama turns whole heads"
+        yield f"partial_rotary_factor is {quoted(scaling['partial_rotary_factor'])}; a Llama turns whole heads"
     if kind == "llama3" and scaling.get("low_freq_factor") == scaling.get("high_freq_factor"):
         yield "rope_scaling 'llama3' needs a low_freq_factor and a high_freq_factor that differ"
 

@@ -18,6 +18,7 @@ from lineal.engines.reading import OpenFiles, Reading, Rules
 from lineal.engines.row_reading import RowReading
 from lineal.errors import CheckpointError
 from lineal.methods.streaming import Block, Emit, Sample, StreamingMethod
+from lineal.shown import quoted
 
 WINDOW_ELEMENTS = 1 << 17
 """A multiple of the granule of reductions; with four models in float32 a window stays near the second-level cache."""
@@ -99,7 +100,7 @@ class TensorPass:
         for spec, digest in digests.items():
             if digest != digests[specs[0]]:
                 raise CheckpointError(
-                    f"{spec.path}: {spec.name!r} ({spec.dtype}) differs from the one in {specs[0].path}"
+                    f"{spec.path}: {quoted(spec.name)} ({spec.dtype}) differs from the one in {specs[0].path}"
                 )
         return digests[specs[0]]
 

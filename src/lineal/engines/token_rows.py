@@ -9,6 +9,7 @@ from lineal.engines.parents import Model
 from lineal.engines.row_map import RowMap
 from lineal.engines.sources import Source
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 
 def embedding_rows(model: Model) -> int | None:
@@ -34,7 +35,9 @@ def _token_tensors(model: Model) -> list[str]:
         if has_token_rows(name):
             found.append(name)
         elif not BLOCK.fullmatch(name) and len(source.shape) > 1 and source.shape[0] == rows:
-            raise CheckpointError(f"{model.name}: {name!r} has as many rows as the embedding; whether a token each?")
+            raise CheckpointError(
+                f"{model.name}: {quoted(name)} has as many rows as the embedding; whether a token each?"
+            )
     return found
 
 
@@ -43,12 +46,14 @@ def _gathered(name: str, model: Model, rows: RowMap, inputs: Sequence[Model]) ->
     own = model.sources[name]
     for place in rows.picked():
         if name not in inputs[place]:
-            raise CheckpointError(f"{inputs[place].name} has no {name!r}, of which {model.name} is to have rows")
+            raise CheckpointError(f"{inputs[place].name} has no {quoted(name)}, of which {model.name} is to have rows")
         matrices[place] = inputs[place].sources[name]
         if rows.last_row(place) >= matrices[place].shape[0]:
             least = rows.last_row(place) + 1
-            raise CheckpointError(f"{inputs[place].name}: {name!r} has {matrices[place].shape[0]} rows, not {least}")
+            raise CheckpointError(
+                f"{inputs[place].name}: {quoted(name)} has {matrices[place].shape[0]} rows, not {least}"
+            )
         if matrices[place].shape[1:] != own.shape[1:]:
             ours, theirs = list(own.shape), list(matrices[place].shape)
-            raise CheckpointError(f"{name!r} is {ours} in {model.name}, {theirs} in {inputs[place].name}")
+            raise CheckpointError(f"{quoted(name)} is {ours} in {model.name}, {theirs} in {inputs[place].name}")
     return Gathered(own, rows, matrices)

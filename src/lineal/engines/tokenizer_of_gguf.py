@@ -11,6 +11,7 @@ from lineal.engines.gguf_tokenizer import SPECIAL_KEYS
 from lineal.engines.pre_tokenizers import byte_level, pre_tokenizer_named
 from lineal.engines.tokenizer_files import Special
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 _TEMPLATE = "tokenizer.chat_template"
 _WHOLE = frozenset({TokenType.CONTROL, TokenType.USER_DEFINED})
@@ -21,7 +22,9 @@ def tokenizer_json(checkpoint: Checkpoint) -> dict[str, Any]:
     """A tokenizer.json that gives texts the ids that llama.cpp gives them."""
     if _text(checkpoint, "tokenizer.ggml.model") != "gpt2":
         model = _text(checkpoint, "tokenizer.ggml.model")
-        raise CheckpointError(f"{checkpoint.place}: a {model!r} tokenizer; byte-level BPE, 'gpt2', is what can be run")
+        raise CheckpointError(
+            f"{checkpoint.place}: a {quoted(model)} tokenizer; byte-level BPE, 'gpt2', is what can be run"
+        )
     tokens = cast(tuple[str, ...], _items(checkpoint, "tokenizer.ggml.tokens", "STRING"))
     merges = cast(tuple[str, ...], _items(checkpoint, "tokenizer.ggml.merges", "STRING"))
     known = pre_tokenizer_named(_text(checkpoint, "tokenizer.ggml.pre"))
@@ -54,7 +57,7 @@ def special_tokens(checkpoint: Checkpoint) -> dict[Special, tuple[str, int]]:
         if value is None:
             continue
         if not isinstance(value.content, int) or not 0 <= value.content < len(tokens):
-            raise CheckpointError(f"{checkpoint.place}: {key} is {value.content!r} of {len(tokens)} tokens")
+            raise CheckpointError(f"{checkpoint.place}: {key} is {quoted(value.content)} of {len(tokens)} tokens")
         special[role] = tokens[value.content], value.content
     return special
 

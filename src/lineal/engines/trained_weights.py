@@ -17,6 +17,7 @@ from lineal.checkpoint.tensor_names import is_derived_buffer
 from lineal.checkpoint.writer import CheckpointWriter
 from lineal.engines.silence import silence
 from lineal.errors import CheckpointError
+from lineal.shown import quoted
 
 Float32: TypeAlias = NDArray[np.float32]
 DtypeOf: TypeAlias = Callable[[str], str]
@@ -56,7 +57,7 @@ def check_names(written: frozenset[str], parent: Mapping[str, str], model: PreTr
     tied = cast(dict[str, Any], cast(Any, model).all_tied_weights_keys)
     lost = sorted(parent.keys() - written - tied.keys())
     if lost:
-        raise CheckpointError(f"{place}: the tensor {lost[0]!r} is not part of the model that was trained")
+        raise CheckpointError(f"{place}: the tensor {quoted(lost[0])} is not part of the model that was trained")
 
 
 def write_tensors(

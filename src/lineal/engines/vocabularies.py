@@ -9,6 +9,7 @@ from lineal.engines.parents import Model
 from lineal.engines.row_map import ZEROS, Pick, RowMap
 from lineal.engines.token_rows import embedding_rows
 from lineal.methods.merge.vocabulary import TokenRow, Vocabulary
+from lineal.shown import quoted
 
 
 @final
@@ -85,7 +86,7 @@ def vocabulary_faults(vocabulary: Vocabulary, inputs: Sequence[Model]) -> Iterat
             yield f"{model.name} has no embedding whose rows could follow its tokens"
         elif model.vocabulary and max(model.vocabulary.values()) >= count:
             last = _in_order(model.vocabulary)[-1]
-            yield f"{model.name} has {count} rows, and {last!r} is id {model.vocabulary[last]}"
+            yield f"{model.name} has {count} rows, and {quoted(last)} is id {model.vocabulary[last]}"
     donor = inputs[vocabulary.tokenizer]
     if set(_table(donor).values()) != set(range(len(_table(donor)))) and _more(vocabulary, inputs):
         yield f"the ids of {donor.name} have gaps, or stand for two tokens: what id an added token gets is not certain"
@@ -99,9 +100,12 @@ def _rule_faults(token: str, rule: TokenRow, inputs: Sequence[Model], rows: Mapp
     model = inputs[rule.model]
     count = rows[model.checkpoint.place]
     if rule.row is not None and count is not None and not 0 <= rule.row < count:
-        yield f"{token!r} is to have row {rule.row} of {model.name}, which has {count}"
+        yield f"{quoted(token)} is to have row {rule.row} of {model.name}, which has {count}"
     if rule.row is None and model.vocabulary is not None and (rule.token or token) not in model.vocabulary:
-        yield f"{token!r} is to have the row of {rule.token or token!r} in {model.name}, which has no such token"
+        yield (
+            f"{quoted(token)} is to have the row of {quoted(rule.token or token)} in "
+            f"{model.name}, which has no such token"
+        )
 
 
 def _more(vocabulary: Vocabulary, inputs: Sequence[Model]) -> Sequence[str]:

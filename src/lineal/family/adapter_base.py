@@ -10,6 +10,7 @@ from lineal.errors import CheckpointError, StorageError, UsageError
 from lineal.family.claims.importing import look_up
 from lineal.family.hub import cached_snapshot, commit_of
 from lineal.family.workshop import Placed, Workshop
+from lineal.shown import quoted
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -28,7 +29,7 @@ def with_base(workshop: Workshop, placed: Placed, named: str | None = None) -> P
     base = _claimed(workshop, placed) if named is None else workshop.find(named)
     if base.form != "full":
         raise CheckpointError(
-            f"{placed.label}: its base {base.label} is of the form {base.form!r}, not a model in full"
+            f"{placed.label}: its base {base.label} is of the form {quoted(base.form)}, not a model in full"
         )
     base = workshop.identify(base)
     if placed.base_hash is not None and placed.base_hash != base.model_hash:
@@ -44,10 +45,12 @@ def _claimed(workshop: Workshop, placed: Placed) -> Placed:
     found = _found(workshop, placed, claim)
     if found is None:
         raise CheckpointError(
-            f"{placed.label}: an adapter of {claim!r}, as its {ADAPTER_CONFIG} says, and no such model is known here, "
-            "lies there, or is in the Hub's cache; --base MODEL names it"
+            f"{placed.label}: an adapter of {quoted(claim)}, as its {ADAPTER_CONFIG} says, and no such model "
+            "is known here, lies there, or is in the Hub's cache; --base MODEL names it"
         )
-    workshop.progress.say(f"{placed.label}: on the base {claim!r} ({found.place}), which its {ADAPTER_CONFIG} claims")
+    workshop.progress.say(
+        f"{placed.label}: on the base {quoted(claim)} ({found.place}), which its {ADAPTER_CONFIG} claims"
+    )
     return found
 
 

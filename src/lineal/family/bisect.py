@@ -12,6 +12,7 @@ from lineal.errors import LinealError, UsageError
 from lineal.family.evaluation import evaluate_alone
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.bisection import Bisection, suspects_between
+from lineal.shown import quoted
 from lineal.system_words import reason
 
 _CANNOT_TELL = 125
@@ -59,7 +60,7 @@ def by_command(command: str) -> IsBad:
     try:
         words = shlex.split(command)
     except ValueError:
-        raise UsageError(f"the command {command!r} has a quotation that does not end") from None
+        raise UsageError(f"the command {quoted(command)} has a quotation that does not end") from None
     if not words:
         raise UsageError("the command is empty")
 

@@ -24,9 +24,11 @@ from lineal.lineage.environment import environment
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.lineal_json import Provenance, read_provenance, record_path, write_provenance
 from lineal.lineage.records import ModelRecord, Outcome, StepRecord
+from lineal.methods.catalogue import registrant
 from lineal.methods.finetune import Training
 from lineal.methods.merge import GreedySoup
 from lineal.methods.method import Method, Reproducibility
+from lineal.shown import quoted
 
 
 @final
@@ -206,7 +208,9 @@ def _learn(workshop: Workshop, placed: Placed, made: Made, opened: Mapping[Path,
     if placed.hashes is not None:
         for leaf in placed.hashes.manifest.leaves:
             if read.get(leaf.name, leaf.data_hash) != leaf.data_hash:
-                raise CheckpointError(f"{placed.folder}: {leaf.name!r} changed since it was hashed; run this again")
+                raise CheckpointError(
+                    f"{placed.folder}: {quoted(leaf.name)} changed since it was hashed; run this again"
+                )
     return workshop.identify(placed, read)
 
 
@@ -220,7 +224,7 @@ def _describe(workshop: Workshop, order: Order, place: Path, made: Made) -> Prov
     hashes = hash_checkpoint(checkpoint, threads=workshop.threads, known=known)
     names = tuple(placed.label for _, placed in order.inputs)
     hub_ids = {label: str(origin.hub) for label, origin in order.hub_origins.items()}
-    provenance = Provenance(step, names, hashes, checkpoint.form, environment())
+    provenance = Provenance(step, names, hashes, checkpoint.form, environment(registrant(order.method.origin)))
     if not checkpoint.lone:
         card = model_card(order.name.name, provenance, hub_ids, order.licence)
         (place / CARD).write_text(card, encoding="utf-8")

@@ -9,6 +9,7 @@ from lineal.checkpoint.package import CARD
 from lineal.checkpoint.reader import Checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.lineage.lineal_json import Provenance
+from lineal.shown import quoted
 
 
 def manifest_faults(expected: Manifest, found: Manifest, where: str, entries: str) -> Iterator[str]:
@@ -17,11 +18,11 @@ def manifest_faults(expected: Manifest, found: Manifest, where: str, entries: st
     theirs = {leaf.name: leaf for leaf in found.leaves}
     for name in sorted(ours.keys() | theirs.keys(), key=str.encode):
         if name not in theirs:
-            yield f"tensor {name!r} is missing"
+            yield f"tensor {quoted(name)} is missing"
         elif name not in ours:
-            yield f"tensor {name!r} does not belong here"
+            yield f"tensor {quoted(name)} does not belong here"
         elif ours[name] != theirs[name]:
-            yield f"tensor {name!r} differs: recorded {_difference(ours[name], theirs[name], where)}"
+            yield f"tensor {quoted(name)} differs: recorded {_difference(ours[name], theirs[name], where)}"
     yield from _mapping_faults(entries, expected.package, found.package)
 
 

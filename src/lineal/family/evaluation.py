@@ -16,6 +16,7 @@ from lineal.family.progress import StepProgress
 from lineal.family.recipe import Family
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.records import Evaluation
+from lineal.shown import quoted
 
 if TYPE_CHECKING:
     from lineal.engines.evaluate import Scores
@@ -156,5 +157,5 @@ def context_of(placed: Placed) -> int:
     config = (placed.base or placed).checkpoint.config
     positions = config.get("max_position_embeddings", LARGEST_CONTEXT)
     if not isinstance(positions, int) or positions < 1:
-        raise MethodError(f"{placed.label}: max_position_embeddings is {positions!r}")
+        raise MethodError(f"{placed.label}: max_position_embeddings is {quoted(positions)}")
     return min(positions, LARGEST_CONTEXT)

@@ -29,9 +29,9 @@ class Findings:
         line, name = (0, "evaluate") if recipe is None else (recipe.line, recipe.name)
         file = self.family.file
         if file is not None:
-            said = str(error)
-            said = said if said.startswith(f"{name}: ") else f"{name}: {said}"
-            error.args = (f"{file.name}:{line}: {said}" if line else f"{file.name}: {said}",)
+            place = f"{file.name}:{line}" if line else file.name
+            named = (said if said.startswith(f"{name}: ") else f"{name}: {said}" for said in error.lines)
+            error.args = tuple(f"{place}: {said}" for said in named)
         self.faults.append((line, error))
 
     def raise_if_any(self) -> None:
@@ -39,6 +39,7 @@ class Findings:
         if len(self.faults) == 1:
             raise self.faults[0][1]
         if self.faults:
-            told = dict.fromkeys(str(error) for _, error in sorted(self.faults, key=lambda fault: fault[0]))
+            in_order = sorted(self.faults, key=lambda fault: fault[0])
+            told = dict.fromkeys(line for _, error in in_order for line in error.lines)
             usage = any(isinstance(error, UsageError) for _, error in self.faults)
-            raise (RecipeError if usage else CheckpointError)("\n".join(told))
+            raise (RecipeError if usage else CheckpointError)(*told)

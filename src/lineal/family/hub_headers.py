@@ -8,6 +8,7 @@ from lineal.checkpoint.reader import HEADERS_ONLY, Checkpoint, open_headers
 from lineal.checkpoint.safetensors_header import LARGEST_HEADER
 from lineal.errors import StorageError
 from lineal.family.hub import hub_errors, small_files
+from lineal.shown import quoted
 
 _PREFIX = 8
 _SECONDS = 30.0
@@ -58,7 +59,7 @@ def _read_range(url: str, start: int, length: int, size: int, label: str) -> byt
         if response.status_code != 206 or told is None:
             raise StorageError(f"{label}: the server does not answer range requests")
         if tuple(map(int, told.groups())) != (start, start + length - 1, size):
-            raise StorageError(f"{label}: bytes {start} to {start + length} of {size} asked, {told[0]!r} sent")
+            raise StorageError(f"{label}: bytes {start} to {start + length} of {size} asked, {quoted(told[0])} sent")
         taken = bytearray()
         for chunk in response.iter_raw():
             taken += chunk

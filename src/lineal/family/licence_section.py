@@ -11,6 +11,7 @@ from lineal.lineage.licensing import licences
 from lineal.lineage.licensing.graph import Statement
 from lineal.lineage.licensing.records import GIVEN, OVERRIDE
 from lineal.methods.method import nearest
+from lineal.shown import quoted
 
 _PLACE: Place = ("licences",)
 
@@ -25,7 +26,7 @@ def read_licences(value: Any, faults: Faults, recipes: Mapping[str, ModelRecipe]
         place, path = (*_PLACE, "data", file), folder / Path(file).expanduser()
         if path not in used:
             hint = nearest(file, sorted(one.name for one in used))
-            faults.add(place, f"licences: no model of this family is made on {file!r} ({hint})")
+            faults.add(place, f"licences: no model of this family is made on {quoted(file)} ({hint})")
         stated = faults.attempt(place, lambda written=written, file=file: _given(file, written))
         if stated is not None:
             data[path] = stated
@@ -33,7 +34,7 @@ def read_licences(value: Any, faults: Faults, recipes: Mapping[str, ModelRecipe]
     for name, written in faults.mapping(body.get("models", {}), (*_PLACE, "models"), "licences: models").items():
         place = (*_PLACE, "models", name)
         if name not in recipes:
-            faults.add(place, f"licences: unknown model {name!r} ({nearest(name, recipes)})")
+            faults.add(place, f"licences: unknown model {quoted(name)} ({nearest(name, recipes)})")
         stated = faults.attempt(place, lambda written=written, name=name: _of_model(name, written))
         if stated is not None:
             models[name] = stated
@@ -45,7 +46,7 @@ def override_of(written: str) -> Statement:
     licence, _, because = written.partition(":")
     if not licence.strip() or not because.strip():
         raise UsageError(
-            f"an override is 'LICENCE: REASON', such as 'apache-2.0: agreed with its authors', got {written!r}"
+            f"an override is 'LICENCE: REASON', such as 'apache-2.0: agreed with its authors', got {quoted(written)}"
         )
     return _override(licence.strip(), because.strip())
 
@@ -56,14 +57,14 @@ def _of_model(name: str, written: Any) -> Statement:
     body = cast(dict[str, Any], written)
     if set(body) != {"override", "because"} or not all(isinstance(one, str) and one.strip() for one in body.values()):
         raise UsageError(
-            f"licences: {name}: an identifier is needed, or {{override: ID, because: TEXT}}, got {written!r}"
+            f"licences: {name}: an identifier is needed, or {{override: ID, because: TEXT}}, got {quoted(written)}"
         )
     return _override(body["override"], body["because"])
 
 
 def _given(about: str, written: Any) -> Statement:
     if not isinstance(written, str):
-        raise UsageError(f"licences: {about}: an identifier is needed, such as apache-2.0, got {written!r}")
+        raise UsageError(f"licences: {about}: an identifier is needed, such as apache-2.0, got {quoted(written)}")
     return Statement(licences.given(written), GIVEN)
 
 

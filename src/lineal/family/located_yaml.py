@@ -11,6 +11,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from lineal.errors import RecipeError, UsageError
 from lineal.lineage.recipe_files import RecipeFile
 from lineal.methods.method import nearest
+from lineal.shown import quoted
 
 T = TypeVar("T")
 Place: TypeAlias = tuple[str | int, ...]
@@ -82,7 +83,7 @@ class Located:
         for key_node, value_node in cast(list[tuple[Node, Node]], node.value):
             key, line = str(self._scalar(key_node)), key_node.start_mark.line + 1
             if key in plain:
-                raise RecipeError(f"{self.path}:{line}: {key!r} is given twice")
+                raise RecipeError(f"{self.path}:{line}: {quoted(key)} is given twice")
             plain[key] = self._plain(value_node, (*place, key))
             self._lines[*place, key] = line
         return plain
@@ -119,13 +120,13 @@ class Faults:
         """A fault for each key that means nothing."""
         for key in body:
             if key not in known:
-                self.add((*place, key), f"unknown key {key!r} ({nearest(key, known)})")
+                self.add((*place, key), f"unknown key {quoted(key)} ({nearest(key, known)})")
 
     def mapping(self, value: Any, place: Place, what: str) -> Mapping[str, Any]:
         """The value if it is a mapping; else a fault, and nothing in it."""
         if isinstance(value, dict):
             return cast(dict[str, Any], value)
-        self.add(place, f"{what} must be a mapping, got {value!r}")
+        self.add(place, f"{what} must be a mapping, got {quoted(value)}")
         return {}
 
     @property
@@ -138,7 +139,7 @@ def raise_if_any(*faults: Faults) -> None:
     """One error for the faults of one or several documents."""
     lines = [line for one in faults for line in one.lines]
     if lines:
-        raise RecipeError("\n".join(lines))
+        raise RecipeError(*lines)
 
 
 def _syntax(path: Path, error: UnicodeDecodeError | yaml.YAMLError) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from lineal.derivation.hashes import HASH_LENGTH
 from lineal.errors import UsageError
 from lineal.lineage.records import Name
+from lineal.shown import quoted
 
 NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -34,7 +35,9 @@ def is_place(reference: str) -> bool:
 
 def _checked(family: str, name: str, written: str) -> Name:
     if not NAME.fullmatch(family) or not NAME.fullmatch(name):
-        raise UsageError(f"{written[:200]!r}: a name has letters, digits, . _ - only and begins with a letter or digit")
+        raise UsageError(
+            f"{quoted(written[:200])}: a name has letters, digits, . _ - only and begins with a letter or digit"
+        )
     if len(f"{family}:{name}") > _LONGEST:
-        raise UsageError(f"{written[:80]!r}...: a name of {len(written)} characters; at most {_LONGEST}")
+        raise UsageError(f"{quoted(written[:80])}...: a name of {len(written)} characters; at most {_LONGEST}")
     return Name(family, name, bytes(HASH_LENGTH))

@@ -19,6 +19,7 @@ from lineal.family.target import check_out
 from lineal.family.workshop import Placed, Workshop
 from lineal.methods.catalogue import find_method
 from lineal.methods.method import Method
+from lineal.shown import quoted
 
 
 def derive(workshop: Workshop, family: Family, out: Path) -> Placed:
@@ -79,7 +80,7 @@ def _options(method: type[Method], words: list[str]) -> dict[str, Any]:
     while words:
         word = words.pop(0)
         if not word.startswith("--"):
-            raise UsageError(f"{method.name}: unexpected {word!r}; options are written --name value")
+            raise UsageError(f"{method.name}: unexpected {quoted(word)}; options are written --name value")
         name, equals, value = word[2:].partition("=")
         name = name.replace("-", "_")
         negated = name.removeprefix("no_")
@@ -106,6 +107,6 @@ def _value(method: type[Method], name: str, written: str) -> object:
         try:
             return cast(object, yaml.safe_load(written))
         except yaml.YAMLError:
-            raise UsageError(f"{method.name}: --{name.replace('_', '-')} {written!r} is not YAML") from None
+            raise UsageError(f"{method.name}: --{name.replace('_', '-')} {quoted(written)} is not YAML") from None
     is_list = _type(method, name) == "array"
     return cast(object, written.split(",") if "," in written or is_list else written)

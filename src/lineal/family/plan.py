@@ -84,7 +84,7 @@ def require_room(plan: Iterable[PlannedModel], out: Path) -> None:
     writes = [(places[model.status], model.tensor_bytes) for model in plan if model.status in places]
     lacking = without_room(writes)
     if lacking:
-        raise AnswerIsNo("\n".join(lacking))
+        raise AnswerIsNo(*lacking)
 
 
 def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[PlannedModel]:

@@ -12,6 +12,7 @@ from lineal.family.recipe import Family, ModelRecipe
 from lineal.family.verbs import VerbReader
 from lineal.lineage.references import here
 from lineal.methods.method import nearest
+from lineal.shown import quoted
 
 _TOP_KEYS = ("family", "models", "evaluate", "licences")
 
@@ -33,7 +34,7 @@ class _FamilyReader:
         self._faults.unknown_keys(top, (), _TOP_KEYS)
         name = top.get("family", self._document.path.resolve().parent.name)
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            self._faults.add(("family",), f"family: {name!r} is not a name (letters, digits, . _ -)")
+            self._faults.add(("family",), f"family: {quoted(name)} is not a name (letters, digits, . _ -)")
         if "models" not in top:
             self._faults.add((), "models: needed, a mapping from names to recipes")
         entries = self._faults.mapping(top.get("models", {}), ("models",), "models")
@@ -49,7 +50,7 @@ class _FamilyReader:
     def _model(self, name: str, entry: Any) -> ModelRecipe | None:
         place: Place = ("models", name)
         if not NAME.fullmatch(name):
-            self._faults.add(place, f"{name!r} is not a name (letters, digits, . _ -)")
+            self._faults.add(place, f"{quoted(name)} is not a name (letters, digits, . _ -)")
         verbs = self._reader.verbs
         recipe = self._faults.mapping(entry, place, name)
         if len(recipe) != 1:
@@ -59,7 +60,7 @@ class _FamilyReader:
             return None
         ((verb, body),) = recipe.items()
         if verb not in verbs:
-            self._faults.add((*place, verb), f"{name}: unknown verb {verb!r} ({nearest(verb, verbs)})")
+            self._faults.add((*place, verb), f"{name}: unknown verb {quoted(verb)} ({nearest(verb, verbs)})")
             return None
         return verbs[verb](name, (*place, verb), self._faults.mapping(body, (*place, verb), f"{name}: {verb}"))
 
@@ -80,4 +81,4 @@ class _FamilyReader:
 def _unknown(model: str, entries: Mapping[str, Any]) -> str:
     if is_place(model):
         return f"no model {model}: no such file or folder"
-    return f"unknown model {model!r} ({here(model) or nearest(model, entries)})"
+    return f"unknown model {quoted(model)} ({here(model) or nearest(model, entries)})"

@@ -1,6 +1,7 @@
 """Recomputing a recorded step from its inputs, without writing anything."""
 
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from random import SystemRandom
 
 from lineal.checkpoint.identity import Manifest, manifest_of
@@ -8,11 +9,15 @@ from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role, Step
 from lineal.engines.jobs import Recomputation
 from lineal.engines.stream import DataHashes, stream
-from lineal.errors import CheckpointError, MethodError
+from lineal.errors import CheckpointError, LinealError, MethodError
 from lineal.family.streams import Streamed, plan_stream
 from lineal.family.workshop import Placed, Workshop
+from lineal.lineage.environment import method_package
+from lineal.lineage.records import StepRecord
+from lineal.lineage.wording import printable
 from lineal.methods.catalogue import find_method
 from lineal.methods.method import Method, Reproducibility
+from lineal.shown import quoted
 
 
 def method_of(step: Step) -> Method:
@@ -22,6 +27,19 @@ def method_of(step: Step) -> Method:
 
 def reproducibility_of(step: Step) -> Reproducibility:
     return find_method(step.type, step.method).reproducibility
+
+
+def why_not(record: StepRecord, error: LinealError) -> str:
+    """Why a step cannot be computed here; where its method is another package's, which one that is."""
+    package = method_package(record.environment)
+    if package is None or not isinstance(error, MethodError):
+        return str(error)
+    name = printable(package.name)
+    try:
+        here = f"of which {version(package.name)} is installed"
+    except (PackageNotFoundError, ValueError):  # the latter of a name that can be none
+        here = "which is not installed"
+    return f"its method is from the package {name} {printable(package.version)}, {here}: {error}"
 
 
 def replay(workshop: Workshop, step: Step, label: str, share: float = 1.0) -> Manifest:
@@ -54,4 +72,4 @@ def _check_input(placed: Placed, read: DataHashes) -> None:
     for name, spec in placed.checkpoint.items():
         found = read.get(str(spec.path), {}).get(name, recorded.get(name))
         if found is None or found != recorded.get(name):
-            raise CheckpointError(f"{placed.label} ({format_hash(placed.model_hash)[:11]}): {name!r} has changed")
+            raise CheckpointError(f"{placed.label} ({format_hash(placed.model_hash)[:11]}): {quoted(name)} has changed")

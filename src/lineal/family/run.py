@@ -29,6 +29,7 @@ from lineal.lineage.records import Name
 from lineal.methods.finetune import Training
 from lineal.methods.merge import MergeRecipe
 from lineal.methods.method import Method, nearest
+from lineal.shown import quoted
 
 _UNKNOWN = bytes(HASH_LENGTH)
 
@@ -49,7 +50,7 @@ class Workbench:
         names = list(wanted)
         for name in names:
             if name not in self.family.models:
-                raise UsageError(f"the family has no model {name!r} ({nearest(name, self.family.models)})")
+                raise UsageError(f"the family has no model {quoted(name)} ({nearest(name, self.family.models)})")
         ordered = dependency_order(self.family.models, names or None)
         return [self.family.models[name] for name in ordered]
 

@@ -17,6 +17,7 @@ from lineal.methods.catalogue import find_method
 from lineal.methods.distill import Distill
 from lineal.methods.method import Method
 from lineal.methods.streaming import StreamingMethod
+from lineal.shown import quoted
 
 Body: TypeAlias = Mapping[str, Any]
 
@@ -153,7 +154,7 @@ class VerbReader:
             meant = () if key in known else get_close_matches(key, known, n=1, cutoff=0.5)
             if meant and meant[0] in likely and meant[0] not in body:
                 self._mistyped.setdefault(place, {})[key] = meant[0]
-                self._faults.add((*place, key), f"{place[1]}: unknown key {key!r} (did you mean {meant[0]}?)")
+                self._faults.add((*place, key), f"{place[1]}: unknown key {quoted(key)} (did you mean {meant[0]}?)")
 
     def _miss(self, key: str, place: Place, message: str) -> None:
         """A fault of a key that is not there, unless it is, under a name that has been told already."""
@@ -178,7 +179,7 @@ class VerbReader:
         allow = body.get("allow_nonfinite", False)
         if not isinstance(allow, bool):
             self._faults.add(
-                (*place, "allow_nonfinite"), f"{name}: allow_nonfinite must be true or false, got {allow!r}"
+                (*place, "allow_nonfinite"), f"{name}: allow_nonfinite must be true or false, got {quoted(allow)}"
             )
         return allow is True
 
@@ -186,7 +187,7 @@ class VerbReader:
         given = body.get("data")
         files = cast(list[Any], given if isinstance(given, list) else [given])
         if given is None or not all(isinstance(file, str) for file in files):
-            self._miss("data", place, f"{place[1]}: data must be a file or a list of files, got {given!r}")
+            self._miss("data", place, f"{place[1]}: data must be a file or a list of files, got {quoted(given)}")
             return ()
         return tuple(self.data_file(file, (*place, "data"), str(place[1])) for file in files)
 
@@ -197,7 +198,7 @@ class VerbReader:
         """The one model that a key names; none after a fault."""
         named = body.get(key)
         if not isinstance(named, str) or not named:
-            self._miss(key, place, f"{place[1]}: {key} must name a model, got {named!r}")
+            self._miss(key, place, f"{place[1]}: {key} must name a model, got {quoted(named)}")
             return ()
         return (Reference(role, self._from_here(named)),)
 
@@ -206,7 +207,7 @@ class VerbReader:
         given = body.get(key)
         named = cast(list[Any], given if isinstance(given, list) else [given])
         if not named or not all(isinstance(name, str) and name for name in named):
-            self._miss(key, place, f"{place[1]}: {key} must name models, got {given!r}")
+            self._miss(key, place, f"{place[1]}: {key} must name models, got {quoted(given)}")
             return ()
         return tuple(Reference(role, self._from_here(name)) for name in named)
 

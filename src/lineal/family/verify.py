@@ -12,13 +12,14 @@ from lineal.checkpoint.reader import open_checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
 from lineal.family.differences import manifest_faults, named_as_recorded, record_faults
-from lineal.family.replay import replay, reproducibility_of
+from lineal.family.replay import replay, reproducibility_of, why_not
 from lineal.family.workshop import Workshop
 from lineal.lineage.ancestry import topological_order
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.lineal_json import Provenance, read_provenance, record_path
 from lineal.lineage.records import StepRecord
 from lineal.methods.method import Reproducibility
+from lineal.shown import quoted
 
 
 @final
@@ -60,7 +61,7 @@ def verify_references(
     registry = workshop.registry
     wanted = list(references) + [str(name) for name in (registry.names(family) if family else ())]
     if family and len(wanted) == len(references):
-        raise UsageError(f"no model is named in the family {family!r}")
+        raise UsageError(f"no model is named in the family {quoted(family)}")
     seen: set[bytes] = set()
     for reference in wanted:
         is_path = "/" in reference or reference in (".", "..")
@@ -130,14 +131,14 @@ def _recomputed(workshop: Workshop, verdict: Verdict, record: StepRecord, share:
     try:
         kind = reproducibility_of(record.step)
     except MethodError as error:  # a package's, and the package is not here
-        return replace(verdict, why_not=str(error))
+        return replace(verdict, why_not=why_not(record, error))
     if kind is not Reproducibility.EXACT:
         return replace(verdict, why_not=f"{record.step.method} is {kind.value}, not exact")
     expected = workshop.registry.manifest(verdict.model_hash)
     try:
         found = replay(workshop, record.step, verdict.label, share)
     except LinealError as error:
-        return replace(verdict, why_not=f"could not be recomputed: {error}")
+        return replace(verdict, why_not=f"could not be recomputed: {why_not(record, error)}")
     drawn = {leaf.name for leaf in found.leaves}
     asked = expected
     if share < 1:

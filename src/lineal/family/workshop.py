@@ -20,6 +20,7 @@ from lineal.family.progress import Progress, Silent
 from lineal.lineage.lineal_json import read_provenance, record_path
 from lineal.lineage.records import ModelRecord
 from lineal.lineage.registry import Registry
+from lineal.shown import quoted
 
 
 @final
@@ -158,7 +159,9 @@ class Workshop:
             return None
         base = self.by_hash(base_hash)
         if base.form != "full":
-            raise CheckpointError(f"{label}: its base {base.label} is of the form {base.form!r}, not a model in full")
+            raise CheckpointError(
+                f"{label}: its base {base.label} is of the form {quoted(base.form)}, not a model in full"
+            )
         return base
 
 

@@ -11,6 +11,7 @@ from lineal.lineage import edges, models
 from lineal.lineage.database.statements import rows_for
 from lineal.lineage.order import Edges
 from lineal.lineage.registry import Registry
+from lineal.shown import quoted
 
 
 @final
@@ -29,7 +30,7 @@ def blame(registry: Registry, model: bytes, tensor: str | None = None) -> tuple[
     """
     leaves = {leaf.name: leaf.data_hash for leaf in registry.manifest(model).leaves}
     if tensor is not None and tensor not in leaves:
-        raise UsageError(f"{registry.label(model)} has no tensor {tensor!r}")
+        raise UsageError(f"{registry.label(model)} has no tensor {quoted(tensor)}")
     asked = leaves if tensor is None else {tensor: leaves[tensor]}
     with registry.reading() as connection:
         start = models.key(connection, model)

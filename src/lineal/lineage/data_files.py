@@ -10,6 +10,7 @@ from lineal.derivation.step import DataFile
 from lineal.errors import UsageError
 from lineal.lineage.edges import EVERYTHING
 from lineal.lineage.names import HASH_PREFIX, listed, shortened
+from lineal.shown import quoted
 
 _KNOWN = "SELECT name, data_hash FROM data_file"
 _ON_DATA = "JOIN step_data ON step_id = step.id JOIN data_file ON data_file.id = data_file_id"
@@ -34,10 +35,10 @@ def resolve(connection: Connection, reference: str) -> DataFile:
     rows = connection.execute(text(f"{_KNOWN} ORDER BY id")).all()
     found = {row.data_hash: row.name for row in rows if _means(reference, row.name, row.data_hash)}
     if not found:
-        raise UsageError(f"no data file is called {reference!r}, neither on this disk nor in the registry")
+        raise UsageError(f"no data file is called {quoted(reference)}, neither on this disk nor in the registry")
     if len(found) > 1:
         several = listed(f"{format_hash(digest)} {name}" for digest, name in found.items())
-        raise UsageError(f"{reference!r} can mean {len(found)} data files: {several}")
+        raise UsageError(f"{quoted(reference)} can mean {len(found)} data files: {several}")
     ((digest, name),) = found.items()
     return DataFile(name, digest)
 

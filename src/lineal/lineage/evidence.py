@@ -5,6 +5,7 @@ from enum import Enum
 from typing import final
 
 from lineal.errors import UsageError
+from lineal.shown import quoted
 
 
 @final
@@ -28,7 +29,7 @@ class Evidence(Enum):
     def parse(cls, word: str) -> "Evidence":
         grades = {grade.value: grade for grade in cls}
         if word not in grades:
-            raise UsageError(f"there is no grade of evidence {word!r} (grades: {', '.join(grades)})")
+            raise UsageError(f"there is no grade of evidence {quoted(word)} (grades: {', '.join(grades)})")
         return grades[word]
 
     def __lt__(self, other: "Evidence") -> bool:

@@ -17,6 +17,7 @@ from lineal.derivation.step import Step
 from lineal.errors import CheckpointError, LinealError
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.records import StepRecord
+from lineal.shown import quoted
 
 SCHEMA = 1
 
@@ -60,7 +61,7 @@ def read_provenance(place: Path) -> Provenance | None:
     require_inside(path)
     record = read_json(path)
     if record.get("schema") != SCHEMA:
-        raise CheckpointError(f"{path}: schema {record.get('schema')!r}; this lineal reads {SCHEMA}")
+        raise CheckpointError(f"{path}: schema {quoted(record.get('schema'))}; this lineal reads {SCHEMA}")
     try:
         return _from_json(record)
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError, LinealError) as error:
@@ -134,7 +135,7 @@ def _check_against_itself(record: Mapping[str, Any], found: Provenance) -> None:
 
 def _form(form: object) -> Form:
     if form not in get_args(Form):
-        raise ValueError(f"form {form!r}, not one of {', '.join(get_args(Form))}")
+        raise ValueError(f"form {quoted(form)}, not one of {', '.join(get_args(Form))}")
     return cast(Form, form)
 
 

@@ -11,6 +11,7 @@ from lineal.lineage.evidence import Evidence
 from lineal.lineage.records import KnownModel, Name
 from lineal.lineage.registry import Registry
 from lineal.lineage.wording import summary
+from lineal.shown import quoted
 
 
 @final
@@ -39,7 +40,7 @@ def entries(registry: Registry, family: str | None = None) -> tuple[Entry, ...]:
     with registry.reading() as connection:
         called = names.names(connection, family)
         if family is not None and not called:
-            raise UsageError(f"no model belongs to a family {family!r}")
+            raise UsageError(f"no model belongs to a family {quoted(family)}")
         facts = models.facts(connection, {name.model_hash for name in called})
         places = {digest: models.locations(connection, digest) for digest in facts}
     return tuple(Entry(name, facts[name.model_hash], places[name.model_hash]) for name in called)

@@ -18,6 +18,7 @@ from lineal.lineage.database.statements import batches, insert, rows_for
 from lineal.lineage.licensing.licences import AND, identifiers
 from lineal.lineage.records import KnownModel, ModelRecord
 from lineal.lineage.wording import printable
+from lineal.shown import quoted
 
 _MODELS = Insertion(
     "model",
@@ -227,7 +228,9 @@ def _written(location: Path) -> str:
     try:
         _ = path.encode()
     except UnicodeEncodeError:
-        raise RegistryError(f"the registry cannot hold the path {path!r}: it is not UTF-8; rename the folder") from None
+        raise RegistryError(
+            f"the registry cannot hold the path {quoted(path)}: it is not UTF-8; rename the folder"
+        ) from None
     return path
 
 

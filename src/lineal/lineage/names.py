@@ -13,6 +13,7 @@ from lineal.lineage.database import seals
 from lineal.lineage.database.insertion import Insertion
 from lineal.lineage.database.statements import batches, insert, rows_for
 from lineal.lineage.records import Name
+from lineal.shown import quoted
 
 HASH_PREFIX = "b3:"
 SHORTEST_PREFIX = 8
@@ -83,13 +84,13 @@ def _check(name: Name) -> None:
     check_name(name.family, "family")
     check_name(name.name, "name")
     if name.family == HASH_PREFIX.rstrip(":"):
-        raise UsageError(f"a family cannot be called {name.family!r}: that is how hashes begin")
+        raise UsageError(f"a family cannot be called {quoted(name.family)}: that is how hashes begin")
 
 
 def check_name(name: str, what: str) -> None:
     if not _NAME.fullmatch(name) or ".." in name:
         raise UsageError(
-            f"{what} {name!r}: letters, digits, '.', '_' and '-' are allowed, no '..', and no '.' or '-' in front"
+            f"{what} {quoted(name)}: letters, digits, '.', '_' and '-' are allowed, no '..', and no '.' or '-' in front"
         )
 
 

@@ -19,6 +19,7 @@ from lineal.lineage.names import listed, names
 from lineal.lineage.records import METRIC
 from lineal.lineage.registry import Registry
 from lineal.lineage.stages import Stage
+from lineal.shown import quoted
 
 STAGES = (Stage.STAGING, Stage.PRODUCTION)
 """The stages that a version can be kept from."""
@@ -108,7 +109,7 @@ def subject(connection: Connection, reference: str, stage: Stage) -> Subject:
     known = names(connection)
     if not any(one.family == family and name in ("", one.name) for one in known):
         there = listed(dict.fromkeys(one.family for one in known)) or "none"
-        raise UsageError(f"policy: no FAMILY or FAMILY:NAME is called {reference!r} (families: {there})")
+        raise UsageError(f"policy: no FAMILY or FAMILY:NAME is called {quoted(reference)} (families: {there})")
     return Subject(family, name, stage)
 
 

@@ -28,7 +28,7 @@ def promote(registry: Registry, reference: str, stage: Stage) -> tuple[ModelVers
         version = references.version(connection, reference)
         unmet = list(_unmet(connection, version, stage)) if (version.stage, stage) in FORWARD else []
         if unmet:
-            raise AnswerIsNo("\n".join(f"{version} cannot go to {stage.value}: {point}" for point in unmet))
+            raise AnswerIsNo(*(f"{version} cannot go to {stage.value}: {point}" for point in unmet))
         return version, versions.promote(connection, version, stage)
 
 

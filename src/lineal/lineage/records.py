@@ -17,6 +17,7 @@ from lineal.errors import UsageError
 from lineal.lineage.evidence import Evidence
 from lineal.lineage.semantic_version import SemanticVersion
 from lineal.lineage.stages import STAGES, Stage
+from lineal.shown import quoted
 
 Form = Literal["full", "adapter", "gguf"]
 
@@ -38,7 +39,7 @@ class ModelRecord:
         names = [leaf.name.encode() for leaf in self.manifest.leaves]
         for before, after in pairwise(names):
             if before >= after:
-                raise UsageError(f"a manifest names each tensor once, sorted: {after!r} follows {before!r}")
+                raise UsageError(f"a manifest names each tensor once, sorted: {quoted(after)} follows {quoted(before)}")
 
 
 @final
@@ -190,13 +191,14 @@ class ModelVersion:
         for tag in self.tags:
             if not _TAG.fullmatch(tag) or tag in STAGES:
                 raise UsageError(
-                    f"{self}: {tag!r} is no tag: a letter, then letters, digits, '.', '_' and '-', and no stage's name"
+                    f"{self}: {quoted(tag)} is no tag: a letter, then letters, digits, '.', "
+                    "'_' and '-', and no stage's name"
                 )
         if self.quality_score is not None and not 0 <= self.quality_score <= 100:
             raise UsageError(f"{self}: a quality score is 0 to 100, got {self.quality_score}")
         for metric, figure in self.metrics.items():
             if not METRIC.fullmatch(metric):
-                raise UsageError(f"{self}: {metric!r} is no metric's name: visible ASCII characters without '='")
+                raise UsageError(f"{self}: {quoted(metric)} is no metric's name: visible ASCII characters without '='")
             if not math.isfinite(figure):
                 raise UsageError(f"{self}: {metric} is {figure}, a metric must be finite")
 

@@ -18,6 +18,7 @@ from lineal.lineage import models, versions
 from lineal.lineage.database.statements import rows_for
 from lineal.lineage.names import HASH_PREFIX, LISTED, SHORTEST_PREFIX, listed, names, names_of, shortened
 from lineal.lineage.records import ModelVersion, Name
+from lineal.shown import quoted
 
 _DIGITS = re.compile(r"[0-9a-f]*")
 
@@ -33,7 +34,7 @@ def resolve(connection: Connection, reference: str) -> bytes:
     found = _names(connection, reference)
     candidates = {known.model_hash for known in found}
     if len(candidates) > 1:
-        raise UsageError(f"{reference!r} is the name of {len(candidates)} models: {listed(map(str, found))}")
+        raise UsageError(f"{quoted(reference)} is the name of {len(candidates)} models: {listed(map(str, found))}")
     return found[0].model_hash
 
 
@@ -41,7 +42,9 @@ def version(connection: Connection, reference: str) -> ModelVersion:
     """The version that NAME@VERSION, NAME@STAGE or NAME@TAG stands for."""
     name, _, selector = reference.partition("@")
     if not selector or _is_place(reference):
-        raise UsageError(f"{reference!r} means no version: NAME@VERSION is needed, or a stage or a tag after the @")
+        raise UsageError(
+            f"{quoted(reference)} means no version: NAME@VERSION is needed, or a stage or a tag after the @"
+        )
     return versions.selected(connection, named(connection, name), selector)
 
 
@@ -74,9 +77,11 @@ def labels(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, str]:
 
 def _only(reference: str, found: Sequence[Name]) -> Name:
     if not found:
-        raise UsageError(f"{reference!r} has no name to which a version could belong: lineal add gives it one")
+        raise UsageError(f"{quoted(reference)} has no name to which a version could belong: lineal add gives it one")
     if len(found) > 1:
-        raise UsageError(f"a version belongs to one name, {reference!r} may mean {listed(map(str, found))}: say which")
+        raise UsageError(
+            f"a version belongs to one name, {quoted(reference)} may mean {listed(map(str, found))}: say which"
+        )
     return found[0]
 
 
@@ -92,7 +97,9 @@ def _names(connection: Connection, reference: str) -> list[Name]:
     if colon:
         found = [known for known in found if known.family == family]
     if not found:
-        raise UsageError(f"no model is called {reference!r} ({here(reference) or _nearest(connection, reference)})")
+        raise UsageError(
+            f"no model is called {quoted(reference)} ({here(reference) or _nearest(connection, reference)})"
+        )
     return found
 
 
@@ -107,7 +114,7 @@ def here(reference: str) -> str | None:
 def _by_prefix(connection: Connection, reference: str) -> bytes:
     digits = reference.removeprefix(HASH_PREFIX).lower()
     if not _DIGITS.fullmatch(digits) or not SHORTEST_PREFIX <= len(digits) <= 2 * HASH_LENGTH:
-        raise UsageError(f"{reference!r}: a hash is b3: and {SHORTEST_PREFIX} to {2 * HASH_LENGTH} hex digits")
+        raise UsageError(f"{quoted(reference)}: a hash is b3: and {SHORTEST_PREFIX} to {2 * HASH_LENGTH} hex digits")
     lowest, highest = (bytes.fromhex(digits.ljust(2 * HASH_LENGTH, filler)) for filler in "0f")
     query = (
         "SELECT model_hash FROM model WHERE model_hash BETWEEN :lowest AND :highest ORDER BY model_hash LIMIT :limit"
@@ -117,16 +124,16 @@ def _by_prefix(connection: Connection, reference: str) -> bytes:
     if len(found) > 1:
         called = names_of(connection, found)
         shown = (" ".join([format_hash(digest), *map(str, called.get(digest, ()))]) for digest in found)
-        raise UsageError(f"{reference!r} begins the hash of several models: {listed(shown)}")
+        raise UsageError(f"{quoted(reference)} begins the hash of several models: {listed(shown)}")
     if not found:
-        raise UsageError(f"no model's hash begins with {reference!r}: lineal log lists what is known")
+        raise UsageError(f"no model's hash begins with {quoted(reference)}: lineal log lists what is known")
     return found[0]
 
 
 def _by_place(connection: Connection, reference: str) -> bytes:
     found = models.at(connection, Path(reference))
     if found is None:
-        raise UsageError(f"no model is known to lie at {reference!r}: lineal add {reference} makes it known")
+        raise UsageError(f"no model is known to lie at {quoted(reference)}: lineal add {reference} makes it known")
     return found
 
 

@@ -6,6 +6,7 @@ from functools import total_ordering
 from typing import Self, final
 
 from lineal.errors import UsageError
+from lineal.shown import quoted
 
 LONGEST = 255
 """Characters of a version; the standard sets no limit and finds so many overkill."""
@@ -67,7 +68,7 @@ def _parts(text: str) -> tuple[str, ...]:
     found = _GRAMMAR.fullmatch(text)
     if found is None:
         raise UsageError(
-            f"{text!r} is no semantic version: MAJOR.MINOR.PATCH is needed, such as 1.2.0 or 1.2.0-rc.1, "
+            f"{quoted(text)} is no semantic version: MAJOR.MINOR.PATCH is needed, such as 1.2.0 or 1.2.0-rc.1, "
             "without leading zeros"
         )
     return found.groups(default="")

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import final
 
 from lineal.errors import UsageError
+from lineal.shown import quoted
 
 
 @final
@@ -20,7 +21,7 @@ class Stage(Enum):
     def parse(cls, word: str) -> "Stage":
         stage = STAGES.get(word)
         if stage is None:
-            raise UsageError(f"there is no stage {word!r} (stages: {', '.join(STAGES)})")
+            raise UsageError(f"there is no stage {quoted(word)} (stages: {', '.join(STAGES)})")
         return stage
 
     @property

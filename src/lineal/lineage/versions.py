@@ -17,6 +17,7 @@ from lineal.lineage.names import listed, shortened
 from lineal.lineage.records import ModelVersion, Name
 from lineal.lineage.semantic_version import SemanticVersion
 from lineal.lineage.stages import STAGES, Stage
+from lineal.shown import quoted
 
 _SELECT = """
     SELECT version.id, family, name, semver, model_hash, stage, quality_score, created
@@ -62,9 +63,9 @@ def add(
         )
     for tag in untag:
         if tag not in known.tags:
-            raise UsageError(f"{known} has no tag {tag!r} to take away (tags: {', '.join(known.tags) or 'none'})")
+            raise UsageError(f"{known} has no tag {quoted(tag)} to take away (tags: {', '.join(known.tags) or 'none'})")
         if tag in (*tags, *aliases):
-            raise UsageError(f"{known}: {tag!r} cannot be given and taken away at once")
+            raise UsageError(f"{known}: {quoted(tag)} cannot be given and taken away at once")
     said = replace(
         known,
         tags=tuple(sorted({*known.tags, *tags, *aliases} - {*untag})),
@@ -121,7 +122,7 @@ def _matching(known: Sequence[ModelVersion], selector: str) -> tuple[list[ModelV
     if selector[:1].isdigit():
         number = str(SemanticVersion.parse(selector))
         return [version for version in known if str(version.version) == number], number
-    return [version for version in known if selector in version.tags], f"tagged {selector!r}"
+    return [version for version in known if selector in version.tags], f"tagged {quoted(selector)}"
 
 
 def _brief(version: ModelVersion) -> str:

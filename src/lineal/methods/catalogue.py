@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from itertools import chain
 
+from lineal.derivation.plugin import Plugin
 from lineal.derivation.step import Kind
 from lineal.errors import MethodError
 from lineal.methods import distill, finetune, merge, prune, quantize
 from lineal.methods.method import Method, nearest
+from lineal.shown import quoted
 
 ENTRY_POINTS = "lineal.methods"
 
@@ -26,12 +28,38 @@ def methods() -> Mapping[tuple[Kind, str], type[Method]]:
         prune.METHODS,
         quantize.METHODS,
     )
-    registered = (point.load() for point in entry_points(group=ENTRY_POINTS))
-    for method in chain(*own, registered):
+    for method in chain(*own, _registered()):
         if (method.kind, method.name) in found:
-            raise MethodError(f"two methods are registered as {method.kind} {method.name!r}")
+            raise MethodError(f"two methods are registered as {method.kind} {quoted(method.name)}")
         found[method.kind, method.name] = method
     return dict(sorted(found.items()))
+
+
+def registrant(method: type[Method]) -> Plugin | None:
+    """The package that registered the method; None of lineal's own."""
+    return _registered().get(method)
+
+
+@cache
+def _registered() -> Mapping[type[Method], Plugin]:
+    return {
+        _loaded(point): Plugin(point.dist.name, point.dist.version)
+        for point in entry_points(group=ENTRY_POINTS)
+        if point.dist
+    }
+
+
+def _loaded(point: EntryPoint) -> type[Method]:
+    try:
+        found = point.load()
+    except Exception as error:
+        package = point.dist.name if point.dist else point.value
+        raise MethodError(
+            f"the package {package} registers the method {point.name}, which cannot be loaded: {error}"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise MethodError(f"{point.value}: registered as a method, and is no class that inherits Method")
+    return found
 
 
 def find_method(kind: Kind, name: object, version: int | None = None) -> type[Method]:
@@ -42,7 +70,7 @@ def find_method(kind: Kind, name: object, version: int | None = None) -> type[Me
     known = methods()
     if not isinstance(name, str) or (kind, name) not in known:
         names = [known_name for known_kind, known_name in known if known_kind == kind]
-        raise MethodError(f"unknown {kind} method {name!r} ({nearest(str(name), names)})")
+        raise MethodError(f"unknown {kind} method {quoted(name)} ({nearest(str(name), names)})")
     found = known[kind, name]
     if version not in (None, found.version):
         raise MethodError(f"made under version {version} of {name}, and this lineal computes version {found.version}")

@@ -44,6 +44,11 @@ class Method(ABC):
     found: ClassVar[str | None] = None
     """The option that no recipe gives, since it is found when the model is made."""
 
+    @property
+    def origin(self) -> type["Method"]:
+        """The class whose mathematics it is: its own, but for a recipe."""
+        return type(self)
+
     def options(self) -> dict[str, Json]:
         """Every field, as it stands in a recipe and in a step; seeds are strings, so that no reader rounds them."""
         return {written(f.name): _option(f.name, getattr(self, f.name)) for f in fields(cast(Any, self))}

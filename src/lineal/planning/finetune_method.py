@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeAlias, cast, final
 from lineal.derivation.canonical import Json
 from lineal.errors import UsageError
 from lineal.planning.rules import RulesOfThumb
+from lineal.shown import quoted
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class FineTuneMethod(ABC):
             kind = _METHODS.get(str(given.pop("method", None)))
             if kind is not None and given.keys() == {field.name for field in fields(kind)}:
                 return kind(**given)
-        raise UsageError(f"not a fine-tuning method: {record!r} (known: {', '.join(_METHODS)})")
+        raise UsageError(f"not a fine-tuning method: {quoted(record)} (known: {', '.join(_METHODS)})")
 
 
 @final

@@ -9,6 +9,7 @@ from lineal.derivation.canonical import Json
 from lineal.errors import UsageError
 from lineal.planning.finetune_method import FineTuneMethod, LoRA, QLoRA
 from lineal.planning.rules import RulesOfThumb
+from lineal.shown import quoted
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class ModelParadigm(ABC):
                 return FineTuning(FineTuneMethod.from_json(fields["method"]))
             if isinstance(name, str) and name in _PLAIN and not fields:
                 return _PLAIN[name]()
-        raise UsageError(f"not a paradigm: {record!r} (known: {', '.join((*_PLAIN, FineTuning.name))})")
+        raise UsageError(f"not a paradigm: {quoted(record)} (known: {', '.join((*_PLAIN, FineTuning.name))})")
 
 
 @final

@@ -14,6 +14,7 @@ from lineal.derivation.quantization import QuantizationType
 from lineal.derivation.step import Kind, Role
 from lineal.errors import UsageError
 from lineal.family.claims.card import Card, read_card
+from lineal.shown import quoted
 
 MERGEKIT_CONFIG = "mergekit_config.yml"
 CLAIMED = "claimed"
@@ -98,7 +99,9 @@ def _of_card(folder: Path, checkpoint: Checkpoint) -> Claim | None:
         case _ if not several:
             return Claim(path, "fine-tune", CLAIMED, inputs)
         case _:
-            raise UsageError(f"{path}: base_model_relation {relation!r} has one base_model, the card names several")
+            raise UsageError(
+                f"{path}: base_model_relation {quoted(relation)} has one base_model, the card names several"
+            )
 
 
 def _described(card: Card) -> dict[str, Json]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from lineal.errors import UsageError
 from lineal.methods.merge.recipe import AUTO
+from lineal.shown import quoted
 
 _CHATML = (
     "{% for message in messages %}"
@@ -63,7 +64,7 @@ def chat_template(written: Any) -> str:
         return _BY_NAME.get(written, AUTO)
     if not isinstance(written, str) or not ("{{" in written or "{%" in written):
         known = ", ".join((AUTO, *_BY_NAME))
-        raise UsageError(f"a chat template is Jinja, or one of {known}, got {written!r}")
+        raise UsageError(f"a chat template is Jinja, or one of {known}, got {quoted(written)}")
     from jinja2 import Environment, TemplateSyntaxError
 
     try:

@@ -17,6 +17,7 @@ from lineal.methods.catalogue import find_method
 from lineal.methods.merge.recipe import MergeRecipe
 from lineal.methods.method import Method
 from lineal.methods.streaming import StreamingMethod
+from lineal.shown import quoted
 
 Body: TypeAlias = Mapping[str, Any]
 Read: TypeAlias = tuple[Method, tuple[Reference, ...]]
@@ -65,9 +66,9 @@ def _method(written: Any) -> type[StreamingMethod]:
         raise MethodError("merge_method is needed")
     found = find_method("merge", written)
     if not issubclass(found, StreamingMethod):
-        raise MethodError(f"{written!r} is no method of a recipe")
+        raise MethodError(f"{quoted(written)} is no method of a recipe")
     if found.uses_data:
-        raise MethodError(f"{written!r} needs data, which mergekit's YAML has no key for")
+        raise MethodError(f"{quoted(written)} needs data, which mergekit's YAML has no key for")
     return found
 
 
@@ -75,7 +76,7 @@ def _dtype(body: Body) -> str | None:
     """As what the child is stored; it is computed in float32 whatever `dtype` says."""
     written = body.get("out_dtype") or body.get("dtype")
     if written is not None and written not in _DTYPES:
-        raise UsageError(f"unknown dtype {written!r} (known: {', '.join(_DTYPES)})")
+        raise UsageError(f"unknown dtype {quoted(written)} (known: {', '.join(_DTYPES)})")
     return _DTYPES[written] if written else None
 
 

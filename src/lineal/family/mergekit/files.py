@@ -12,6 +12,7 @@ from lineal.family.mergekit.document import KEYS, read_document
 from lineal.family.mergekit.references import References
 from lineal.family.names import NAME, name_of_folder
 from lineal.family.recipe import Family, ModelRecipe, Origin
+from lineal.shown import quoted
 
 _NAMES = ("name", "out_path")
 _REPOSITORY = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -59,9 +60,9 @@ def _names(bodies: list[Mapping[str, Any]], target: str, faults: list[Faults]) -
     names = [target if index == final else str(name) for index, name in enumerate(given)]
     for index, name in enumerate(names):
         if name and not NAME.fullmatch(name):
-            faults[index].add(("name",), f"{name!r} is not a name (letters, digits, . _ -)")
+            faults[index].add(("name",), f"{quoted(name)} is not a name (letters, digits, . _ -)")
         if name in names[:index]:
-            faults[index].add(("name",), f"two stages are called {name!r}")
+            faults[index].add(("name",), f"two stages are called {quoted(name)}")
     return names
 
 
@@ -93,11 +94,11 @@ class _Models:
                 return model
         if not _REPOSITORY.fullmatch(model):
             at = f"; only repositories of the Hub have revisions such as {revision}" if revision else ""
-            raise UsageError(f"no folder, no known model and no earlier stage {model!r}{at}")
+            raise UsageError(f"no folder, no known model and no earlier stage {quoted(model)}{at}")
         try:
             commit = self._commit_of(model, revision)
         except StorageError as error:
-            raise UsageError(f"no folder, no known model and no earlier stage {model!r}; {error}") from None
+            raise UsageError(f"no folder, no known model and no earlier stage {quoted(model)}; {error}") from None
         name = f"{model.replace('/', '--')}-{commit[:_DIGITS]}"
         origin = Origin(hub=model, revision=commit)
         self.originals[name] = ModelRecipe(name=name, kind="original", origin=origin)

@@ -11,6 +11,7 @@ from lineal.family.mergekit.references import Named, References
 from lineal.family.mergekit.settings import ParameterReader
 from lineal.methods.merge.recipe import Blocks, Part, Stretch
 from lineal.methods.merge.settings import Setting
+from lineal.shown import quoted
 
 Body: TypeAlias = Mapping[str, Any]
 
@@ -107,7 +108,7 @@ class PartReader:
 
     def _entries(self, written: Any, place: Place, what: str) -> Iterator[tuple[Body, Place]]:
         if not isinstance(written, list) or not written:
-            self.faults.add(place, f"{what} must be a list, got {written!r}")
+            self.faults.add(place, f"{what} must be a list, got {quoted(written)}")
             return
         for index, entry in enumerate(cast(list[Any], written)):
             yield self.faults.mapping(entry, (*place, index), f"an entry of {what}"), (*place, index)
@@ -116,5 +117,5 @@ class PartReader:
 def _blocks(written: Any) -> Blocks:
     found = cast(list[Any], written) if isinstance(written, list) else []
     if len(found) != 2 or not all(type(end) is int for end in found):
-        raise UsageError(f"layer_range must be [FIRST, LAST), two whole numbers, got {written!r}")
+        raise UsageError(f"layer_range must be [FIRST, LAST), two whole numbers, got {quoted(written)}")
     return found[0], found[1]

@@ -6,6 +6,7 @@ from typing import Any, cast, final
 
 from lineal.errors import UsageError
 from lineal.family.located_yaml import Faults, Place
+from lineal.shown import quoted
 
 
 @final
@@ -48,13 +49,13 @@ def parse_reference(written: Any) -> Named:
                 raise UsageError("override_architecture is not supported; names and configs say what a model is")
             lora = parts.get("lora")
             return Named(*_parts(parts["model"]), *(_parts(lora) if lora is not None else (None, None)))
-    raise UsageError(f"a model is a path, a name or {{model: {{path: ...}}, lora: ...}}, got {written!r}")
+    raise UsageError(f"a model is a path, a name or {{model: {{path: ...}}, lora: ...}}, got {quoted(written)}")
 
 
 def _path(written: str) -> tuple[str, str | None]:
     path, at, revision = written.partition("@")
     if not path or (at and not revision):
-        raise UsageError(f"{written!r} names no model; path@revision+adapter@revision is what is understood")
+        raise UsageError(f"{quoted(written)} names no model; path@revision+adapter@revision is what is understood")
     return path, revision or None
 
 
@@ -66,4 +67,4 @@ def _parts(written: Any) -> tuple[str, str | None]:
         path, revision = parts.get("path"), parts.get("revision")
         if isinstance(path, str) and path and parts.keys() <= {"path", "revision"}:
             return path, None if revision is None else str(revision)
-    raise UsageError(f"a model is a path or {{path: ..., revision: ...}}, got {written!r}")
+    raise UsageError(f"a model is a path or {{path: ..., revision: ...}}, got {quoted(written)}")

@@ -11,6 +11,7 @@ from lineal.family.mergekit.values import read_setting
 from lineal.methods.merge.settings import Rule, Setting
 from lineal.methods.method import nearest
 from lineal.methods.streaming import StreamingMethod
+from lineal.shown import quoted
 
 _ALWAYS = (Rule(value=True),)
 
@@ -52,7 +53,7 @@ class ParameterReader:
         known = parameters_of(self.method)
         if key not in known:
             hint = nearest(key, known) if known else "it has none"
-            raise MethodError(f"{self.method.name} has no parameter {key!r} ({hint})")
+            raise MethodError(f"{self.method.name} has no parameter {quoted(key)} ({hint})")
         return known[key]
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 from lineal.errors import UsageError
 from lineal.methods.merge.settings import Rule, Setting, Value
 from lineal.methods.method import nearest
+from lineal.shown import quoted
 
 _RULE_KEYS = ("filter", "value")
 
@@ -19,16 +20,16 @@ def read_setting(written: Any) -> Setting:
 
 def _rule(written: Any) -> Rule:
     if not isinstance(written, Mapping):
-        raise UsageError(f"a list holds either values or {{filter, value}}, got {written!r} among them")
+        raise UsageError(f"a list holds either values or {{filter, value}}, got {quoted(written)} among them")
     parts = cast(Mapping[str, Any], written)
     for key in parts:
         if key not in _RULE_KEYS:
-            raise UsageError(f"unknown key {key!r} ({nearest(key, _RULE_KEYS)})")
+            raise UsageError(f"unknown key {quoted(key)} ({nearest(key, _RULE_KEYS)})")
     if "value" not in parts:
         raise UsageError("a filter needs a value")
     name = parts.get("filter")
     if name is not None and (not isinstance(name, str) or not name):
-        raise UsageError(f"a filter is part of a tensor's name, got {name!r}")
+        raise UsageError(f"a filter is part of a tensor's name, got {quoted(name)}")
     return Rule(filter=name, value=_value(parts["value"]))
 
 
@@ -49,4 +50,4 @@ def _scalar(written: Any) -> Value:
             return str(written)
         except OverflowError:
             raise UsageError("a value is a number that a float can hold") from None
-    raise UsageError(f"a value is a number, true or false, got {written!r}")
+    raise UsageError(f"a value is a number, true or false, got {quoted(written)}")

@@ -10,6 +10,7 @@ from lineal.family.mergekit.chat_templates import chat_template
 from lineal.family.mergekit.inputs import InputList
 from lineal.family.mergekit.references import Named, References
 from lineal.methods.merge.vocabulary import TokenRow, Vocabulary
+from lineal.shown import quoted
 
 Body = Mapping[str, Any]
 
@@ -71,7 +72,7 @@ class VocabularyReader:
             return found
         for token, entry in self.faults.mapping(written, place, "tokens").items():
             at = (*place, token)
-            body = self.faults.mapping(entry, at, f"the token {token!r}")
+            body = self.faults.mapping(entry, at, f"the token {quoted(token)}")
             self.faults.unknown_keys(body, at, _TOKEN_KEYS)
             row = self._row(body, at) if body == entry else None
             if row is not None:
@@ -81,7 +82,7 @@ class VocabularyReader:
     def _row(self, body: Body, place: Place) -> TokenRow | None:
         force, source = body.get("force", False), body.get("source")
         if not isinstance(force, bool):
-            self.faults.add((*place, "force"), f"force is true or false, got {force!r}")
+            self.faults.add((*place, "force"), f"force is true or false, got {quoted(force)}")
             return None
         if source is None:
             self.faults.add(place, "a source is needed: a model, or {kind: zero} or {kind: model_token, ...}")
@@ -97,7 +98,7 @@ class VocabularyReader:
             case "model_token":
                 return self._of_model(parts.get("model"), where, parts.get("token"), parts.get("token_id"), force=force)
             case kind:
-                self.faults.add(where, f"unknown kind {kind!r} (known: zero, model_token)")
+                self.faults.add(where, f"unknown kind {quoted(kind)} (known: zero, model_token)")
                 return None
 
     def _of_model(
@@ -114,14 +115,14 @@ class VocabularyReader:
 
 def _token_row(model: int, token: Any, row: Any, *, force: bool) -> TokenRow:
     if token is not None and not isinstance(token, str):
-        raise UsageError(f"a token is a text, got {token!r}")
+        raise UsageError(f"a token is a text, got {quoted(token)}")
     if row is not None and (type(row) is not int or row < 0):
-        raise UsageError(f"token_id is a whole number from 0, got {row!r}")
+        raise UsageError(f"token_id is a whole number from 0, got {quoted(row)}")
     return TokenRow(model=model, token=token, row=row, force=force)
 
 
 def _multiple(tokenizer: Body) -> int:
     written = tokenizer.get("pad_to_multiple_of")
     if written is not None and (type(written) is not int or written < 1):
-        raise UsageError(f"pad_to_multiple_of is a whole number from 1, got {written!r}")
+        raise UsageError(f"pad_to_multiple_of is a whole number from 1, got {quoted(written)}")
     return written or 1

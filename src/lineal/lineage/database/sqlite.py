@@ -18,6 +18,7 @@ from lineal.lineage.database.blueprint import SQLITE_PARTS, SQLITE_WORDS, differ
 from lineal.lineage.database.dialect import WAIT_SECONDS, Dialect, Engines, engines_on, nothing_there
 from lineal.lineage.database.domains import gate
 from lineal.lineage.database.insertion import Insertion
+from lineal.shown import quoted
 from lineal.system_words import reason, told
 
 _PRAGMAS = (
@@ -118,7 +119,7 @@ class SqliteFile:
     def explain(self, error: DBAPIError) -> str:
         complaint = str(error.orig)
         said = (words for sign, words in _TOLD.items() if sign in complaint)
-        return next(said, f"nothing was changed: SQLite says {complaint!r}")
+        return next(said, f"nothing was changed: SQLite says {quoted(complaint)}")
 
     def damage(self, connection: Connection) -> Iterator[str]:
         for (said,) in connection.exec_driver_sql("PRAGMA integrity_check"):

@@ -131,7 +131,7 @@ def refuse_conflicts(judgements: Iterable[Judgement]) -> None:
                 told_of.add(ends)
                 lines.append(str(conflict))
     if lines:
-        raise LicenceConflict("\n".join(lines) + _WHAT_TO_DO)
+        raise LicenceConflict(*lines[:-1], lines[-1] + _WHAT_TO_DO)
 
 
 @final

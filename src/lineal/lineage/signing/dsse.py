@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lineal.derivation.canonical import Json, canonical_json
 from lineal.schema_faults import schema_faults
+from lineal.shown import quoted
 
 IN_TOTO = "application/vnd.in-toto+json"
 """The payload type of in-toto statements."""
@@ -132,7 +133,7 @@ def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {key!r} stands there twice")
+            raise ValueError(f"the key {quoted(key)} stands there twice")
         found[key] = value
     return found
 

@@ -19,6 +19,7 @@ from lineal.derivation.step import Step
 from lineal.errors import DerivationError
 from lineal.lineage.records import StepRecord
 from lineal.lineage.signing.dsse import IN_TOTO, Envelope, Foreign, read_as, strict_json
+from lineal.shown import quoted
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -74,10 +75,10 @@ def payload_of(statement: Mapping[str, Json]) -> bytes:
 def read_claim(envelope: Envelope) -> Claim:
     """What an envelope's payload says, checked to hold together; a ValueError says why it says nothing to lineal."""
     if envelope.payload_type != IN_TOTO:
-        raise ValueError(f"its payload is {envelope.payload_type!r}, no in-toto statement")
+        raise ValueError(f"its payload is {quoted(envelope.payload_type)}, no in-toto statement")
     statement = read_as(_Statement, strict_json(envelope.payload))
     if statement.kind != STATEMENT:
-        raise ValueError(f"it is no in-toto statement v1 but {statement.kind!r}")
+        raise ValueError(f"it is no in-toto statement v1 but {quoted(statement.kind)}")
     claimed = bytes.fromhex(statement.subject[0].digest.model_hash)
     if statement.predicate_type == MODEL:
         made_of = read_as(_Model, statement.predicate)
@@ -87,7 +88,7 @@ def read_claim(envelope: Envelope) -> Claim:
         return Claim(claimed)
     if statement.predicate_type == PROVENANCE:
         return Claim(claimed, _step(read_as(_Provenance, statement.predicate).definition))
-    raise ValueError(f"it is about something else, {statement.predicate_type!r}")
+    raise ValueError(f"it is about something else, {quoted(statement.predicate_type)}")
 
 
 @final
@@ -145,7 +146,7 @@ class _Provenance(Foreign):
 def _step(definition: _Definition) -> Step:
     """The step, if everything else that is said of it follows from it: others read that and not the step."""
     if definition.build_type != STEP:
-        raise ValueError(f"it tells of no step of lineal's but of {definition.build_type!r}")
+        raise ValueError(f"it tells of no step of lineal's but of {quoted(definition.build_type)}")
     try:
         step = Step.from_json(definition.asked.step)
         derivation_id = step.derivation_id

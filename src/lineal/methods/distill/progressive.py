@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lineal.errors import MethodError
 from lineal.methods.distill.positions import NOT_COUNTED, check_labels, check_mapping, check_tensors
 from lineal.randomness import uniforms
+from lineal.shown import quoted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +43,7 @@ class ProgressiveDistillation:
         if not 0 <= self.hidden_weight < math.inf:
             raise MethodError(f"progressive: hidden_weight must be finite and not negative, got {self.hidden_weight}")
         if self.form not in ("mse", "normalized", "cosine"):
-            raise MethodError(f"progressive: form must be mse, normalized or cosine, got {self.form!r}")
+            raise MethodError(f"progressive: form must be mse, normalized or cosine, got {quoted(self.form)}")
         if self.projection is not None and self.projection.ndim != 2:
             shape = list(self.projection.shape)
             raise MethodError(f"progressive: a projection is [student_dim, teacher_dim], got {shape}")

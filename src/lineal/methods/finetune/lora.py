@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lineal.errors import MethodError
 from lineal.methods.finetune.training import Training
 from lineal.randomness import uniforms
+from lineal.shown import quoted
 
 TargetModules: TypeAlias = tuple[str, ...] | str
 
@@ -35,11 +36,11 @@ class LoraConfig:
 
     def __post_init__(self) -> None:
         if not _is_count(self.rank):
-            raise MethodError(f"lora: rank must be an integer of at least 1, got {self.rank!r}")
+            raise MethodError(f"lora: rank must be an integer of at least 1, got {quoted(self.rank)}")
         if not 0 < self.alpha < math.inf:
-            raise MethodError(f"lora: alpha must be finite and above 0, got {self.alpha!r}")
+            raise MethodError(f"lora: alpha must be finite and above 0, got {quoted(self.alpha)}")
         if not 0 <= self.dropout < 1:
-            raise MethodError(f"lora: dropout must be in [0, 1), got {self.dropout!r}")
+            raise MethodError(f"lora: dropout must be in [0, 1), got {quoted(self.dropout)}")
 
     @property
     def scaling(self) -> float:

@@ -7,6 +7,7 @@ from typing import NamedTuple, final
 from lineal.errors import MethodError
 from lineal.methods.finetune.lora import ALL_LINEAR, LoraConfig
 from lineal.methods.method import nearest
+from lineal.shown import quoted
 
 
 @final
@@ -37,10 +38,12 @@ def resolve_targets(config: LoraConfig, layers: Sequence[LinearLayer]) -> tuple[
     else:
         for target in targets:
             if not any(_is_named(layer.path, target) for layer in layers):
-                raise MethodError(f"lora: no linear layer is named {target!r} ({nearest(target, _names(layers))})")
+                raise MethodError(
+                    f"lora: no linear layer is named {quoted(target)} ({nearest(target, _names(layers))})"
+                )
         chosen = tuple(layer for layer in layers if any(_is_named(layer.path, target) for target in targets))
     if not chosen:
-        raise MethodError(f"lora: target_modules {targets!r} matches no linear layer ({_hint(targets, layers)})")
+        raise MethodError(f"lora: target_modules {quoted(targets)} matches no linear layer ({_hint(targets, layers)})")
     for layer in chosen:
         if (reason := left_out_because(config, layer)) is not None:
             raise MethodError(f"lora: {layer.path} cannot be adapted: {reason}")
@@ -59,7 +62,7 @@ def _compiled(expression: str) -> re.Pattern[str]:
     try:
         return re.compile(expression)
     except re.error as error:
-        raise MethodError(f"lora: target_modules {expression!r} is no regular expression: {error}") from None
+        raise MethodError(f"lora: target_modules {quoted(expression)} is no regular expression: {error}") from None
 
 
 def _is_named(path: str, target: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, final
 
 from lineal.errors import MethodError
 from lineal.methods.finetune.training import OptimizerName, Training
+from lineal.shown import quoted
 
 SMALLEST_VOCABULARY = 257
 """The 256 bytes and the end of a document."""
@@ -48,4 +49,6 @@ class Scratch(Training):
             case {"train": {"vocab_size": int(size), **others}, **unknown} if not others and not unknown:
                 return size
             case _:
-                raise MethodError(f'train: tokenizer must be {{"train": {{"vocab_size": n}}}}, got {self.tokenizer!r}')
+                raise MethodError(
+                    f'train: tokenizer must be {{"train": {{"vocab_size": n}}}}, got {quoted(self.tokenizer)}'
+                )

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator
 
 from lineal.errors import MethodError
 from lineal.methods.method import Method, Reproducibility
+from lineal.shown import quoted
 
 OptimizerName: TypeAlias = Literal["adamw", "muon"]
 Precision: TypeAlias = Literal["float32", "bfloat16"]
@@ -86,7 +87,7 @@ class Training(Method):
 
     def _require(self, holds: bool, option: str, range_: str) -> None:
         if not holds:
-            raise MethodError(f"{self.name}: {option} must be {range_}, got {getattr(self, option)!r}")
+            raise MethodError(f"{self.name}: {option} must be {range_}, got {quoted(getattr(self, option))}")
 
     def _require_integer(self, option: str, least: int) -> None:
         value: object = getattr(self, option)

@@ -13,6 +13,7 @@ from lineal.methods.merge.settings import Settings, Value, look_up
 from lineal.methods.merge.vocabulary import Vocabulary
 from lineal.methods.method import Method, Reproducibility, nearest
 from lineal.methods.streaming import StreamingMethod
+from lineal.shown import quoted
 
 Blocks: TypeAlias = tuple[int, int]
 """From a block, counted from zero, up to another that is not included."""
@@ -112,7 +113,7 @@ class MergeRecipe(Method):
         if len(self.parts) > 1 and any(part.count is None for part in self.parts):
             raise MethodError("recipe: of several parts each needs a range of blocks")
         if self.dtype not in (None, *DTYPES):
-            raise MethodError(f"recipe: dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+            raise MethodError(f"recipe: dtype must be one of {', '.join(DTYPES)}, got {quoted(self.dtype)}")
         self._check_options()
         for part in self.parts:
             if self.merging.uses_base and part.base is None and not self.merging.base_is_optional:
@@ -124,7 +125,7 @@ class MergeRecipe(Method):
         known, by_model = self.merging.option_names(), self.merging.options_by_model()
         for option in dict.fromkeys(option for settings in self.mentioned() for option in settings):
             if option not in known:
-                raise MethodError(f"{self.method}: unknown option {option!r} ({nearest(option, known)})")
+                raise MethodError(f"{self.method}: unknown option {quoted(option)} ({nearest(option, known)})")
         for part in self.parts:
             for option in dict.fromkeys(option for model in part.models for option in model.options):
                 if option not in by_model and len(part.models) > 1:
@@ -134,6 +135,10 @@ class MergeRecipe(Method):
     def merging(self) -> type[StreamingMethod]:
         """The class of the method."""
         return _merging(self.method, self.method_version)
+
+    @property
+    def origin(self) -> type[Method]:
+        return self.merging
 
     def options(self) -> dict[str, Json]:
         recorded = cast(dict[str, Any], exact(asdict(self)))
@@ -194,5 +199,5 @@ def _merging(name: str, version: int) -> type[StreamingMethod]:
 
     found = find_method("merge", name, version)
     if not issubclass(found, StreamingMethod):
-        raise MethodError(f"recipe: {name!r} is itself a recipe")
+        raise MethodError(f"recipe: {quoted(name)} is itself a recipe")
     return found

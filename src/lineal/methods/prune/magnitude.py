@@ -12,6 +12,7 @@ from lineal.methods.method import Reproducibility
 from lineal.methods.order_statistic import SmallestMagnitudes, gathers
 from lineal.methods.selection import all_but_the_smallest, begin, count_of, everything, selected
 from lineal.methods.streaming import Block, Emit, Gather, Sample, Site, StreamingMethod
+from lineal.shown import quoted
 
 Scope: TypeAlias = Literal["tensor", "row"]
 
@@ -44,7 +45,7 @@ class MagnitudePruning(StreamingMethod):
         if not 0 <= self.sparsity < 1:
             raise MethodError(f"magnitude: sparsity must be in [0, 1), got {self.sparsity}")
         if self.scope not in get_args(Scope):
-            raise MethodError(f"magnitude: scope must be one of {', '.join(get_args(Scope))}, got {self.scope!r}")
+            raise MethodError(f"magnitude: scope must be one of {', '.join(get_args(Scope))}, got {quoted(self.scope)}")
 
     def passes(self, site: Site) -> int:
         return 1 if self.scope == "row" or self.sparsity == 0 else 1 + gathers(site.elements)

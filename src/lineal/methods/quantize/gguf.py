@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from lineal.errors import MethodError
 from lineal.methods.method import Reproducibility, nearest
 from lineal.methods.streaming import Block, Emit, Site, StreamingMethod
+from lineal.shown import quoted
 
 SCHEMES = ("f32", "f16", "bf16", "q8_0", "q4_0")
 _BLOCK = 32
@@ -42,7 +43,7 @@ class GgufQuantization(StreamingMethod):
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
             hint = nearest(self.scheme, SCHEMES)
-            raise MethodError(f"gguf: scheme must be one of {', '.join(SCHEMES)}, got {self.scheme!r} ({hint})")
+            raise MethodError(f"gguf: scheme must be one of {', '.join(SCHEMES)}, got {quoted(self.scheme)} ({hint})")
 
     def passes(self, site: Site) -> int:
         return 1
