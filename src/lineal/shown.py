@@ -15,8 +15,8 @@ def printable(text: str) -> str:
 
 def quoted(value: object) -> str:
     """A value found, as Python writes it: of one that is long, its beginning."""
-    if isinstance(value, str | bytes) and len(value) > SHOWN:
-        return f"{value[:SHOWN]!r}..."
+    if isinstance(value, str | bytes):
+        return f"{value[:SHOWN]!r}{'...' if len(value) > SHOWN else ''}"
     return shortened(repr(value))
 
 

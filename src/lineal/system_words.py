@@ -4,6 +4,8 @@ import errno
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from lineal.shown import LONGEST_LINE, shortened
+
 _TOLD: Mapping[int, str] = MappingProxyType({
     errno.ENOENT: "no such file or folder",
     errno.EACCES: "may not be read or written; its permissions, or those of a folder around it, forbid it",
@@ -30,7 +32,9 @@ _TOLD: Mapping[int, str] = MappingProxyType({
 
 def told(error: OSError) -> str:
     """One line: the file, where the error names one, and why the system would not."""
-    places = [str(place) for place in (error.filename, error.filename2) if place is not None]
+    places = [
+        shortened(str(place), LONGEST_LINE // 2) for place in (error.filename, error.filename2) if place is not None
+    ]
     return f"{' -> '.join(places)}: {reason(error)}" if places else reason(error)
 
 

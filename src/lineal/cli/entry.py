@@ -38,8 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _fail(KeyboardInterrupt(), _INTERRUPTED_MESSAGE, INTERRUPTED, debug=debug)
         terminal.flush()
         return result if isinstance(result, int) else 0
-    except terminal.ReaderGone:
-        terminal.close()
+    except (terminal.ReaderGone, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        terminal.settle()  # typer makes an exit of a pipe that is closed while it shows help
         return UNREAD
     except BaseException as error:
         # a library interrupted while it loads may turn the interrupt into an error of its own
@@ -69,8 +71,7 @@ def _told(error: BaseException) -> tuple[Sequence[str], int] | None:
 
 
 def _fail(error: BaseException, lines: Sequence[str], code: int, *, debug: bool) -> int:
-    if isinstance(error, OSError):
-        terminal.close()  # it may be stdout that cannot be written
+    terminal.settle()
     if debug:
         import traceback
 

@@ -6,7 +6,8 @@ from lineal.cli.tables import Part, Text, Tree, show
 from lineal.cli.tables import line as line_of
 from lineal.lineage.graph import Edge, FamilyGraph, Node, family_graph
 from lineal.lineage.registry import Registry
-from lineal.lineage.wording import count, figure, printable, size, summary
+from lineal.lineage.wording import count, figure, size, summary
+from lineal.shown import printable
 
 DEEPEST = 24
 """Levels drawn under each other; what lies deeper begins a tree of its own below."""

@@ -44,7 +44,8 @@ def list_(
 
 def _row(entry: "Entry") -> tuple[str, str, str, str]:
     from lineal.derivation.hashes import format_hash
-    from lineal.lineage.wording import printable, size
+    from lineal.lineage.wording import size
+    from lineal.shown import printable
 
     large = "" if entry.model.tensor_bytes is None else size(entry.model.tensor_bytes)
     place = printable(str(entry.places[0])) if entry.places else "lies nowhere"

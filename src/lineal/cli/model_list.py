@@ -7,7 +7,7 @@ from lineal.derivation.hashes import format_hash
 from lineal.lineage.listing import listing
 from lineal.lineage.locate import locate
 from lineal.lineage.registry import Registry
-from lineal.lineage.wording import printable
+from lineal.shown import printable
 
 _SHORT = 15
 """Letters of a hash, `b3:` included, that stand in a line."""

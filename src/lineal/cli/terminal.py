@@ -62,12 +62,15 @@ def flush() -> None:
         raise ReaderGone from None
 
 
-def close() -> None:
-    """Forget what could not be written, so that nothing tries once more when the interpreter ends."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+def settle() -> None:
+    """What was said is written or, where it cannot be, forgotten: nothing tries once more as the interpreter ends."""
+    try:
+        flush()
+    except (OSError, ReaderGone):
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
 
 
 def _write(text: str) -> None:

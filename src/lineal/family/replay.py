@@ -14,7 +14,6 @@ from lineal.family.streams import Streamed, plan_stream
 from lineal.family.workshop import Placed, Workshop
 from lineal.lineage.environment import method_package
 from lineal.lineage.records import StepRecord
-from lineal.lineage.wording import printable
 from lineal.methods.catalogue import find_method
 from lineal.methods.method import Method, Reproducibility
 from lineal.shown import quoted
@@ -34,12 +33,11 @@ def why_not(record: StepRecord, error: LinealError) -> str:
     package = method_package(record.environment)
     if package is None or not isinstance(error, MethodError):
         return str(error)
-    name = printable(package.name)
     try:
         here = f"of which {version(package.name)} is installed"
     except (PackageNotFoundError, ValueError):  # the latter of a name that can be none
         here = "which is not installed"
-    return f"its method is from the package {name} {printable(package.version)}, {here}: {error}"
+    return f"its method is from the package {package.name} {package.version}, {here}: {error}"
 
 
 def replay(workshop: Workshop, step: Step, label: str, share: float = 1.0) -> Manifest:

@@ -17,8 +17,7 @@ from lineal.lineage.database.seals import sealed
 from lineal.lineage.database.statements import batches, insert, rows_for
 from lineal.lineage.licensing.licences import AND, identifiers
 from lineal.lineage.records import KnownModel, ModelRecord
-from lineal.lineage.wording import printable
-from lineal.shown import quoted
+from lineal.shown import printable, quoted
 
 _MODELS = Insertion(
     "model",

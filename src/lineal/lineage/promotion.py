@@ -12,7 +12,7 @@ from lineal.lineage.policies import Policy
 from lineal.lineage.records import Evaluation, ModelVersion
 from lineal.lineage.registry import Registry
 from lineal.lineage.stages import FORWARD, Stage
-from lineal.lineage.wording import printable
+from lineal.shown import printable
 
 QUALITY_SCORE = "quality_score"
 MEASURED = ("perplexity", "bits_per_byte", "kl")

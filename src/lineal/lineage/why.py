@@ -10,7 +10,8 @@ from lineal.lineage.graph import Node, family_graph
 from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.licensing.graph import Statement
 from lineal.lineage.registry import Registry
-from lineal.lineage.wording import printable, summary
+from lineal.lineage.wording import summary
+from lineal.shown import printable
 
 _DONE = {
     "fine-tune": "was fine-tuned",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from lineal.derivation.canonical import Json
 from lineal.derivation.step import Step
+from lineal.shown import printable
 
 _SCALES = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k"))
 _BYTE_SCALES = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
@@ -59,11 +60,6 @@ def summary(step: Step) -> str:
 def _parts(parts: Json) -> str:
     """How a recipe differs from its method alone."""
     return f"{len(parts)} slices" if isinstance(parts, list) and len(parts) > 1 else "by recipe"
-
-
-def printable(text: str) -> str:
-    """Text from a foreign record as a terminal may show it: control characters as escapes."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _scaled(number: int, scales: tuple[tuple[int, str], ...], unit: str) -> str:

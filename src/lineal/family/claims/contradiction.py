@@ -8,7 +8,7 @@ from lineal.errors import LinealError
 from lineal.family.claims.claim import Claim, read_claims
 from lineal.family.claims.importing import look_up
 from lineal.family.workshop import Placed, Workshop
-from lineal.lineage.wording import printable
+from lineal.shown import printable
 
 Found = tuple[Finding, tuple[tuple[Role, Placed], ...]]
 """A way in which the weights may have come about, and from which models."""

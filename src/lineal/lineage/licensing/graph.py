@@ -9,7 +9,7 @@ from typing import Generic, TypeVar, final
 from lineal.errors import LicenceConflict
 from lineal.lineage.licensing import rules
 from lineal.lineage.licensing.licences import UNKNOWN, identifiers, told
-from lineal.lineage.wording import printable
+from lineal.shown import printable
 
 _WHAT_TO_DO = "; where their owners agreed to it, record an override with that reason"
 

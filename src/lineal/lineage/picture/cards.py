@@ -9,6 +9,7 @@ from lineal.lineage.graph import Node
 from lineal.lineage.picture.look import ACCENTS, ATTESTED, BOLD, escaped, shortened, text_width
 from lineal.lineage.picture.places import CARD_WIDTH
 from lineal.lineage.wording import count, figure, size
+from lineal.shown import printable
 
 Best: TypeAlias = Mapping[str, float]
 """The lowest perplexity of the picture on each text."""
@@ -29,7 +30,7 @@ def card_height(node: Node) -> float:
 
 
 def card(node: Node, left: float, top: float, best: Best) -> str:
-    parts = [f"<title>{escaped(_tooltip(node))}</title>", _frame(node), *_head(node), *_figures(node, best)]
+    parts = [f"<title>{_tooltip(node)}</title>", _frame(node), *_head(node), *_figures(node, best)]
     return f'<g transform="translate({left:.1f} {top:.1f})">{"".join(parts)}</g>'
 
 
@@ -55,7 +56,7 @@ def _head(node: Node) -> list[str]:
     middle = pill_left + pill / 2
     room = CARD_WIDTH - 2 * PADDING
     attested, attested_width = _attested(node)
-    name = shortened(node.label, 15 * BOLD, pill_left - PADDING - 8)
+    name = shortened(printable(node.label), 15 * BOLD, pill_left - PADDING - 8)
     made_by = shortened(node.made_by, 12.5, room - attested_width)
     return [
         f'<text class="name" x="{PADDING:g}" y="29">{escaped(name)}</text>',
@@ -87,7 +88,7 @@ def _figures(node: Node, best: Best) -> list[str]:
         left = PADDING + (index % COLUMNS) * (column + 16)
         base = HEAD_HEIGHT + FIGURES_LINE * (index // COLUMNS + 1)
         value = figure(perplexity)
-        name = shortened(text, 11.5, column - text_width(value, 12.5 * BOLD) - 4)
+        name = shortened(printable(text), 11.5, column - text_width(value, 12.5 * BOLD) - 4)
         marked = " best" if perplexity == best.get(text) else ""
         parts.append(
             f'<text class="text" x="{left:g}" y="{base:g}">{escaped(name)}</text>'
@@ -105,4 +106,5 @@ def _size(node: Node) -> str:
 
 def _tooltip(node: Node) -> str:
     evidence = f", {node.evidence.value}" if node.evidence else ""
-    return f"{node.label}: {node.made_by or 'unknown origin'}{evidence}\n{format_hash(node.model_hash)}"
+    said = f"{node.label}: {node.made_by or 'unknown origin'}{evidence}"
+    return f"{escaped(said)}\n{format_hash(node.model_hash)}"

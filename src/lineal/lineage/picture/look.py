@@ -1,12 +1,12 @@
 """How the picture looks: colours of the kinds, sizes of letters, and text cut to fit."""
 
-import re
 from collections.abc import Mapping
 from html import escape
 from typing import Literal
 
 from lineal.derivation.step import Kind
 from lineal.lineage.evidence import Evidence
+from lineal.shown import printable
 
 Strand = Literal["weights", "adapter", "teacher"]
 """What an edge carries: a model's weights, an adapter's update, or only what a teacher says."""
@@ -57,7 +57,6 @@ BOLD = 1.1
 """How much wider bold letters are."""
 
 _NARROW, _WIDE = frozenset("fijlrtI.,:;|!'()[]- "), frozenset("mwMW@%&")
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def text_width(text: str, font_size: float) -> float:
@@ -76,8 +75,8 @@ def shortened(text: str, font_size: float, width: float) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text as XML may hold it: marked-up characters escaped, impossible ones shown as such."""
-    return escape(_NOT_XML.sub("\ufffd", text))
+    """One line of text as XML may hold it: mark-up and what is not printable escaped."""
+    return escape(printable(text))
 
 
 def _letter_width(letter: str) -> float:

@@ -17,7 +17,7 @@ from lineal.lineage.signing.dsse import IN_TOTO, Envelope, EnvelopeSignature, pr
 from lineal.lineage.signing.keys import PrivateKey, PublicKey, key_id, public_key
 from lineal.lineage.signing.signatures import Signature
 from lineal.lineage.signing.statements import Claim, model_statement, payload_of, read_claim, step_statement
-from lineal.lineage.wording import printable
+from lineal.shown import printable
 
 
 @final
