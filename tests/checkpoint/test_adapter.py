@@ -10,6 +10,7 @@ import pytest
 from lineal.checkpoint.adapter import LowRankUpdate, low_rank_updates
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.errors import CheckpointError
+from lineal.expressions import Expressions
 from tests.builders import Array, make_adapter, make_checkpoint, read_safetensors, write_safetensors
 
 Q, UP = "model.layers.0.self_attn.q_proj", "model.layers.10.mlp.up_proj"
@@ -182,7 +183,6 @@ CONFIGS = [
     {"r": 3},
     {"r": None},
     {"rank_pattern": {"q_proj": 4}},
-    {"alpha_pattern": {"(": 4}},
     {"alpha_pattern": {"q_proj": []}},
 ]
 
@@ -190,6 +190,31 @@ CONFIGS = [
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_config_that_gives_no_scale_is_refused(tmp_path: Path, base: Path, config: dict[str, Any]) -> None:
     refuse(make_adapter(tmp_path / "a", PAIRS, **config), base, "no scale for 'model.layers")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"alpha_pattern": {"(": 4}}, r"'\(' is no regular expression: missing \)"),
+        ({"rank_pattern": {"q" * 1001: 2}}, "an expression of 1001 letters"),
+        ({"rank_pattern": {"(a{101}){100}": 2}}, r"'\(a\{101\}\)\{100\}' repeats more than 10000 times"),
+        ({"rank_pattern": ["q_proj"]}, "rank_pattern must map patterns to numbers, got .'q_proj'.$"),
+        ({"alpha_pattern": "q_proj"}, "alpha_pattern must map patterns to numbers, got 'q_proj'$"),
+        ({"alpha_pattern": 8}, "alpha_pattern must map patterns to numbers, got 8$"),
+    ],
+)
+def test_patterns_that_cannot_be_compared_are_refused(
+    tmp_path: Path, base: Path, config: dict[str, Any], said: str
+) -> None:
+    refuse(make_adapter(tmp_path / "a", PAIRS, **config), base, said)
+
+
+def test_patterns_that_take_too_long_are_an_error_and_no_answer(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Expressions.__init__, "__defaults__", (0.0,))
+    folder = make_adapter(tmp_path / "a", PAIRS, alpha_pattern={"q_proj": 8})
+    refuse(folder, base, "the expression 'q_proj' takes too long to compare with names")
 
 
 def test_rank_zero_is_refused(tmp_path: Path, base: Path) -> None:

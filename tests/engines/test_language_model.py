@@ -114,6 +114,9 @@ def test_an_adapter_key_that_lands_nowhere_or_is_missing_is_an_error(adapter, ti
     change(adapter, lambda tensors: (tensors.pop(key), tensors.pop(key.replace("layers.0", "layers.9"))), file)
     with pytest.raises(CheckpointError, match=r"are missing: .*layers\.0"):
         load_model(adapter, tiny_model)
+    change(adapter, lambda tensors: tensors.pop(key.replace("lora_A", "lora_B")), file)
+    with pytest.raises(CheckpointError, match=r"are missing of layers that it adapts: .*layers\.0\.self_attn\.q_proj"):
+        load_model(adapter, tiny_model)
 
 
 def test_an_adapter_needs_its_base_and_a_full_model_takes_none(adapter, tiny_model):

@@ -1,11 +1,11 @@
 """A PEFT LoRA adapter: which base weight each pair of its matrices changes, and by what scale."""
 
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast, final
 
+from lineal.checkpoint.adapter_strength import Strengths
 from lineal.checkpoint.dtypes import FLOATS
 from lineal.checkpoint.reader import ADAPTER_CONFIG, Checkpoint
 from lineal.checkpoint.safetensors_header import TensorSpec
@@ -53,14 +53,19 @@ class LowRankUpdate:
 
 def low_rank_updates(adapter: Checkpoint, base: Mapping[str, TensorSpec]) -> dict[str, LowRankUpdate]:
     """The base's weight name -> update. A key that lands nowhere, or does not fit its weight, is an error."""
-    config = adapter.config
     refuse_other_parts(adapter)
-    _check_config(adapter, config)
+    _check_config(adapter, adapter.config)
+    strengths = Strengths(adapter)
+    return {f"{module}.weight": _update(adapter, strengths, module, pair, base) for module, pair in pairs_of(adapter)}
+
+
+def pairs_of(adapter: Checkpoint) -> Iterable[tuple[str, Mapping[str, TensorSpec]]]:
+    """Each module that the adapter changes, and its matrices A and B; to be asked after `refuse_other_parts`."""
     pairs: dict[str, dict[str, TensorSpec]] = {}
     for key, spec in adapter.items():
         match = cast(re.Match[str], _KEY.fullmatch(key))
         pairs.setdefault(match["module"], {})[match["side"]] = spec
-    return {f"{module}.weight": _update(adapter, config, module, pair, base) for module, pair in pairs.items()}
+    return pairs.items()
 
 
 def refuse_other_parts(adapter: Checkpoint) -> None:
@@ -95,7 +100,7 @@ def _check_config(adapter: Checkpoint, config: Mapping[str, Any]) -> None:
 
 def _update(
     adapter: Checkpoint,
-    config: Mapping[str, Any],
+    strengths: Strengths,
     module: str,
     pair: Mapping[str, TensorSpec],
     base: Mapping[str, TensorSpec],
@@ -112,24 +117,4 @@ def _update(
         raise CheckpointError(
             f"{adapter.folder}: {quoted(module)}: {shapes} do not fit the weight {weight.dtype} {list(weight.shape)}"
         )
-    try:
-        return LowRankUpdate(a, b, _scale(config, module, a.shape[0]))
-    except (KeyError, TypeError, ValueError, re.error) as error:
-        raise CheckpointError(
-            f"{adapter.folder / ADAPTER_CONFIG}: no scale for {quoted(module)}: {quoted(error)}"
-        ) from None
-
-
-def _scale(config: Mapping[str, Any], module: str, rank: int) -> float:
-    """alpha / rank, or alpha / sqrt(rank) when rank-stabilized; both may differ by module."""
-    expected = _by_module(config, "rank_pattern", "r", module)
-    if rank < 1 or rank != expected:
-        raise ValueError(f"its matrices have rank {rank}, the config says {expected}")
-    alpha = float(_by_module(config, "alpha_pattern", "lora_alpha", module))
-    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-
-
-def _by_module(config: Mapping[str, Any], patterns: str, default: str, module: str) -> Any:
-    """The first pattern that matches the module's name as PEFT matches, from the right; else the default."""
-    values = cast(Mapping[str, Any], config.get(patterns) or {})
-    return next((v for p, v in values.items() if re.match(rf"(.*\.)?({p})$", module)), config[default])
+    return LowRankUpdate(a, b, strengths.of(module, a.shape[0]).scale)

@@ -30,6 +30,7 @@ from lineal.checkpoint.tied_heads import KEY
 from lineal.engines.encoding import Encoder
 from lineal.engines.llama_of_gguf import is_tied, llama_config, llama_of_gguf, llama_weights
 from lineal.engines.next_token import no_next_token
+from lineal.engines.peft_config import left_out, spelled_out
 from lineal.engines.silence import silence
 from lineal.engines.text import Tokens
 from lineal.engines.tokenizer_of_gguf import chat_template, special_tokens, tokenizer_json
@@ -98,12 +99,14 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel:
     """A PEFT adapter beside the weights of its base; every tensor of its file must find its place."""
     stored = open_checkpoint(folder)
     refuse_other_parts(stored)
+    absent = left_out(stored, base)
     with silence(), _blamed_on(folder):
-        model = PeftModel.from_pretrained(base, str(folder), local_files_only=True)
+        model = PeftModel.from_pretrained(base, str(folder), config=spelled_out(stored), local_files_only=True)
     # "auto" would ask the hub whether the base's vocabulary was resized
     expected = get_peft_model_state_dict(model, save_embedding_layers=False)
     _require_none(folder, "have no place in the base", stored.keys() - expected.keys())
     _require_none(folder, "are missing", expected.keys() - stored.keys())
+    _require_none(folder, "are missing of layers that it adapts", absent)
     return model.eval()
 
 

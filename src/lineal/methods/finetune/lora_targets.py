@@ -1,10 +1,10 @@
 """Which linear layers of a model a LoRA adapts."""
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple, final
 
 from lineal.errors import MethodError
+from lineal.expressions import Expressions
 from lineal.methods.finetune.lora import ALL_LINEAR, LoraConfig
 from lineal.methods.method import nearest
 from lineal.shown import quoted
@@ -33,8 +33,8 @@ def resolve_targets(config: LoraConfig, layers: Sequence[LinearLayer]) -> tuple[
     if targets == ALL_LINEAR:
         chosen = tuple(layer for layer in layers if not layer.is_head and left_out_because(config, layer) is None)
     elif isinstance(targets, str):
-        pattern = _compiled(targets)
-        chosen = tuple(layer for layer in layers if pattern.fullmatch(layer.path))
+        expressions = Expressions("lora: target_modules", MethodError)
+        chosen = tuple(layer for layer in layers if expressions.whole(targets, layer.path))
     else:
         for target in targets:
             if not any(_is_named(layer.path, target) for layer in layers):
@@ -56,13 +56,6 @@ def left_out_because(config: LoraConfig, layer: LinearLayer) -> str | None:
     if not layer.gives_vectors or (layer.beside_experts and layer.out_features < config.rank):
         return f"it chooses between experts, and no update of rank {config.rank} fits it"
     return "PEFT takes its name to mean the experts" if layer.read_as_experts else None
-
-
-def _compiled(expression: str) -> re.Pattern[str]:
-    try:
-        return re.compile(expression)
-    except re.error as error:
-        raise MethodError(f"lora: target_modules {quoted(expression)} is no regular expression: {error}") from None
 
 
 def _is_named(path: str, target: str) -> bool:
