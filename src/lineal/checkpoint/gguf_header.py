@@ -6,12 +6,14 @@ Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 import math
 import os
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, final
 
 from gguf import GGMLQuantizationType, GGUFValueType
 
 from lineal.checkpoint.gguf_metadata import FORMATS, Metadata, Scalar, Value, alignment_of
+from lineal.checkpoint.kept_headers import KeptHeaders
 from lineal.checkpoint.safetensors_header import LARGEST_HEADER, TensorSpec
 from lineal.checkpoint.storage import byte_length, padded
 from lineal.errors import CheckpointError
@@ -34,17 +36,23 @@ _KINDS = {int(kind): kind for kind in GGUFValueType}
 _TYPES = {int(kind): kind.name for kind in GGMLQuantizationType}
 
 
-def read_gguf_header(path: Path) -> tuple[dict[str, TensorSpec], Metadata]:
+_KEPT: KeptHeaders[TensorSpec, Metadata] = KeptHeaders()
+
+
+def read_gguf_header(path: Path) -> tuple[Mapping[str, TensorSpec], Metadata]:
     """The tensors of a GGUF, in the file's order of bytes and with shapes as numpy has them, and its key-value pairs.
 
     A type that nothing here can decode is read all the same: its size is known.
     """
-    with path.open("rb") as file:
-        header = _Header(path, file)
-        tensors, pairs = header.begin()
-        metadata = dict(_unique(path, [header.pair() for _ in range(pairs)]))
-        alignment = _alignment(path, metadata)
-        described = _unique(path, [header.tensor() for _ in range(tensors)])
+    return _KEPT.read(path, lambda file: _read(path, file))
+
+
+def _read(path: Path, file: BinaryIO) -> tuple[Mapping[str, TensorSpec], Metadata]:
+    header = _Header(path, file)
+    tensors, pairs = header.begin()
+    metadata = dict(_unique(path, [header.pair() for _ in range(pairs)]))
+    alignment = _alignment(path, metadata)
+    described = _unique(path, [header.tensor() for _ in range(tensors)])
     data_start = padded(header.position, alignment)
     specs = [_spec(path, name, kind, shape, data_start + offset) for name, (kind, shape, offset) in described]
     specs.sort(key=lambda spec: (spec.offset, spec.byte_length))

@@ -1,8 +1,8 @@
 """The content hash of a model: every tensor, package entry and file, in one pass over its bytes."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -14,14 +14,11 @@ from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
 from lineal.checkpoint.inside import regular_files
 from lineal.checkpoint.memory import HashMemory
 from lineal.checkpoint.package import CONFIGS, content_hash, licence_hash, package_paths
-from lineal.checkpoint.reader import Checkpoint, open_checkpoint, read_exactly
+from lineal.checkpoint.reader import Checkpoint, open_checkpoint
 from lineal.checkpoint.safetensors_header import TensorSpec
+from lineal.checkpoint.stretches import WINDOW_BYTES, BytesRead, hash_stretch, stretches
 
 LINEAL_JSON = "lineal.json"
-WINDOW_BYTES = 1 << 20
-
-BytesRead = Callable[[int], None]
-"""Called with a count of bytes each time so many have been read."""
 
 
 @final
@@ -95,9 +92,10 @@ def hash_files(checkpoint: Checkpoint, memory: HashMemory | None = None) -> dict
     found = [folder / name for name in checkpoint.weight_files] if checkpoint.lone else regular_files(folder)
     names = [path.relative_to(folder).as_posix() for path in found]
     hashed: dict[str, FileHash] = {}
+    inside = _by_file(checkpoint.values())
     for name in sorted(names, key=str.encode):
         if name in checkpoint.weight_files:
-            hashed[name] = _hash_around(folder / name, [s for s in checkpoint.values() if s.path == folder / name])
+            hashed[name] = _hash_around(folder / name, inside.get(folder / name, ()))
         elif name != LINEAL_JSON:
             hashed[name] = FileHash((folder / name).stat().st_size, hash_file(folder / name, memory))
     return hashed
@@ -136,22 +134,6 @@ def hash_tensors(
     return _read_data_hashes(_by_file(specs), None, threads, bytes_read)
 
 
-def _hash_tensor(spec: TensorSpec, bytes_read: BytesRead | None) -> bytes:
-    digest = blake3()
-    buffer = memoryview(bytearray(min(WINDOW_BYTES, spec.byte_length)))
-    descriptor = os.open(spec.path, os.O_RDONLY)
-    try:
-        for start in range(0, spec.byte_length, WINDOW_BYTES):
-            window = buffer[: min(WINDOW_BYTES, spec.byte_length - start)]
-            read_exactly(descriptor, window, spec.offset + start, spec.path)
-            digest.update(window)
-            if bytes_read:
-                bytes_read(len(window))
-    finally:
-        os.close(descriptor)
-    return digest.digest()
-
-
 def _by_file(specs: Iterable[TensorSpec]) -> dict[Path, list[TensorSpec]]:
     files: dict[Path, list[TensorSpec]] = {}
     for spec in specs:
@@ -168,10 +150,13 @@ def _read_data_hashes(
     """No thread waits at the end of a file; each file is remembered as soon as all of it is hashed."""
     found: dict[str, bytes] = {}
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        begun = [(path, os.stat(path), _begin(pool, specs, bytes_read)) for path, specs in files.items()]
+        begun = [
+            (path, os.stat(path), [pool.submit(hash_stretch, stretch, bytes_read) for stretch in stretches(specs)])
+            for path, specs in files.items()
+        ]
         try:
-            for path, before, digests in begun:
-                hashes = {name: digest.result() for name, digest in digests.items()}
+            for path, before, stretched in begun:
+                hashes = {name: digest for hashed in stretched for name, digest in hashed.result().items()}
                 found.update(hashes)
                 if memory:
                     memory.remember(path, before, hashes)
@@ -179,14 +164,6 @@ def _read_data_hashes(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return found
-
-
-def _begin(
-    pool: ThreadPoolExecutor, specs: Iterable[TensorSpec], bytes_read: BytesRead | None
-) -> dict[str, Future[bytes]]:
-    """The data hash of each tensor, a tensor a thread, the largest first."""
-    ordered = sorted(specs, key=lambda spec: -spec.byte_length)
-    return {spec.name: pool.submit(_hash_tensor, spec, bytes_read) for spec in ordered}
 
 
 def _hash_around(path: Path, specs: Iterable[TensorSpec]) -> FileHash:

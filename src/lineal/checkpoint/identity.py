@@ -13,14 +13,14 @@ import math
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import final
 
 from blake3 import blake3
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Leaf:
     """One tensor of a model: name, stored dtype (safetensors' name for it), shape, byte length and data hash."""
 
@@ -36,10 +36,8 @@ class Leaf:
 
     @property
     def leaf_hash(self) -> bytes:
-        shape = struct.pack(f"<I{len(self.shape)}Q", len(self.shape), *self.shape)
-        length = struct.pack("<Q", self.byte_length)
-        parts = (_LEAF, _string(self.name), _string(self.dtype), shape, length, self.data_hash)
-        return blake3(b"".join(parts)).digest()
+        kind = _packed(self.dtype, self.shape, self.byte_length)
+        return blake3(b"".join((_LEAF, _string(self.name), kind, self.data_hash))).digest()
 
 
 @final
@@ -85,6 +83,12 @@ def merkle_root(leaf_hashes: list[bytes]) -> bytes:
 def model_hash(weights_hash: bytes, package: Mapping[str, bytes]) -> bytes:
     entries = (_string(path) + package[path] for path in sorted(package, key=str.encode))
     return blake3(b"".join((_MODEL, weights_hash, struct.pack("<Q", len(package)), *entries))).digest()
+
+
+@lru_cache(maxsize=1000)
+def _packed(dtype: str, shape: tuple[int, ...], byte_length: int) -> bytes:
+    """Dtype, shape and length; many tensors of a model have them in common."""
+    return _string(dtype) + struct.pack(f"<I{len(shape)}Q", len(shape), *shape) + struct.pack("<Q", byte_length)
 
 
 def _string(text: str) -> bytes:

@@ -17,7 +17,7 @@ _ALIGNMENT = 8
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Planned:
     """A tensor to be written."""
 
@@ -39,7 +39,7 @@ class Planned:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Slot:
     """A planned tensor's place: file and offset in it."""
 

@@ -7,11 +7,14 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import final
+from typing import Any, final
+
+from lineal.derivation.hashes import HASH_LENGTH
 
 _RACY_NS = 50_000_000
 """A file changed this recently could change again within one tick of the file system's clock: not remembered."""
 
+_NAMES, _HASHES = "names", "hashes"
 _TABLE = """
 CREATE TABLE IF NOT EXISTS remembered (
   path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL, hashes TEXT NOT NULL
@@ -38,8 +41,8 @@ class HashMemory:
         if not row or row[:3] != _signature(os.stat(file)):
             return None
         try:
-            return {str(name): bytes.fromhex(digest) for name, digest in json.loads(row[3]).items()}
-        except (ValueError, TypeError, AttributeError):  # edited by somebody: it has forgotten
+            return _read(json.loads(row[3]))
+        except (ValueError, TypeError, AttributeError, KeyError):  # edited by somebody: it has forgotten
             return None
 
     def remember(self, file: Path, before: os.stat_result, hashes: Mapping[str, bytes]) -> None:
@@ -47,7 +50,7 @@ class HashMemory:
         signature = _signature(before)
         if signature != _signature(os.stat(file)) or time.time_ns() - before.st_mtime_ns < _RACY_NS:
             return
-        row = (str(file.resolve()), *signature, json.dumps({name: digest.hex() for name, digest in hashes.items()}))
+        row = (str(file.resolve()), *signature, _written(hashes))
         try:
             with closing(self._open()) as database, database:
                 database.execute("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?, ?)", row)
@@ -61,6 +64,21 @@ class HashMemory:
         database.execute("PRAGMA synchronous = OFF")
         database.execute(_TABLE)
         return database
+
+
+def _written(hashes: Mapping[str, bytes]) -> str:
+    """All names in one text, and all hashes: of many tensors that takes the least room. Line breaks make it unread."""
+    return json.dumps({_NAMES: "\n".join(hashes), _HASHES: b"".join(hashes.values()).hex()})
+
+
+def _read(found: dict[str, Any]) -> dict[str, bytes]:
+    """What was written here, or name by name by an earlier lineal."""
+    if found.keys() != {_NAMES, _HASHES}:
+        return {str(name): bytes.fromhex(digest) for name, digest in found.items()}
+    names, hashes = found[_NAMES].split("\n"), bytes.fromhex(found[_HASHES])
+    if len(hashes) != HASH_LENGTH * len(names):
+        raise ValueError("a hash for each name is needed")
+    return {name: hashes[HASH_LENGTH * n : HASH_LENGTH * (n + 1)] for n, name in enumerate(names)}
 
 
 def _signature(stat: os.stat_result) -> tuple[int, int, int]:

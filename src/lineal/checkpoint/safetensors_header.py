@@ -6,12 +6,15 @@ Source: https://github.com/huggingface/safetensors (format section of the README
 import json
 import math
 import os
+import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast, final
+from typing import Any, BinaryIO, NamedTuple, cast, final
 
+from lineal.checkpoint.kept_headers import KeptHeaders
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
 
@@ -39,12 +42,13 @@ BITS = {
 }
 
 _PREFIX = 8
+_DESCRIBED = {"dtype", "shape", "data_offsets"}
 _LARGEST_DIMENSION = 2**53
 _LARGEST_RANK = 64
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TensorSpec:
     """Where a tensor lies: file, first byte in the file, and what its bytes mean."""
 
@@ -60,35 +64,59 @@ class TensorSpec:
         return math.prod(self.shape)
 
 
-def read_header(path: Path) -> tuple[dict[str, TensorSpec], dict[str, str]]:
+_KEPT: KeptHeaders[TensorSpec, Mapping[str, str]] = KeptHeaders()
+
+
+def read_header(path: Path) -> tuple[Mapping[str, TensorSpec], Mapping[str, str]]:
     """The tensors of one file, in the file's order of bytes, and its metadata."""
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        prefix = file.read(_PREFIX)
-        length = int.from_bytes(prefix, "little")
-        if len(prefix) < _PREFIX or length > size - _PREFIX:
-            raise CheckpointError(f"{path}: truncated: a header of {length} bytes in a file of {size}")
-        if length > LARGEST_HEADER:
-            raise CheckpointError(f"{path}: a header of {length} bytes; at most {LARGEST_HEADER} are allowed")
-        header = _parse(path, file.read(length))
+    return _KEPT.read(path, lambda file: _read(path, file))
+
+
+def _read(path: Path, file: BinaryIO) -> tuple[Mapping[str, TensorSpec], Mapping[str, str]]:
+    size = os.fstat(file.fileno()).st_size
+    prefix = file.read(_PREFIX)
+    length = int.from_bytes(prefix, "little")
+    if len(prefix) < _PREFIX or length > size - _PREFIX:
+        raise CheckpointError(f"{path}: truncated: a header of {length} bytes in a file of {size}")
+    if length > LARGEST_HEADER:
+        raise CheckpointError(f"{path}: a header of {length} bytes; at most {LARGEST_HEADER} are allowed")
+    header = _parse(path, file, length)
     metadata = _metadata(path, header.pop("__metadata__", {}))
-    data_start = _PREFIX + length
-    specs = [_spec(path, name, entry, data_start) for name, entry in header.items()]
+    specs: list[TensorSpec] = []
+    while header:  # what was parsed is let go as it is judged: both together would be the most that is held
+        name, entry = header.popitem()
+        specs.append(_spec(path, name, entry, _PREFIX + length))
+    specs.reverse()  # into the header's order, which decides between empty tensors
     specs.sort(key=lambda spec: (spec.offset, spec.byte_length))
-    _check_layout(path, specs, data_start, size)
+    _check_layout(path, specs, _PREFIX + length, size)
     return {spec.name: spec for spec in specs}, metadata
 
 
-def _parse(path: Path, raw: bytes) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+class _Entry(NamedTuple):
+    """What a header says of one tensor, in the little room that many of them need; begin, end: of its bytes."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def _parse(path: Path, file: BinaryIO, length: int) -> dict[str, Any]:
+    """The header; what describes a tensor as it should is an _Entry."""
+    shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
+
+    def unique(pairs: list[tuple[str, Any]]) -> Any:
         found = dict(pairs)
         if len(found) != len(pairs):
             twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
             raise CheckpointError(f"{path}: the header names {quoted(twice)} twice")
-        return found
+        if found.keys() != _DESCRIBED or _entry_fault(found) is not None:
+            return found
+        shape = tuple(found["shape"])
+        return _Entry(sys.intern(found["dtype"]), shapes.setdefault(shape, shape), *found["data_offsets"])
 
     try:
-        header = json.loads(raw.decode(), object_pairs_hook=unique)
+        header = json.loads(file.read(length).decode(), object_pairs_hook=unique)
         if not isinstance(header, dict):
             raise CheckpointError(f"{path}: the header is not a JSON object")
         names = cast(dict[str, Any], header)
@@ -105,22 +133,27 @@ def _metadata(path: Path, found: Any) -> dict[str, str]:
 
 
 def _spec(path: Path, name: str, entry: Any, data_start: int) -> TensorSpec:
-    fault = _entry_fault(entry)
-    if fault:
-        raise CheckpointError(f"{path}: {quoted(name)}: {fault}")
-    dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-    needed = math.prod(shape) * BITS[dtype] // 8
-    if end - begin != needed:
+    if not isinstance(entry, _Entry):
+        fault = _entry_fault(entry)
+        if fault:
+            raise CheckpointError(f"{path}: {quoted(name)}: {fault}")
+        entry = _Entry(entry["dtype"], tuple(entry["shape"]), *entry["data_offsets"])
+    needed = math.prod(entry.shape) * BITS[entry.dtype] // 8
+    if entry.end - entry.begin != needed:
+        described = f"{entry.dtype} {list(entry.shape)}"
         raise CheckpointError(
-            f"{path}: {quoted(name)}: {dtype} {list(shape)} is {needed} bytes, the header gives {end - begin}"
+            f"{path}: {quoted(name)}: {described} is {needed} bytes, the header gives {entry.end - entry.begin}"
         )
-    return TensorSpec(name, dtype, shape, path, data_start + begin, needed)
+    return TensorSpec(name, entry.dtype, entry.shape, path, data_start + entry.begin, needed)
 
 
 def _entry_fault(entry: Any) -> str | None:
-    if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
+    if not isinstance(entry, dict):
         return "dtype, shape and data_offsets are needed"
-    dtype, shape, offsets = (cast(dict[str, Any], entry)[key] for key in ("dtype", "shape", "data_offsets"))
+    described = cast(dict[str, Any], entry)
+    if not described.keys() >= _DESCRIBED:
+        return "dtype, shape and data_offsets are needed"
+    dtype, shape, offsets = described["dtype"], described["shape"], described["data_offsets"]
     if not isinstance(dtype, str) or dtype not in BITS:
         return f"unknown dtype {quoted(dtype)} (known: {', '.join(BITS)})"
     if not _counts(shape) or len(shape) > _LARGEST_RANK:
@@ -132,9 +165,12 @@ def _entry_fault(entry: Any) -> str | None:
 
 def _counts(values: Any) -> bool:
     """Whether these are whole numbers that cannot overflow anything."""
-    return isinstance(values, list) and all(
-        isinstance(v, int) and not isinstance(v, bool) and 0 <= v <= _LARGEST_DIMENSION for v in cast(list[Any], values)
-    )
+    if type(values) is not list:
+        return False
+    for value in cast(list[Any], values):
+        if type(value) is not int or not 0 <= value <= _LARGEST_DIMENSION:  # a bool is no count
+            return False
+    return True
 
 
 def _check_layout(path: Path, specs: list[TensorSpec], data_start: int, size: int) -> None:

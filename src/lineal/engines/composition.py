@@ -22,7 +22,7 @@ class Shaped(Protocol):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ComposedTensor:
     """One tensor of the child. names: of the part's stretches, in their order, what it is made from."""
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.checkpoint.dtypes import FLOATS
+from lineal.engines.open_files import OpenFiles
 from lineal.engines.parents import Model
-from lineal.engines.reading import OpenFiles, Reading, Rules
+from lineal.engines.reading import Reading, Rules
 from lineal.engines.sources import Source
 
 LARGEST_RANK = 64

@@ -13,7 +13,7 @@ from lineal.methods.streaming import Site, StreamingMethod
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One tensor of the child: what it comes from, and what makes it. Without a method it is copied."""
 
@@ -50,9 +50,10 @@ class Job:
     @property
     def bytes_read(self) -> int:
         passes = self.method.passes(self.site) if self.method else 1
-        whole = sum(spec.byte_length for spec in self.gathered_specs)
-        averaged = sum(one.bytes_a_sweep for one in self.gathered if one.rows.is_padded)
-        streamed = sum(spec.byte_length for spec in self.specs) + sum(one.bytes_a_sweep for one in self.gathered)
+        gathered = self.gathered
+        whole = sum(spec.byte_length for spec in self.gathered_specs) if gathered else 0
+        averaged = sum(one.bytes_a_sweep for one in gathered if one.rows.is_padded)
+        streamed = sum(spec.byte_length for spec in self.specs) + sum(one.bytes_a_sweep for one in gathered)
         return passes * streamed + whole + averaged
 
 

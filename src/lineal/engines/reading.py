@@ -1,12 +1,9 @@
 """What one tensor is made from, as float32: stored bytes are read in bounded stretches, and hashed once."""
 
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 from blake3 import blake3
@@ -14,10 +11,10 @@ from numpy.typing import NDArray
 
 from lineal.checkpoint.adapter import LowRankUpdate
 from lineal.checkpoint.dtypes import decode, first_nonfinite
-from lineal.checkpoint.reader import read_exactly
 from lineal.checkpoint.safetensors_header import TensorSpec
 from lineal.checkpoint.scaled import Scales, multiply
 from lineal.checkpoint.storage import byte_length
+from lineal.engines.open_files import OpenFiles
 from lineal.engines.sources import Source
 from lineal.errors import CheckpointError
 from lineal.methods.merge.adapter import add_low_rank
@@ -49,35 +46,13 @@ class Rules:
 
 
 @final
-class OpenFiles:
-    """File descriptors that all threads share; reads name their offsets."""
-
-    def __init__(self) -> None:
-        self._descriptors: dict[Path, int] = {}
-        self._lock = threading.Lock()
-
-    def read(self, path: Path, buffer: memoryview, offset: int) -> None:
-        with self._lock:
-            if path not in self._descriptors:
-                self._descriptors[path] = os.open(path, os.O_RDONLY)
-        read_exactly(self._descriptors[path], buffer, offset, path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for descriptor in self._descriptors.values():
-            os.close(descriptor)
-
-
-@final
 class Reading:
     """Reads stored tensors for one pass, with what lies beside them: scales, and the matrices of an adapter."""
 
-    def __init__(self, files: OpenFiles, rules: Rules) -> None:
+    def __init__(self, files: OpenFiles, rules: Rules, bytes_done: Callable[[int], None] | None = None) -> None:
+        """bytes_done: is told in place of that of the rules."""
         self._files, self.rules = files, rules
+        self._bytes_done = bytes_done or rules.bytes_done
         self.whole_hashes: dict[TensorSpec, bytes] = {}
         self._updates: dict[LowRankUpdate, tuple[Any, Any]] = {}
         self._numbers: dict[Scales, NDArray[np.float32]] = {}
@@ -87,8 +62,8 @@ class Reading:
         if self.rules.stop.is_set():
             raise Stopped
         self._files.read(spec.path, buffer, spec.offset + byte_length(spec.dtype, start))
-        if self.rules.bytes_done:
-            self.rules.bytes_done(len(buffer))
+        if self._bytes_done:
+            self._bytes_done(len(buffer))
 
     def values(
         self, source: Source, raw: NDArray[np.uint8], start: int, row: NDArray[np.float32], *, first: bool
@@ -137,8 +112,8 @@ class Reading:
             part = window[: min(_WHOLE_BYTES, spec.byte_length - start)]
             self._files.read(spec.path, part, spec.offset + start)
             digest.update(part)
-            if self.rules.bytes_done:
-                self.rules.bytes_done(len(part))
+            if self._bytes_done:
+                self._bytes_done(len(part))
         self.whole_hashes[spec] = digest.digest()
 
     def _read_whole(self, spec: TensorSpec, source: Source) -> NDArray[np.float32]:

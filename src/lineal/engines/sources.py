@@ -11,7 +11,7 @@ from lineal.checkpoint.storage import BLOCKS
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     """One parent's tensor as full weights: stored, plus a low-rank update where an adapter has one, in float32.
 

@@ -2,16 +2,21 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, cast
 
 from lineal.derivation.canonical import Json
 from lineal.engines.jobs import Job, Sink
-from lineal.engines.reading import OpenFiles, Rules
+from lineal.engines.open_files import OpenFiles
+from lineal.engines.reading import Rules
 from lineal.engines.tensor_pass import TensorPass
 
 BytesDone = Callable[[int], None]
+SMALL_BYTES = 1 << 16
+"""What jobs that one thread does one after the other read at most: a task each would cost more than they do, and
+threads that hardly compute wait for each other."""
+
 DataHashes = dict[str, dict[str, bytes]]
 """File path -> tensor name -> data hash, of what was read."""
 
@@ -30,14 +35,15 @@ def stream(
     """
     stop, errors = threading.Event(), list[Exception]()
     rules = Rules(stop, allow_nonfinite, bytes_done)
-    waiting = sorted((job for job in jobs if job.planned.name not in sink.leaves), key=lambda job: -job.bytes_read)
+    waiting = _tasks(job for job in jobs if job.planned.name not in sink.leaves)
     with OpenFiles() as files:
 
-        def run(job: Job) -> None:
-            if stop.is_set():
-                return
+        def run(task: Sequence[Job]) -> None:
             try:
-                TensorPass(job, files, sink, rules).run()
+                for job in task:
+                    if stop.is_set():
+                        return
+                    TensorPass(job, files, sink, rules).run()
             except Exception as error:
                 errors.append(error)  # the first explains the others, Stopped among them
                 stop.set()
@@ -45,13 +51,21 @@ def stream(
 
         with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
             try:
-                wait([pool.submit(run, job) for job in waiting])
+                wait([pool.submit(run, task) for task in waiting])
             except BaseException:
                 stop.set()
                 raise
     if errors:
         raise errors[0]
     return _gather_hashes(jobs, sink.notes)
+
+
+def _tasks(jobs: Iterable[Job]) -> list[Sequence[Job]]:
+    """The small jobs, which may be many, as one task; then each other, the largest first."""
+    sized = [(job.bytes_read, job) for job in jobs]
+    small = [job for size, job in sized if size <= SMALL_BYTES]
+    large = sorted(((size, job) for size, job in sized if size > SMALL_BYTES), key=lambda one: -one[0])
+    return [*([small] if small else []), *([job] for _, job in large)]
 
 
 def _gather_hashes(jobs: Sequence[Job], notes: Mapping[str, Json]) -> DataHashes:

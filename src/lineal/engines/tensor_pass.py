@@ -2,19 +2,20 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
 from lineal.checkpoint.dtypes import encode
+from lineal.checkpoint.safetensors_header import TensorSpec
 from lineal.checkpoint.storage import byte_length
 from lineal.derivation.canonical import Json
 from lineal.engines.gathered import Gathered, Input, stored
 from lineal.engines.jobs import Job, Sink
-from lineal.engines.reading import OpenFiles, Reading, Rules
+from lineal.engines.open_files import OpenFiles
+from lineal.engines.reading import Reading, Rules
 from lineal.engines.row_reading import RowReading
 from lineal.errors import CheckpointError
 from lineal.methods.streaming import Block, Emit, Sample, StreamingMethod
@@ -27,18 +28,28 @@ _SAMPLES, _SAMPLE_ELEMENTS = 16, 2048
 """Stretches that a sample is made of, and the least length of each."""
 
 
+class _Streamed(NamedTuple):
+    """A stored tensor that is read window by window, room for a window, and the hash of all of them."""
+
+    spec: TensorSpec
+    raw: NDArray[np.uint8]
+    hasher: blake3
+
+
 @final
 class TensorPass:
     """Derives one tensor, with a window of stored bytes for each distinct input and one of float32 for each model."""
 
     def __init__(self, job: Job, files: OpenFiles, sink: Sink, rules: Rules) -> None:
         self._job, self._sink, self._rules = job, sink, rules
-        self._reading = Reading(files, replace(rules, bytes_done=_at_most(job.bytes_read, rules.bytes_done)))
-        self._hashes = {spec: blake3() for spec in job.specs}
+        self._reading = Reading(files, rules, _at_most(job.bytes_read, rules.bytes_done))
         self._rows = {gathered: RowReading(gathered, self._reading) for gathered in job.gathered}
         self._window = _window(job)
         self._count = min(self._window, job.planned.elements)
-        self._raw = {spec: np.empty(byte_length(spec.dtype, self._count), np.uint8) for spec in job.specs}
+        self._streamed = [
+            _Streamed(spec, np.empty(byte_length(spec.dtype, self._count), np.uint8), blake3()) for spec in job.specs
+        ]
+        self._raw = {streamed.spec: streamed.raw for streamed in self._streamed}
 
     def run(self) -> None:
         digest = self._copy() if self._job.method is None else self._derive(self._job.method)
@@ -49,8 +60,9 @@ class TensorPass:
         for source in self._job.inputs:
             for one in stored(source):
                 self._reading.load_beside(one)
-        for spec in self._job.gathered_specs:
-            self._reading.hash_whole(spec)
+        if self._rows:
+            for spec in self._job.gathered_specs:
+                self._reading.hash_whole(spec)
         rows = np.empty((len(models), self._count), np.float32)
         base_row = np.empty(self._count if base else 0, np.float32)
         out = np.empty(self._count, np.float32)
@@ -91,25 +103,25 @@ class TensorPass:
 
     def _copy(self) -> bytes:
         """Tensors that are not numbers to compute with (masks, ids): copied, and every parent must agree."""
-        planned, specs = self._job.planned, self._job.specs
+        planned, first = self._job.planned, self._streamed[0]
         for start, n in self._windows():
             self._read(start, n, hashed=True)
-            raw = self._raw[specs[0]][: byte_length(planned.dtype, n)]
+            raw = first.raw[: byte_length(planned.dtype, n)]
             self._sink.write(planned, byte_length(planned.dtype, start), raw.data)
-        digests = {spec: hasher.digest() for spec, hasher in self._hashes.items()}
-        for spec, digest in digests.items():
-            if digest != digests[specs[0]]:
+        digest = first.hasher.digest()
+        for spec, _, hasher in self._streamed:
+            if hasher.digest() != digest:
                 raise CheckpointError(
-                    f"{spec.path}: {quoted(spec.name)} ({spec.dtype}) differs from the one in {specs[0].path}"
+                    f"{spec.path}: {quoted(spec.name)} ({spec.dtype}) differs from the one in {first.spec.path}"
                 )
-        return digests[specs[0]]
+        return digest
 
     def _read(self, start: int, n: int, *, hashed: bool) -> None:
-        for spec, buffer in self._raw.items():
+        for spec, buffer, hasher in self._streamed:
             window = buffer.data[: byte_length(spec.dtype, n)]
             self._reading.stored(spec, start, window)
             if hashed:
-                self._hashes[spec].update(window)
+                hasher.update(window)
 
     def _fill(self, source: Input, row: NDArray[np.float32], start: int, first: bool) -> None:
         if isinstance(source, Gathered):
@@ -120,7 +132,8 @@ class TensorPass:
 
     def _note(self) -> Json:
         """The inputs' data hashes, for the journal: a resumed run need not read them again."""
-        digests = {**self._reading.whole_hashes, **{spec: hasher.digest() for spec, hasher in self._hashes.items()}}
+        streamed = {spec: hasher.digest() for spec, _, hasher in self._streamed}
+        digests = {**self._reading.whole_hashes, **streamed}
         return [[str(spec.path), spec.name, digest.hex()] for spec, digest in digests.items()]
 
 

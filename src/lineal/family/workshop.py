@@ -147,10 +147,10 @@ class Workshop:
         hashes = placed.hashes
         if hashes is None:
             return
-        for name in placed.checkpoint.weight_files:
-            path = placed.folder / name
-            inside = {spec.name for spec in placed.checkpoint.values() if spec.path == path}
-            found = {leaf.name: leaf.data_hash for leaf in hashes.manifest.leaves if leaf.name in inside}
+        inside: dict[Path, dict[str, bytes]] = {placed.folder / name: {} for name in placed.checkpoint.weight_files}
+        for leaf in hashes.manifest.leaves:
+            inside[placed.checkpoint[leaf.name].path][leaf.name] = leaf.data_hash
+        for path, found in inside.items():
             self.memory.remember(path, os.stat(path), found)
 
     def _base_of(self, label: str, base_hash: bytes | None) -> Placed | None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -87,10 +88,12 @@ def add(connection: Connection, records: Iterable[ModelRecord]) -> None:
             known = keys(connection, hashed)
             stated = ((known[digest], made.stated) for digest, made in hashed.items())
             insert(connection, _LICENCES, ((key, *_licence_row(found)) for key, found in stated if found is not None))
-        leaves = [(known[digest], _leaf_row(leaf)) for digest, made in hashed.items() for leaf in made.manifest.leaves]
-        insert(connection, _SPECS, dict.fromkeys(row[1:] for _, row in leaves))
-        insert(connection, _TENSORS, dict.fromkeys(row for _, row in leaves))
-        insert(connection, _MODEL_TENSORS, ((key, *row) for key, row in leaves))
+        leaves = ((known[digest], leaf) for digest, made in hashed.items() for leaf in made.manifest.leaves)
+        for some in batches(leaves):
+            rows = [(key, *_leaf_row(leaf)) for key, leaf in some]
+            insert(connection, _SPECS, dict.fromkeys(row[2:] for row in rows))
+            insert(connection, _TENSORS, dict.fromkeys(row[1:] for row in rows))
+            insert(connection, _MODEL_TENSORS, rows)
         files = [(known[digest], file) for digest, made in hashed.items() for file in made.manifest.package.items()]
         insert(connection, _FILES, dict.fromkeys(file for _, file in files))
         insert(connection, _MODEL_FILES, ((key, *file) for key, file in files))
@@ -243,5 +246,10 @@ def _licence_row(stated: StatedLicence) -> tuple[str, str, str]:
 
 
 def _leaf_row(leaf: Leaf) -> tuple[object, ...]:
-    shape = json.dumps(leaf.shape, separators=(",", ":"))
-    return leaf.data_hash, leaf.name, leaf.dtype, shape, leaf.byte_length
+    return leaf.data_hash, leaf.name, leaf.dtype, _shape_as_json(leaf.shape), leaf.byte_length
+
+
+@lru_cache(maxsize=1000)
+def _shape_as_json(shape: tuple[int, ...]) -> str:
+    """Many tensors of a model have the same shape."""
+    return json.dumps(shape, separators=(",", ":"))

@@ -18,7 +18,7 @@ GRANULE = 4096
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Site:
     """One tensor of the child, as a method sees it before any byte is read; models: how many, without a base."""
 
@@ -37,7 +37,7 @@ class Site:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Block:
     """A stretch of a tensor: every parent's values, and room for the child's.
 

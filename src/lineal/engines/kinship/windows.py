@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.checkpoint.dtypes import FLOATS
+from lineal.engines.open_files import OpenFiles
 from lineal.engines.parents import Model
-from lineal.engines.reading import OpenFiles, Reading, Rules
+from lineal.engines.reading import Reading, Rules
 from lineal.engines.sources import Source
 
 Windows: TypeAlias = Mapping[str, NDArray[np.float32]]
