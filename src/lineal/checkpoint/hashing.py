@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -69,6 +69,13 @@ def hash_checkpoint(
     files = hash_files(checkpoint, memory)
     licence = None if checkpoint.lone else licence_hash(folder)
     return FolderHashes(manifest_of(leaves, _package(checkpoint, files)), files, licence)
+
+
+def with_file(hashes: FolderHashes, folder: Path, name: str) -> FolderHashes:
+    """The same with a file that came into the folder since, and is no part of what gives the tensors meaning."""
+    found = FileHash((folder / name).stat().st_size, hash_file(folder / name))
+    files = {**hashes.files, name: found}
+    return replace(hashes, files=dict(sorted(files.items(), key=lambda file: file[0].encode())))
 
 
 def _package(checkpoint: Checkpoint, files: Mapping[str, FileHash]) -> dict[str, bytes]:
@@ -173,7 +180,8 @@ def _hash_around(path: Path, specs: Iterable[TensorSpec]) -> FileHash:
         size = os.fstat(file.fileno()).st_size
         end = 0
         for start, after in (*sorted((s.offset, s.offset + s.byte_length) for s in specs), (size, size)):
-            file.seek(end)
-            digest.update(file.read(start - end))
+            if start > end:
+                _ = file.seek(end)
+                digest.update(file.read(start - end))
             end = after
     return FileHash(size, digest.digest())

@@ -73,11 +73,11 @@ def merkle_root(leaf_hashes: list[bytes]) -> bytes:
     """RFC 6962, section 2.1, over hashes that are leaves already; of none, the hash of nothing."""
     if not leaf_hashes:
         return blake3().digest()
-    if len(leaf_hashes) == 1:
-        return leaf_hashes[0]
-    split = 1 << ((len(leaf_hashes) - 1).bit_length() - 1)
-    left, right = merkle_root(leaf_hashes[:split]), merkle_root(leaf_hashes[split:])
-    return blake3(b"\x01" + left + right).digest()
+    level = leaf_hashes
+    while len(level) > 1:  # a subtree is full but for the last of a level, which goes up alone
+        pairs = zip(level[::2], level[1::2], strict=False)
+        level = [*(blake3(b"\x01" + left + right).digest() for left, right in pairs), *level[len(level) & ~1 :]]
+    return level[0]
 
 
 def model_hash(weights_hash: bytes, package: Mapping[str, bytes]) -> bytes:

@@ -59,9 +59,17 @@ class TensorSpec:
     offset: int
     byte_length: int
 
+    def __hash__(self) -> int:
+        """Of what tells tensors apart: specs are keys wherever tensors are many."""
+        return hash((self.name, self.path))
+
     @property
     def elements(self) -> int:
         return math.prod(self.shape)
+
+    def at(self, path: Path) -> "TensorSpec":
+        """The same tensor in a file that is now called so."""
+        return TensorSpec(self.name, self.dtype, self.shape, path, self.offset, self.byte_length)
 
 
 _KEPT: KeptHeaders[TensorSpec, Mapping[str, str]] = KeptHeaders()

@@ -4,9 +4,8 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, final
@@ -50,8 +49,9 @@ class CheckpointWriter:
         if resumed is None:
             for path in folder.iterdir():
                 path.unlink() if path.is_file() else shutil.rmtree(path)
-        check_space(folder, sum(layout.file_sizes.values()) - _allocated(folder))
-        self._files = {file: self._open(file, size) for file, size in layout.file_sizes.items()}
+        sizes = layout.file_sizes
+        check_space(folder, sum(sizes.values()) - _allocated(folder))
+        self._files = {file: self._open(file, size) for file, size in sizes.items()}
         self._adopt(resumed or {})
         self._journal = os.open(folder / JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         self._append(begun)
@@ -62,9 +62,11 @@ class CheckpointWriter:
         """Write bytes of a tensor, `start` bytes into it."""
         slot = self._layout.slots[planned.name]
         done = 0
-        with _blamed_on(self._folder / slot.file):
+        try:
             while done < len(raw):
                 done += os.pwrite(self._files[slot.file], raw[done:], slot.offset + start + done)
+        except OSError as error:
+            raise StorageError(f"{self._folder / slot.file}: {reason(error)}") from None
         self._flush_now_and_then(slot.file, done)
 
     def finish(self, planned: Planned, data_hash: bytes, note: Json) -> None:
@@ -101,10 +103,12 @@ class CheckpointWriter:
             os.close(descriptor)
 
     def _open(self, file: str, size: int) -> int:
-        with _blamed_on(self._folder / file):
+        try:
             descriptor = os.open(self._folder / file, os.O_RDWR | os.O_CREAT, 0o644)
             os.truncate(descriptor, size)
             os.pwrite(descriptor, self._layout.headers[file], 0)
+        except OSError as error:
+            raise StorageError(f"{self._folder / file}: {reason(error)}") from None
         return descriptor
 
     def _adopt(self, resumed: Mapping[str, tuple[bytes, Json]]) -> None:
@@ -133,14 +137,6 @@ class CheckpointWriter:
                 self._unflushed = 0
         if due:
             self._flushes.append(self._flusher.submit(os.fsync, self._files[file]))
-
-
-@contextmanager
-def _blamed_on(place: Path) -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"{place}: {reason(error)}") from None
 
 
 def check_space(folder: Path, needed: int) -> None:

@@ -1,6 +1,7 @@
 """What the streaming engine is asked to do: a job for each tensor of the child, and a sink that takes the results."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol, final
 
 from lineal.checkpoint.identity import Leaf
@@ -13,7 +14,7 @@ from lineal.methods.streaming import Site, StreamingMethod
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """One tensor of the child: what it comes from, and what makes it. Without a method it is copied."""
 
@@ -27,12 +28,12 @@ class Job:
         """The base first, where there is one."""
         return self.models if self.base is None else (self.base, *self.models)
 
-    @property
+    @cached_property
     def specs(self) -> tuple[TensorSpec, ...]:
         """The distinct stored tensors that are streamed, in order."""
         return tuple(dict.fromkeys(source.spec for source in self.inputs if isinstance(source, Source)))
 
-    @property
+    @cached_property
     def gathered(self) -> tuple[Gathered, ...]:
         """The matrices that are put together row by row."""
         return tuple(dict.fromkeys(source for source in self.inputs if isinstance(source, Gathered)))
@@ -47,7 +48,7 @@ class Job:
         """The tensor as its method sees it."""
         return Site(self.planned.name, self.planned.shape, len(self.models))
 
-    @property
+    @cached_property
     def bytes_read(self) -> int:
         passes = self.method.passes(self.site) if self.method else 1
         gathered = self.gathered

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
-from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint
+from lineal.checkpoint.hashing import hash_checkpoint, with_file
 from lineal.checkpoint.package import CARD
 from lineal.checkpoint.publish import output_lock, partial_folder, partial_folders, publish, publish_file
 from lineal.checkpoint.reader import GGUF_SUFFIX, is_lone_file, open_checkpoint
@@ -143,7 +143,7 @@ def _build_anew(workshop: Workshop, order: Order) -> Placed:
     child = partial / "child"
     opened = {path: os.stat(path) for _, placed in order.inputs for path in weight_paths(placed)}
     try:
-        made = make(workshop, order.recipe, order.inputs, Place(child, partial / "work", key.hex()), order.hub_origins)
+        made = make(workshop, order, Place(child, partial / "work", key.hex()))
     except LinealError as error:
         if not _worth_keeping(partial, error):
             shutil.rmtree(partial)
@@ -228,7 +228,7 @@ def _describe(workshop: Workshop, order: Order, place: Path, made: Made) -> Prov
     if not checkpoint.lone:
         card = model_card(order.name.name, provenance, hub_ids, order.licence)
         (place / CARD).write_text(card, encoding="utf-8")
-        provenance = replace(provenance, hashes=hash_checkpoint(checkpoint, known=_data_hashes(hashes)))
+        provenance = replace(provenance, hashes=with_file(hashes, place, CARD))
     write_provenance(place, provenance)
     return provenance
 
@@ -250,7 +250,3 @@ def _record(workshop: Workshop, order: Order, provenance: Provenance, place: Pat
 def _model_record(provenance: Provenance) -> ModelRecord:
     licence = provenance.hashes.licence
     return ModelRecord(provenance.hashes.manifest, provenance.form, licence.hex() if licence else None)
-
-
-def _data_hashes(hashes: FolderHashes) -> dict[str, bytes]:
-    return {leaf.name: leaf.data_hash for leaf in hashes.manifest.leaves}

@@ -1,25 +1,27 @@
 """How the weights of each kind of recipe come to lie in a folder."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import final
 
 from lineal.checkpoint.identity import Leaf
-from lineal.derivation.step import Kind, Role
+from lineal.derivation.step import Kind
 from lineal.engines.base_name import BaseName
 from lineal.engines.child_package import own_package
 from lineal.engines.extra import require_training
 from lineal.engines.stream import DataHashes
+from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import MethodError
 from lineal.family.distance import full
+from lineal.family.order import Order
 from lineal.family.place import Place
 from lineal.family.progress import StepProgress
 from lineal.family.recipe import ModelRecipe, Origin
 from lineal.family.soup import pick_ingredients
 from lineal.family.streams import Streamed, plan_stream, write_stream
-from lineal.family.workshop import Placed, Workshop
+from lineal.family.workshop import Inputs, Placed, Workshop
 from lineal.methods.finetune import FullFineTune, Training
 from lineal.methods.merge import GreedySoup, MergeRecipe
 from lineal.methods.method import Method
@@ -33,8 +35,6 @@ DOING: Mapping[Kind, str] = {
     "quantize": "quantizing",
     "prune": "pruning",
 }
-
-Inputs = Sequence[tuple[Role, Placed]]
 
 
 @final
@@ -50,24 +50,22 @@ class Made:
     inputs: DataHashes = field(default_factory=dict[str, dict[str, bytes]])
 
 
-def make(
-    workshop: Workshop, recipe: ModelRecipe, inputs: Inputs, place: Place, hub_origins: Mapping[str, Origin]
-) -> Made:
-    """Fill the place with the model's weights and package; hub_origins: of inputs, by label."""
+def make(workshop: Workshop, order: Order, place: Place) -> Made:
+    """Fill the place with the model's weights and package."""
+    recipe, inputs = order.recipe, order.inputs
     match recipe.method:
         case GreedySoup() as method:
             picked = pick_ingredients(workshop, recipe, method, inputs, place)
-            return _make_streamed(workshop, recipe, picked, inputs, place)
+            return _make_streamed(workshop, recipe, picked, plan_stream(picked, inputs), place)
         case StreamingMethod() | MergeRecipe() as method:
-            return _make_streamed(workshop, recipe, method, inputs, place)
+            return _make_streamed(workshop, recipe, method, order.plan or plan_stream(method, inputs), place)
         case Training() as method:
-            return _make_training(workshop, recipe, method, inputs, place, hub_origins)
+            return _make_training(workshop, recipe, method, inputs, place, order.hub_origins)
         case _:
             raise MethodError(f"{recipe.name}: nothing knows how to run {type(recipe.method).__name__}")
 
 
-def _make_streamed(workshop: Workshop, recipe: ModelRecipe, method: Streamed, inputs: Inputs, place: Place) -> Made:
-    plan = plan_stream(method, inputs)
+def _make_streamed(workshop: Workshop, recipe: ModelRecipe, method: Streamed, plan: StreamPlan, place: Place) -> Made:
     for remark in plan.remarks:
         workshop.progress.say(f"{recipe.name}: {remark}")
     title = f"{DOING[method.kind]} {recipe.name}"

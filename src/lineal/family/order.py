@@ -14,12 +14,11 @@ from lineal.derivation.canonical import Json, canonical_json
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import DataFile, Input, Role, Step
 from lineal.engines.child_package import own_rules
+from lineal.engines.stream_plan import StreamPlan
 from lineal.family.distance import full
-from lineal.family.making import Inputs
 from lineal.family.recipe import ModelRecipe, Origin
-from lineal.family.streams import Streamed, foreseen_stream
 from lineal.family.training_rules import training_rules
-from lineal.family.workshop import Placed, Workshop
+from lineal.family.workshop import Inputs, Placed, Workshop
 from lineal.lineage.licensing.licences import UNKNOWN
 from lineal.lineage.records import Name
 from lineal.methods.distill import Distill
@@ -32,7 +31,7 @@ from lineal.methods.method import Method
 class Order:
     """A recipe and what it needs: inputs in the step's order, hub origins by input label; licence: of them all.
 
-    rules: that the step is made under, see `rules_of`.
+    plan: of a streamed derivation, before a greedy soup is picked; rules: that the step is made under.
     """
 
     name: Name
@@ -43,18 +42,19 @@ class Order:
     hub_origins: Mapping[str, Origin]
     rules: int = 1
     licence: str = UNKNOWN
+    plan: StreamPlan | None = None
 
 
 def rules_of(method: Method, inputs: Inputs, data: Sequence[Path] = ()) -> int:
-    """The rules for a step: higher ones only where a case applies that earlier lineals did in another way.
+    """The rules for a training: higher ones only where a case applies that earlier lineals did in another way.
 
     A child made under lower rules is then another derivation: neither taken for this one nor held against it.
     """
-    if isinstance(method, Training):
-        parents = [placed for role, placed in inputs if role != "teacher"]
-        written = [own_rules(full(placed)) for placed in parents if isinstance(method, FullFineTune | Distill)]
-        return max(training_rules(method, inputs, data), *written, 1)
-    return foreseen_stream(method, inputs).rules if isinstance(method, Streamed) else 1
+    if not isinstance(method, Training):
+        return 1
+    parents = [placed for role, placed in inputs if role != "teacher"]
+    written = [own_rules(full(placed)) for placed in parents if isinstance(method, FullFineTune | Distill)]
+    return max(training_rules(method, inputs, data), *written, 1)
 
 
 def identified(workshop: Workshop, order: Order) -> Order:

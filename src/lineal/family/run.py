@@ -16,12 +16,11 @@ from lineal.family.dependency_order import dependency_order
 from lineal.family.distance import full
 from lineal.family.hub import snapshot
 from lineal.family.licensing import judge_family, keep_statements
-from lineal.family.making import Inputs
 from lineal.family.order import Order, rules_of
 from lineal.family.preflight import Seen, look
 from lineal.family.recipe import Family, ModelRecipe, Origin
-from lineal.family.streams import Streamed, recipe_inputs, stream_inputs
-from lineal.family.workshop import Placed, Workshop, register
+from lineal.family.streams import Streamed, foreseen_stream, recipe_inputs, stream_inputs
+from lineal.family.workshop import Inputs, Placed, Workshop, register
 from lineal.lineage import recipe_files
 from lineal.lineage.licensing.graph import Judgement, refuse_conflicts
 from lineal.lineage.licensing.licences import UNKNOWN
@@ -64,8 +63,9 @@ class Workbench:
         }
         licence = self.licences[recipe.name].joined if recipe.name in self.licences else UNKNOWN
         inputs = self._inputs(recipe)
-        rules = rules_of(method, inputs, recipe.data)
-        return Order(self.name(recipe.name), recipe, method, inputs, self.out / recipe.name, hub, rules, licence)
+        plan = foreseen_stream(method, inputs) if isinstance(method, Streamed) else None
+        rules = rules_of(method, inputs, recipe.data) if plan is None else plan.rules
+        return Order(self.name(recipe.name), recipe, method, inputs, self.out / recipe.name, hub, rules, licence, plan)
 
     def name(self, model: str) -> Name:
         return Name(self.family.name, model, _UNKNOWN)

@@ -4,23 +4,19 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import final
 
-from lineal.derivation.step import Role
 from lineal.engines.extra import require_training
 from lineal.family.evaluation import context_of
 from lineal.family.place import Place
 from lineal.family.progress import StepProgress
 from lineal.family.recipe import ModelRecipe
 from lineal.family.streams import plan_stream, write_stream
-from lineal.family.workshop import Placed, Workshop
+from lineal.family.workshop import Inputs, Workshop
 from lineal.methods.merge import GreedySoup
 from lineal.methods.merge.soup import pick_greedily
-
-Inputs = Sequence[tuple[Role, Placed]]
 
 JOURNAL = "soups.json"
 

@@ -16,18 +16,16 @@ from lineal.engines.quantizing import plan_gguf
 from lineal.engines.stream import DataHashes, stream
 from lineal.engines.stream_plan import StreamPlan
 from lineal.errors import CheckpointError, MethodError
-from lineal.family.workshop import Placed, Workshop
+from lineal.family.workshop import Inputs, Placed, Workshop
 from lineal.methods.merge import AdapterMerge, GreedySoup, Linear, MergeRecipe
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.streaming import StreamingMethod
-
-Inputs = tuple[tuple[Role, Placed], ...]
 
 Streamed: TypeAlias = StreamingMethod | MergeRecipe
 """What the streaming engine can run."""
 
 
-def recipe_inputs(recipe: MergeRecipe, inputs: Sequence[tuple[Role, Placed]]) -> Inputs:
+def recipe_inputs(recipe: MergeRecipe, inputs: Inputs) -> Inputs:
     """Inputs in their order, which the parts refer to; behind them the base of adapters, where it is not there."""
     grounds = {adapter.base.model_hash: adapter.base for _, adapter in inputs if adapter.base}
     base = next((placed for role, placed in inputs if role == "base"), None)
@@ -63,7 +61,7 @@ def stream_inputs(method: StreamingMethod, base: Placed | None, parents: Sequenc
     return (("base", shown), *roles) if shown else tuple(roles)
 
 
-def plan_stream(method: Streamed, inputs: Sequence[tuple[Role, Placed]]) -> StreamPlan:
+def plan_stream(method: Streamed, inputs: Inputs) -> StreamPlan:
     """The engine's plan for a step's inputs: adapters are seen as full weights on the base.
 
     Inputs that no step of this method could have are refused here, before a weight is read.
@@ -94,7 +92,7 @@ def plan_stream(method: Streamed, inputs: Sequence[tuple[Role, Placed]]) -> Stre
             return plan_merge(method, models, base if method.uses_base else None)
 
 
-def foreseen_stream(method: Streamed, inputs: Sequence[tuple[Role, Placed]]) -> StreamPlan:
+def foreseen_stream(method: Streamed, inputs: Inputs) -> StreamPlan:
     """The same while a greedy soup's ingredients are not picked."""
     if isinstance(method, GreedySoup):
         method = method.before_picking(sum(role != "base" for role, _ in inputs))

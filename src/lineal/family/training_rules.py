@@ -9,8 +9,7 @@ from pathlib import Path
 from lineal.engines.depth import block_count, rules_of_stack
 from lineal.engines.text import read_documents
 from lineal.engines.text_borders import holds_borders, possible_borders
-from lineal.family.making import Inputs
-from lineal.family.workshop import Placed
+from lineal.family.workshop import Inputs, Placed
 from lineal.methods.distill import Distill
 from lineal.methods.finetune import Training
 

@@ -2,10 +2,10 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import final
+from typing import TypeAlias, final
 
 from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, recall_checkpoint
 from lineal.checkpoint.identity import Manifest
@@ -14,6 +14,7 @@ from lineal.checkpoint.memory import HashMemory
 from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
 from lineal.checkpoint.stated_licence import StatedLicence
 from lineal.derivation.hashes import format_hash
+from lineal.derivation.step import Role
 from lineal.errors import CheckpointError, LinealError, RegistryError, UsageError
 from lineal.family.names import is_place, name_of_folder
 from lineal.family.progress import Progress, Silent
@@ -65,6 +66,10 @@ class Placed:
     @property
     def model_hash(self) -> bytes:
         return self.manifest.model_hash
+
+
+Inputs: TypeAlias = Sequence[tuple[Role, Placed]]
+"""What a step is given, in its order: models by their roles."""
 
 
 @final

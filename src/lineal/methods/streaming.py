@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import ClassVar, final
 
 import numpy as np
@@ -140,11 +140,17 @@ def _options_by_model(method: type[StreamingMethod]) -> frozenset[str]:
 
 def per_model(method: str, option: str, values: Sequence[float], models: int) -> Float32:
     """An option given once for all models or once each, as float32 [models]; none given means 1 each."""
+    return np.array(_spread(method, option, tuple(values), models), np.float32)
+
+
+@lru_cache(maxsize=1000)
+def _spread(method: str, option: str, values: tuple[float, ...], models: int) -> tuple[float, ...]:
+    """The same for every tensor of a merge."""
     if len(values) not in (0, 1, models):
         raise MethodError(f"{method}: {len(values)} {option} for {models} models")
-    spread = values if len(values) == models else tuple(values or (1.0,)) * models
+    spread = values if len(values) == models else (values or (1.0,)) * models
     with np.errstate(over="ignore"):
         rounded = np.array(spread, np.float32)
     if not np.isfinite(rounded).all():
         raise MethodError(f"{method}: {option} must be finite in float32, got {list(values)}")
-    return rounded
+    return tuple(rounded.tolist())
