@@ -9,10 +9,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from lineal.family.making import Inputs, Made
+from lineal.family.making import Made
+from lineal.family.order import Order
 from lineal.family.place import Place
 from lineal.family.read import read_family
-from lineal.family.recipe import ModelRecipe
 from lineal.family.run import run_family
 from lineal.family.workshop import Workshop
 from lineal.lineage.registry import Registry
@@ -178,11 +178,11 @@ def test_a_training_by_path_finds_its_work_again_though_its_parent_is_known_by_n
     shutil.copytree(trained[0] / "models" / "base", base)
     found: list[list[Path]] = []
 
-    def interrupted(workshop: Workshop, recipe: ModelRecipe, inputs: Inputs, place: Place, origins: object) -> Made:
+    def interrupted(workshop: Workshop, order: Order, place: Place) -> Made:
         found.append(sorted(path for path in place.work.parent.rglob("*") if path.is_file()))
         place.work.mkdir(exist_ok=True)
         (place.work / "progress").touch()
-        for _, placed in inputs:
+        for _, placed in order.inputs:
             workshop.identify(placed)
         raise KeyboardInterrupt
 

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from lineal.errors import CheckpointError
@@ -18,12 +18,17 @@ def regular_files(folder: Path) -> list[Path]:
     A link that leaves the folder, a linked folder, a pipe, socket or device among them is refused before any is opened;
     a link of a Hub cache's snapshot to a regular file among its own blobs is what a cache is made of.
     """
-    found = list(_listed(folder))
+    found, folders = _listed(folder, folder)
     for below in (TEMPLATES, MODULES):
-        for inner in sorted(folder.glob(below)):
-            if inner.is_dir():
-                found += [path for path in _listed(inner, folder) if below == TEMPLATES or path.name == "config.json"]
+        for name in sorted(name for name in folders if fnmatchcase(name, below)):
+            inside, _ = _listed(folder / name, folder)
+            found += [path for path in inside if below == TEMPLATES or path.name == "config.json"]
     return found
+
+
+def files_directly_in(folder: Path) -> list[Path]:
+    """Those of them that lie in no folder within it."""
+    return _listed(folder, folder)[0]
 
 
 def require_regular(path: Path) -> None:
@@ -42,21 +47,25 @@ def require_inside(path: Path) -> None:
         _check_link(path, path.parent)
 
 
-def _listed(folder: Path, model: Path | None = None) -> Iterator[Path]:
-    """The regular files directly in a folder of the model, each judged by itself; folders are left for others."""
+def _listed(folder: Path, model: Path) -> tuple[list[Path], list[str]]:
+    """The regular files directly in a folder of the model, each judged by itself, and the names of its folders."""
+    files: list[Path] = []
+    folders: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            path = Path(folder, entry.name)
             if entry.is_symlink():
-                _check_link(path, model or folder)
-                yield path
+                _check_link(folder / entry.name, model)
+                files.append(folder / entry.name)
             elif entry.is_file(follow_symlinks=False):
-                yield path
-            elif not entry.is_dir(follow_symlinks=False):
+                files.append(folder / entry.name)
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            else:
                 kind = _kind(entry.stat(follow_symlinks=False).st_mode)
-                raise CheckpointError(f"{path}: {kind}; a model folder holds files and folders alone")
+                raise CheckpointError(f"{folder / entry.name}: {kind}; a model folder holds files and folders alone")
+    return files, folders
 
 
 def _check_link(link: Path, model: Path) -> None:

@@ -3,9 +3,10 @@
 import json
 import os
 import sqlite3
+import threading
 import time
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
@@ -29,12 +30,14 @@ class HashMemory:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        self._database: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
 
     def recall(self, file: Path) -> dict[str, bytes] | None:
         """What was remembered of a file, if it has not changed since."""
         query = "SELECT size, mtime_ns, inode, hashes FROM remembered WHERE path = ?"
         try:
-            with closing(self._open()) as database:
+            with self._opened() as database:
                 row = database.execute(query, (str(file.resolve()),)).fetchone()
         except sqlite3.DatabaseError:  # damaged: it has forgotten
             return None
@@ -52,15 +55,27 @@ class HashMemory:
             return
         row = (str(file.resolve()), *signature, _written(hashes))
         try:
-            with closing(self._open()) as database, database:
+            with self._opened() as database, database:
                 database.execute("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?, ?)", row)
         except sqlite3.OperationalError:  # locked for a minute, or no room: it is not remembered
             return
         except sqlite3.DatabaseError:  # damaged: the next run begins a new one
             self._path.unlink(missing_ok=True)
 
-    def _open(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._path, timeout=60)
+    @contextmanager
+    def _opened(self) -> Generator[sqlite3.Connection]:
+        """One connection for all questions; after an error the next has another."""
+        with self._lock:
+            database = self._database = self._database or self._connect()
+            try:
+                yield database
+            except sqlite3.Error:
+                self._database = None
+                database.close()
+                raise
+
+    def _connect(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path, timeout=60, check_same_thread=False)
         database.execute("PRAGMA synchronous = OFF")
         database.execute(_TABLE)
         return database

@@ -11,7 +11,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from lineal.checkpoint.inside import MODULES, TEMPLATES, regular_files
+from lineal.checkpoint.inside import MODULES, TEMPLATES, files_directly_in, regular_files
 from lineal.checkpoint.reader import read_json
 from lineal.derivation.canonical import canonical_json
 from lineal.errors import CheckpointError, DerivationError
@@ -75,9 +75,7 @@ def is_chat_template(path: str) -> bool:
 
 def licence_paths(folder: Path) -> tuple[str, ...]:
     """LICENSE, NOTICE and their like: they travel, and have a hash of their own."""
-    return tuple(
-        sorted(path.name for path in regular_files(folder) if path.parent == folder and _LICENCE.match(path.name))
-    )
+    return tuple(sorted(path.name for path in files_directly_in(folder) if _LICENCE.match(path.name)))
 
 
 def companion_paths(folder: Path) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast, final
@@ -118,25 +119,26 @@ def open_headers(folder: Path) -> Checkpoint:
 
 
 def _open_folder(folder: Path) -> Checkpoint:
-    _ = regular_files(folder)  # whatever is read of it later has been judged here
-    full = next((name for name in (FULL_WEIGHTS, FULL_INDEX) if (folder / name).is_file()), None)
-    if full is not None and (folder / ADAPTER_CONFIG).is_file():
+    # whatever is read of it later has been judged here
+    here = {path.name for path in regular_files(folder) if path.parent == folder}
+    full = next((name for name in (FULL_WEIGHTS, FULL_INDEX) if name in here), None)
+    if full is not None and ADAPTER_CONFIG in here:
         raise CheckpointError(
             f"{folder}: holds full weights ({full}) and an adapter ({ADAPTER_CONFIG}), which transformers would put on "
             "top of them: move the adapter's files into a folder of their own, or delete them if the weights hold it"
         )
-    if (folder / FULL_WEIGHTS).is_file():  # where an index stands beside it, transformers too reads this file
+    if full == FULL_WEIGHTS:  # where an index stands beside it, transformers too reads this file
         return _single(folder, "full", FULL_WEIGHTS)
-    if (folder / FULL_INDEX).is_file():
+    if full == FULL_INDEX:
         return _sharded(folder)
-    if (folder / ADAPTER_WEIGHTS).is_file():
+    if ADAPTER_WEIGHTS in here:
         return _single(folder, "adapter", ADAPTER_WEIGHTS)
-    ggufs = sorted(path.name for path in folder.glob(f"*{GGUF_SUFFIX}") if path.is_file())
+    ggufs = sorted(name for name in here if name.endswith(GGUF_SUFFIX))
     if len(ggufs) > 1:
         raise CheckpointError(f"{folder}: {len(ggufs)} GGUF files ({', '.join(ggufs)}): name the one that is meant")
     if ggufs:
         return _gguf(folder, ggufs[0], lone=False)
-    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    pickles = sorted(name for name in here if any(fnmatchcase(name, pattern) for pattern in _PICKLES))
     if pickles:
         raise CheckpointError(
             f"{folder}: only pickled weights ({pickles[0]}); unpickling runs code: convert to safetensors"

@@ -1,10 +1,10 @@
 """How a plan and a finished run are shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from lineal.cli.family_tree import print_tree
+from lineal.cli.columns import columns
 from lineal.cli.terminal import print_json, say
 from lineal.derivation.hashes import format_hash
 from lineal.family.plan import PlannedModel, plan_family, require_room
@@ -23,25 +23,22 @@ def print_plan(plan: Sequence[PlannedModel], as_json: bool) -> None:
     if as_json:
         print_json([asdict(model) for model in plan])
         return
-    from lineal.cli.tables import show, table
-
-    notes: list[str] = []
-    planned = table("model", "how", "from", "status", right=("parameters", "size"))
+    rows = [("model", "how", "from", "status", "parameters", "size")]
     for model in plan:
         size = f"{model.tensor_bytes / 1e6:,.1f} MB"
-        planned.add_row(model.name, model.how, ", ".join(model.parents), model.status, f"{model.parameters:,}", size)
-    for model in plan:
-        if model.bytes_read is not None and model.memory_bytes is not None and model.seconds is not None:
-            read, memory = f"{model.bytes_read / 1e6:,.1f} MB", f"{model.memory_bytes / 1e6:,.0f} MB"
-            least, most = (f"{seconds:,.0f}" for seconds in model.seconds)
-            notes.append(
-                f"{model.name}: reads {read} in all, holds about {memory}, takes an estimated {least} to {most} s"
-            )
+        rows.append((model.name, model.how, ", ".join(model.parents), model.status, f"{model.parameters:,}", size))
     missing = [model for model in plan if model.status == "to build"]
-    planned.caption = f"{len(missing)} to build, {sum(m.tensor_bytes for m in missing) / 1e6:,.1f} MB to write"
-    show(planned)
-    notes += [f"{model.name}: {model.note}" for model in plan if model.note]
-    say(*notes)
+    say(*columns(rows, right=(4, 5)))
+    say(f"{len(missing)} to build, {sum(m.tensor_bytes for m in missing) / 1e6:,.1f} MB to write")
+    say(*(costs for model in plan for costs in _costs(model)))
+    say(*(f"{model.name}: {model.note}" for model in plan if model.note))
+
+
+def _costs(model: PlannedModel) -> Iterator[str]:
+    if model.bytes_read is not None and model.memory_bytes is not None and model.seconds is not None:
+        read, memory = f"{model.bytes_read / 1e6:,.1f} MB", f"{model.memory_bytes / 1e6:,.0f} MB"
+        least, most = (f"{seconds:,.0f}" for seconds in model.seconds)
+        yield f"{model.name}: reads {read} in all, holds about {memory}, takes an estimated {least} to {most} s"
 
 
 def print_built(workshop: Workshop, built: Mapping[str, Placed], as_json: bool) -> None:
@@ -59,4 +56,6 @@ def print_built(workshop: Workshop, built: Mapping[str, Placed], as_json: bool) 
             }
         )
         return
+    from lineal.cli.family_tree import print_tree
+
     print_tree(workshop.registry, [placed.model_hash for placed in built.values()])

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lineal.cli.columns import columns
 from lineal.cli.options import JsonOption, RegistryOption
 from lineal.cli.terminal import print_json, say
 
@@ -36,19 +37,15 @@ def list_(
     if as_json:
         print_json([_json(entry) for entry in found])
         return
-    rows = [_row(entry) for entry in found]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
-    for row in rows:
-        say("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip())
+    say(*columns([_row(entry) for entry in found]))
 
 
 def _row(entry: "Entry") -> tuple[str, str, str, str]:
     from lineal.derivation.hashes import format_hash
     from lineal.lineage.wording import size
-    from lineal.shown import printable
 
     large = "" if entry.model.tensor_bytes is None else size(entry.model.tensor_bytes)
-    place = printable(str(entry.places[0])) if entry.places else "lies nowhere"
+    place = str(entry.places[0]) if entry.places else "lies nowhere"
     gone = "" if not entry.places or entry.places[0].exists() else " (not there any more)"
     more = f" and {len(entry.places) - 1} more" if len(entry.places) > 1 else ""
     return str(entry.name), format_hash(entry.model.model_hash)[:11], large, place + gone + more

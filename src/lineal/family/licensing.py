@@ -49,6 +49,8 @@ class _Lookup:
     def __init__(self, workshop: Workshop, family: Family, originals: Mapping[str, Placed]) -> None:
         self._workshop, self._family, self._originals = workshop, family, originals
         self._registered: dict[bytes, Licensed[bytes]] = {}
+        with workshop.registry.reading() as connection:
+            self._at = models.lying_at(connection, [placed.place for placed in originals.values()])
 
     def __call__(self, key: Key) -> Licensed[Key]:
         if isinstance(key, bytes):
@@ -88,6 +90,8 @@ class _Lookup:
         if placed.checkpoint.headers_only:
             return None
         hashes = self._workshop.recall(placed).hashes
+        if hashes is None and placed.place in self._at:
+            return self._at[placed.place]
         if hashes is None:
             with self._workshop.registry.reading() as connection:
                 return models.at(connection, placed.place)

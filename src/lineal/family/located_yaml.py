@@ -9,6 +9,7 @@ from blake3 import blake3
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from lineal.errors import RecipeError, UsageError
+from lineal.family.yaml_nodes import TooDeep, documents
 from lineal.lineage.recipe_files import RecipeFile
 from lineal.methods.method import nearest
 from lineal.shown import quoted
@@ -49,10 +50,10 @@ class Located:
             if path.stat().st_size > _LARGEST_FILE:
                 raise RecipeError(f"{path}: larger than {_LARGEST_FILE} bytes")
             content = path.read_bytes()
-            roots = list(yaml.compose_all(content.decode(), yaml.SafeLoader))
+            roots = documents(content.decode(), _DEEPEST + 1)
         except FileNotFoundError:
             raise RecipeError(f"{path}: no such file") from None
-        except RecursionError:
+        except (RecursionError, TooDeep):
             raise RecipeError(f"{path}: nested more than {_DEEPEST} deep") from None
         except (UnicodeDecodeError, yaml.YAMLError) as error:
             raise RecipeError(_syntax(path, error)) from None

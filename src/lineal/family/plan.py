@@ -93,13 +93,19 @@ def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[Planne
     seen = bench.look(recipes, headers)
     originals = seen.originals
     bench.require_licences(recipes, originals)
+    parents = {reference.model for recipe in recipes for reference in recipe.inputs}
     forecasts: dict[str, _Forecast] = {}
     planned: list[PlannedModel] = []
     for recipe in recipes:
         status, placed = _status(bench, recipe, originals)
         if placed is not None:
             bench.placed[recipe.name] = placed
-        forecast = _of_placed(placed) if placed else _of_recipe(bench, recipe, forecasts)
+        if placed is None:
+            forecast = _of_recipe(bench, recipe, forecasts)
+        elif recipe.name in parents:
+            forecast = _of_placed(placed)
+        else:
+            forecast = _Forecast(_stored(placed), {})  # nothing asks for more
         forecasts[recipe.name] = forecast
         stream = None if placed else foresee(bench.workshop, recipe, {**bench.placed, **seen.elsewhere})
         costs = None if isinstance(recipe.method, GreedySoup) else stream  # evaluations are more than the last pass
@@ -149,9 +155,12 @@ def _note(recipe: ModelRecipe, status: Status) -> str:
 
 
 def _of_placed(placed: Placed) -> _Forecast:
-    tensors = [Planned(spec.name, spec.dtype, spec.shape) for spec in placed.checkpoint.values()]
     config = {} if placed.form == "gguf" else placed.checkpoint.config
-    return _Forecast(tensors, config, _full_weights(placed), placed.form)
+    return _Forecast(_stored(placed), config, _full_weights(placed), placed.form)
+
+
+def _stored(placed: Placed) -> list[Planned]:
+    return [Planned(spec.name, spec.dtype, spec.shape) for spec in placed.checkpoint.values()]
 
 
 def _full_weights(placed: Placed) -> _Forecast | None:

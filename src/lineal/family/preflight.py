@@ -43,7 +43,7 @@ def look(
             with findings.of(recipe):
                 label = labels[recipe.name]
                 seen.originals[recipe.name] = see_original(workshop, label, recipe.origin, headers)
-        for name in {r.model for r in recipe.inputs} - family.models.keys() - seen.elsewhere.keys():
+        for name in {r.model for r in recipe.inputs if r.model not in family.models} - seen.elsewhere.keys():
             with findings.of(recipe):
                 seen.elsewhere[name] = workshop.find(name)
     placed = {**seen.originals, **seen.elsewhere}

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, final
 
@@ -81,7 +82,7 @@ class Workshop:
     threads: int | None = None
     progress: Progress = field(default_factory=Silent)
 
-    @property
+    @cached_property
     def memory(self) -> HashMemory:
         return HashMemory(self.registry.folder / "hashes.db")
 

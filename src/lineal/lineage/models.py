@@ -225,6 +225,14 @@ def at(connection: Connection, location: Path) -> bytes | None:
     return connection.execute(text(query), {"path": _written(location)}).scalar_one_or_none()
 
 
+def lying_at(connection: Connection, places: Iterable[Path]) -> dict[Path, bytes | None]:
+    """The same of many places."""
+    written = {_written(place): place for place in places}
+    query = "SELECT path, model_hash FROM location JOIN model ON model.id = model_id WHERE path IN :values"
+    known = dict(rows_for(connection, query, written))
+    return {place: known.get(path) for path, place in written.items()}
+
+
 def _written(location: Path) -> str:
     path = str(location.resolve())
     try:
