@@ -9,7 +9,7 @@ TRAINS := $(firstword $(wildcard $(READY)) .venv/ready-to-train)
 PEERS := build/peers
 PYTEST := $(BIN)/pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
-.PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval clean help
+.PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval bench-many clean help
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -74,6 +74,9 @@ bench-merge: $(READY) ## TIES, DARE-TIES, linear and SLERP against mergekit 0.1.
 
 bench-eval: $(READY) ## Evaluations of MODEL=FOLDER beside those of an earlier commit: tokens a second, memory
 	$(BIN)/python benchmarks/evaluation.py $(MODEL)
+
+bench-many: $(READY) ## Models of 100,000 tensors and families of 18,000 beside an earlier commit
+	$(BIN)/python benchmarks/many.py
 
 bench-lineage: $(READY) ## A registry of a million models, and how long its answers take
 	$(BIN)/python benchmarks/lineage.py

@@ -1,19 +1,16 @@
 """make bench-eval: tokens a second and peak memory of evaluations, beside those of an earlier commit, alternating."""
 
 import argparse
-import io
 import json
 import math
-import platform
 import pydoc_data.topics
 import statistics
-import subprocess
 import sys
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from earlier import processor, source_of
 from measure import Measurement, measure
 
 _HERE = Path(__file__).parent
@@ -44,7 +41,7 @@ class Side:
 def main() -> None:
     arguments = _arguments()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    sides = {"before": _source_of(arguments.before, arguments.work), "now": _HERE.parent / "src"}
+    sides = {"before": source_of(arguments.before, arguments.work), "now": _HERE.parent / "src"}
     rows = []
     for case in _cases(arguments.work, arguments.reference):
         runs: dict[str, list[tuple[Measurement, dict[str, Any]]]] = {name: [] for name in sides}
@@ -90,22 +87,12 @@ def _row(case: Case, before: Side, now: Side) -> str:
 def _page(arguments: argparse.Namespace, rows: list[str]) -> str:
     heads = ("text", "tokens/s before", "now", "ratio", "peak MB before", "now", "ratio")
     told = (
-        f"`{Path(__file__).name}`: {arguments.model.name}, float32, {_processor()}; medians of {arguments.runs} runs "
+        f"`{Path(__file__).name}`: {arguments.model.name}, float32, {processor()}; medians of {arguments.runs} runs "
         f"of each, alternating; before is commit {arguments.before}. Seconds are those of scoring; memory is that of "
         f"the whole process. Figures of the two agree to {_AGREEMENT:g}."
     )
     table = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *rows]
     return "\n".join(["# Evaluations, before and now", "", told, "", *table, ""])
-
-
-def _processor() -> str:
-    found = [line.split(":", 1)[1].strip() for line in _cpuinfo().splitlines() if line.startswith("model name")]
-    return f"{len(found)} processors, {found[0]}" if found else platform.processor()
-
-
-def _cpuinfo() -> str:
-    path = Path("/proc/cpuinfo")
-    return path.read_text() if path.exists() else ""
 
 
 def _cases(work: Path, reference: Path | None) -> list[Case]:
@@ -120,14 +107,6 @@ def _cases(work: Path, reference: Path | None) -> list[Case]:
     cases = [Case("8 kB, one document", one), Case(f"8 kB, {len(starts)} documents", many)]
     compared = [] if reference is None else [Case("8 kB, with KL from a reference", one, reference)]
     return [*cases, *compared, Case("80 kB, one document", long)]
-
-
-def _source_of(commit: str, work: Path) -> Path:
-    archive = subprocess.run(["git", "archive", commit, "src"], cwd=_HERE.parent, check=True, stdout=subprocess.PIPE)
-    place = work / commit
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as packed:
-        packed.extractall(place, filter="data")
-    return place / "src"
 
 
 def _arguments() -> argparse.Namespace:

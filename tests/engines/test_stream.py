@@ -183,6 +183,7 @@ def test_the_first_error_stops_all_threads_and_is_the_one_raised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tensor_pass, "WINDOW_ELEMENTS", 4096)
+    monkeypatch.setattr("lineal.engines.stream.SMALL_BYTES", 0)
     shapes = {"fails": (4096 * 200,), "long": (4096 * 199,), **{f"waits{i}": (5,) for i in range(50)}}
     model = opened(tmp_path / "model", {name: np.zeros(shape, np.float16) for name, shape in shapes.items()})
     sink, before = FaultySink("fails"), threading.active_count()
@@ -191,6 +192,14 @@ def test_the_first_error_stops_all_threads_and_is_the_one_raised(
     assert len(sink.written_after) < 190  # the other thread stopped in the middle of its tensor
     assert sink.leaves == {}
     assert threading.active_count() == before
+
+
+def test_an_error_stops_the_small_tensors_behind_it(tmp_path: Path) -> None:
+    model = opened(tmp_path / "model", random_tensors(1, {f"s{number:02}": (5,) for number in range(50)}))
+    sink = FaultySink("s07")
+    with pytest.raises(OSError, match="No space left"):
+        stream(plan_merge(Linear(), [model, model]).jobs, sink, threads=2)
+    assert list(sink.leaves) == [f"s{number:02}" for number in range(7)]
 
 
 def test_an_interrupt_stops_all_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

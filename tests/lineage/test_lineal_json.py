@@ -42,6 +42,22 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_provenance(tmp_path) is None
 
 
+def test_a_record_is_what_json_writes_with_an_indent_of_two(tmp_path: Path) -> None:
+    shapes: dict[str, tuple[int, ...]] = {
+        'a"\\\n\u2028\u00e9': (2, 3),
+        "scalar": (),
+        "b": (2, 3),
+        "c": (1,),
+        "none": (0, 4),
+    }
+    for number, tensors in enumerate((random_tensors(1, shapes), {})):
+        place = make_checkpoint(tmp_path / str(number), tensors)
+        write_provenance(place, provenance(place, "full"))
+        text = record_path(place).read_text(encoding="utf-8")
+        assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+        assert json.loads(text)["tensors"].keys() == tensors.keys()
+
+
 @pytest.mark.parametrize("form", ["pickle", None, 3])
 def test_a_form_that_nobody_knows_is_refused(tmp_path: Path, form: object) -> None:
     place = random_gguf(tmp_path / "x.gguf")

@@ -143,8 +143,11 @@ def hash_tensors(
 
 def _by_file(specs: Iterable[TensorSpec]) -> dict[Path, list[TensorSpec]]:
     files: dict[Path, list[TensorSpec]] = {}
+    path, in_file = None, list[TensorSpec]()
     for spec in specs:
-        files.setdefault(spec.path, []).append(spec)
+        if spec.path is not path:  # most come file by file
+            path, in_file = spec.path, files.setdefault(spec.path, [])
+        in_file.append(spec)
     return files
 
 

@@ -37,7 +37,7 @@ class Leaf:
     @property
     def leaf_hash(self) -> bytes:
         kind = _packed(self.dtype, self.shape, self.byte_length)
-        return blake3(b"".join((_LEAF, _string(self.name), kind, self.data_hash))).digest()
+        return blake3(_LEAF + _string(self.name) + kind + self.data_hash).digest()
 
 
 @final
@@ -93,7 +93,7 @@ def _packed(dtype: str, shape: tuple[int, ...], byte_length: int) -> bytes:
 
 def _string(text: str) -> bytes:
     encoded = text.encode()
-    return struct.pack("<I", len(encoded)) + encoded
+    return len(encoded).to_bytes(4, "little") + encoded
 
 
 _LEAF = b"\x00" + _string("lineal.tensor.1")

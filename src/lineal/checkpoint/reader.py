@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -54,6 +54,15 @@ class Checkpoint(Mapping[str, TensorSpec]):
 
     def __len__(self) -> int:
         return len(self.specs)
+
+    def keys(self) -> KeysView[str]:
+        return self.specs.keys()
+
+    def values(self) -> ValuesView[TensorSpec]:
+        return self.specs.values()
+
+    def items(self) -> ItemsView[str, TensorSpec]:
+        return self.specs.items()
 
     @property
     def place(self) -> Path:

@@ -54,16 +54,16 @@ def composed(recipe: MergeRecipe, models: Sequence[Collection[str]], labels: Seq
 
 def whole(part: Part, models: Sequence[Collection[str]]) -> Iterator[ComposedTensor]:
     """All tensors of the first model, under their names; a block's place is that in its own stack of blocks."""
-    names = models[part.stretches[0].model]
+    count = len(part.stretches)
     last: dict[str, int] = {}
-    for name in names:
+    found: list[tuple[str, str, int]] = []
+    for name in models[part.stretches[0].model]:
         match = BLOCK.fullmatch(name)
-        if match:
-            last[match["before"]] = max(last.get(match["before"], 0), int(match["number"]))
-    for name in names:
-        match = BLOCK.fullmatch(name)
-        place = _place(int(match["number"]), last[match["before"]] + 1) if match else 0.0
-        yield ComposedTensor(name, part, (name,) * len(part.stretches), place)
+        before, number = (match["before"], int(match["number"])) if match else ("", -1)
+        last[before] = max(last.get(before, 0), number)
+        found.append((name, before, number))
+    for name, before, number in found:
+        yield ComposedTensor(name, part, (name,) * count, 0.0 if number < 0 else _place(number, last[before] + 1))
 
 
 def without_lone_buffers(

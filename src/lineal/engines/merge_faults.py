@@ -121,11 +121,14 @@ def _is_buffer(model: Model, name: str) -> bool:
 
 def _tensor_faults(tensors: Sequence[ComposedTensor], inputs: Sequence[Model], model: Model) -> Iterator[str]:
     """Where this model's tensors do not fit those that come first in their parts."""
+    places = {index for index, one in enumerate(inputs) if one.checkpoint is model.checkpoint}
     for tensor in tensors:
         (stretch, donor_name), *rest = tensor.taken
+        mine = dict.fromkeys([name for other, name in rest if other.model in places])
+        if not mine:
+            continue
         donor = inputs[stretch.model]
         ours = donor[donor_name]
-        mine = dict.fromkeys(name for other, name in rest if inputs[other.model].checkpoint is model.checkpoint)
         for name in (name for name in mine if name in model):
             theirs = model[name]
             if ours.shape != theirs.shape:

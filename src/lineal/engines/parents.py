@@ -107,7 +107,10 @@ class Model(Mapping[str, Input]):
         return read_json(self.tokenizer_folder / TOKENIZER).get("added_tokens") or ()
 
     def __getitem__(self, name: str) -> Input:
-        return self.gathered.get(name) or self.sources[name]
+        return self.gathered[name] if name in self.gathered else self.sources[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.sources
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.sources)

@@ -22,6 +22,9 @@ from lineal.shown import quoted
 SCHEMA = 1
 
 
+_quote = json.JSONEncoder(ensure_ascii=False).encode
+
+
 @final
 @dataclass(frozen=True)
 class Provenance:
@@ -49,8 +52,7 @@ def record_path(place: Path) -> Path:
 
 
 def write_provenance(place: Path, provenance: Provenance) -> None:
-    text = json.dumps(_to_json(provenance), indent=2, ensure_ascii=False)
-    record_path(place).write_text(text + "\n", encoding="utf-8")
+    record_path(place).write_text(_written(_to_json(provenance)) + "\n", encoding="utf-8")
 
 
 def read_provenance(place: Path) -> Provenance | None:
@@ -66,6 +68,25 @@ def read_provenance(place: Path) -> Provenance | None:
         return _from_json(record)
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError, LinealError) as error:
         raise CheckpointError(f"{path}: not a record: {error}") from None
+
+
+def _written(record: dict[str, Json]) -> str:
+    """As json writes it with an indent of 2, which takes long; the tensors, of which there may be many, by hand."""
+    around = json.dumps({**record, "tensors": {}}, indent=2, ensure_ascii=False)
+    tensors = cast(dict[str, Any], record["tensors"])
+    if not tensors:
+        return around
+    shapes: dict[tuple[int, ...], str] = {}
+    entries: list[str] = []
+    for name, tensor in tensors.items():
+        shape = tuple(tensor["shape"])
+        if shape not in shapes:
+            shapes[shape] = json.dumps(shape, indent=2).replace("\n", "\n      ")
+        entries.append(
+            f'    {_quote(name)}: {{\n      "dtype": "{tensor["dtype"]}",\n      "shape": {shapes[shape]},\n'
+            f'      "data_hash": "{tensor["data_hash"]}"\n    }}'
+        )
+    return around.removesuffix("{}\n}") + "{\n" + ",\n".join(entries) + "\n  }\n}"
 
 
 def _to_json(p: Provenance) -> dict[str, Json]:
