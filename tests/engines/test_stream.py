@@ -197,6 +197,8 @@ def test_the_first_error_stops_all_threads_and_is_the_one_raised(
 def test_an_error_stops_the_small_tensors_behind_it(tmp_path: Path) -> None:
     model = opened(tmp_path / "model", random_tensors(1, {f"s{number:02}": (5,) for number in range(50)}))
     sink = FaultySink("s07")
+    sink.other_began.set()
+    sink.failed.set()
     with pytest.raises(OSError, match="No space left"):
         stream(plan_merge(Linear(), [model, model]).jobs, sink, threads=2)
     assert list(sink.leaves) == [f"s{number:02}" for number in range(7)]

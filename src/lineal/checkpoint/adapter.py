@@ -70,9 +70,15 @@ def pairs_of(adapter: Checkpoint) -> Iterable[tuple[str, Mapping[str, TensorSpec
 
 def refuse_other_parts(adapter: Checkpoint) -> None:
     """Refuse what is more than updates of linear layers: embeddings, modules trained whole."""
-    whole = cast(list[str], adapter.config.get("modules_to_save") or [])
+    whole = adapter.config.get("modules_to_save") or []
+    if not isinstance(whole, list) or not all(isinstance(name, str) for name in cast(list[object], whole)):
+        raise CheckpointError(
+            f"{adapter.folder / ADAPTER_CONFIG}: modules_to_save must be a list of names, got {quoted(whole)}"
+        )
     if whole:
-        raise CheckpointError(f"{adapter.folder}: trains {', '.join(whole)} whole (modules_to_save); {_WAY_OUT}")
+        raise CheckpointError(
+            f"{adapter.folder}: trains {', '.join(cast(list[str], whole))} whole (modules_to_save); {_WAY_OUT}"
+        )
     for key in adapter:
         if not _KEY.fullmatch(key):
             module = key.removeprefix(_PREFIX).removesuffix(".weight").removesuffix(".base_layer")

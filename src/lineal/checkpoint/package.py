@@ -152,5 +152,5 @@ def vocabulary(folder: Path) -> dict[str, int] | None:
             table = {entry[0]: index for index, entry in enumerate(table)}
         added = {entry["content"]: entry["id"] for entry in tokenizer.get("added_tokens") or ()}
         return {str(token): int(index) for token, index in {**table, **added}.items()}
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"{folder / 'tokenizer.json'}: no vocabulary in model.vocab: {quoted(error)}") from None

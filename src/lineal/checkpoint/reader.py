@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -9,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast, final
 
+from lineal.checkpoint.config_types import check_config
 from lineal.checkpoint.gguf_metadata import Metadata, Value
 from lineal.checkpoint.inside import regular_files, require_regular
 from lineal.checkpoint.safetensors_header import TensorSpec, read_header
@@ -25,6 +27,7 @@ GGUF_SUFFIX = ".gguf"
 HEADERS_ONLY = "LINEAL-HEADERS-ONLY"
 """A file that marks a folder whose weight files end with their headers: to plan with, never to read."""
 
+_ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _PICKLES = ("pytorch_model*.bin", "adapter_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _LARGEST_JSON = 100_000_000
 _LONGEST_NAME = 255
@@ -74,7 +77,10 @@ class Checkpoint(Mapping[str, TensorSpec]):
         """config.json, or adapter_config.json of an adapter."""
         if self.form == "gguf":
             raise CheckpointError(f"{self.place}: a GGUF has metadata of its own and no config.json")
-        return read_json(self.folder / (ADAPTER_CONFIG if self.form == "adapter" else "config.json"))
+        path = self.folder / (ADAPTER_CONFIG if self.form == "adapter" else "config.json")
+        found = read_json(path)
+        check_config(found, path)
+        return found
 
     @property
     def headers_only(self) -> bool:
@@ -161,7 +167,10 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST_JSON:
             raise CheckpointError(f"{path}: larger than {_LARGEST_JSON} bytes")
-        found = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        found = json.loads(content)
+        if _ESCAPED_HALF.search(content):
+            _ = json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is no character
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
     except (ValueError, RecursionError) as error:

@@ -68,7 +68,9 @@ def _form(quantization: Mapping[str, Any], checkpoint: Checkpoint, model: str) -
     """What a scale's name ends in, and the block of weights that shares one; None where the scales' shape says it."""
     method, block = quantization.get("quant_method"), quantization.get("weight_block_size")
     if method == "fp8" and isinstance(block, list) and len(cast(list[Any], block)) == 2:
-        return "_scale_inv", (int(block[0]), int(block[1]))
+        if not all(type(size) is int and size > 0 for size in cast(list[Any], block)):
+            raise CheckpointError(f"{model}: weight_block_size must be two sizes, got {quoted(block)}")
+        return "_scale_inv", (block[0], block[1])
     if method == "compressed-tensors" and quantization.get("format") == "float-quantized":
         return "_scale", None
     raise CheckpointError(f"{model}: {checkpoint.folder} holds quantized weights, which are codes; dequantize it first")

@@ -1,5 +1,6 @@
 """The Llama that a GGUF holds: the inverse of gguf_llama.py, its weights as transformers lays them out."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -45,10 +46,10 @@ def llama_of_gguf(checkpoint: Checkpoint) -> Llama:
     for key in sorted(unknown):
         if key.startswith("llama."):
             raise CheckpointError(f"{place}: the key {quoted(key)} is not understood")
-    counts = {field: int(_number(checkpoint, key)) for field, key in _COUNTS.items()}
+    counts = {field: _count(checkpoint, key) for field, key in _COUNTS.items()}
     if counts["blocks"] > len(checkpoint):
         raise CheckpointError(f"{place}: says it has {counts['blocks']} blocks and holds {len(checkpoint)} tensors")
-    sizes = {int(_number(checkpoint, key)) for key in _HEAD_SIZES if key in metadata}
+    sizes = {_count(checkpoint, key) for key in _HEAD_SIZES if key in metadata}
     sizes = sizes or {counts["width"] // counts["heads"]}
     if len(sizes) > 1:
         raise CheckpointError(f"{place}: keys, values and rotary embeddings differ in size: {sorted(sizes)}")
@@ -63,11 +64,17 @@ def llama_of_gguf(checkpoint: Checkpoint) -> Llama:
 
 
 def _number(checkpoint: Checkpoint, key: str) -> float:
-    value = checkpoint.metadata.get(key)
-    if value is None or not isinstance(value.content, int | float) or value.content <= 0:
-        found = None if value is None else value.content
+    found = checkpoint.metadata[key].content if key in checkpoint.metadata else None
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < math.inf:
         raise CheckpointError(f"{checkpoint.place}: {key} must be a positive number, got {quoted(found)}")
-    return value.content
+    return found
+
+
+def _count(checkpoint: Checkpoint, key: str) -> int:
+    found = _number(checkpoint, key)
+    if not isinstance(found, int):
+        raise CheckpointError(f"{checkpoint.place}: {key} must be a whole number, got {quoted(found)}")
+    return found
 
 
 def _rotary(checkpoint: Checkpoint) -> Rotary:

@@ -8,15 +8,16 @@ from typing import Any, final
 
 from lineal.checkpoint.adapter import low_rank_updates
 from lineal.checkpoint.package import has_tokenizer, vocabulary
-from lineal.checkpoint.reader import Checkpoint, read_json
+from lineal.checkpoint.reader import Checkpoint
 from lineal.checkpoint.scaled import cache_scales, scales_of
 from lineal.checkpoint.stated_dtype import require_dtype
 from lineal.checkpoint.tied_heads import heads, says_tied, stored_heads, untied
+from lineal.checkpoint.tokenizer_types import read_tokenizer_json
 from lineal.engines.chat_templates import DEFAULT, chat_templates
 from lineal.engines.gathered import Gathered, Input
 from lineal.engines.gguf_parent import gguf_config, gguf_tensors, gguf_vocabulary
 from lineal.engines.sources import Source
-from lineal.engines.tokenizer_files import TOKENIZER, settings_of
+from lineal.engines.tokenizer_files import settings_of
 from lineal.engines.tokenizer_of_gguf import chat_template, tokenizer_json
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
@@ -104,7 +105,7 @@ class Model(Mapping[str, Input]):
         """The tokens that are found in a text before it is cut into words, as a tokenizer.json has them."""
         if self.checkpoint.form == "gguf":
             return tokenizer_json(self.checkpoint)["added_tokens"]
-        return read_json(self.tokenizer_folder / TOKENIZER).get("added_tokens") or ()
+        return read_tokenizer_json(self.tokenizer_folder).get("added_tokens") or ()
 
     def __getitem__(self, name: str) -> Input:
         return self.gathered[name] if name in self.gathered else self.sources[name]

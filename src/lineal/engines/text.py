@@ -72,4 +72,8 @@ def _text_of(line: str, place: str) -> str:
     found = cast(dict[str, Any], record).get("text")
     if not isinstance(found, str):
         raise StorageError(f'{place}: "text" must be a string, got {type(found).__name__}')
+    try:
+        _ = found.encode()
+    except UnicodeEncodeError as error:  # JSON can escape half a surrogate pair, which is in no text
+        raise StorageError(f'{place}: "text" holds half a character at {error.start}') from None
     return found

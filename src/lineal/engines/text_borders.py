@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from lineal.checkpoint.package import has_tokenizer
-from lineal.checkpoint.reader import open_checkpoint, read_json
-from lineal.engines.tokenizer_files import SETTINGS, TOKENIZER
+from lineal.checkpoint.reader import open_checkpoint
+from lineal.checkpoint.tokenizer_types import read_tokenizer_json, read_tokenizer_settings
+from lineal.engines.tokenizer_files import TOKENIZER
 from lineal.engines.tokenizer_of_gguf import tokenizer_json
 
 _PLAIN = ("PreTrainedTokenizerFast", "TokenizersBackend", "GPT2Tokenizer", "Qwen2Tokenizer")
@@ -21,13 +22,13 @@ def possible_borders(place: Path, base: Path | None = None) -> frozenset[str]:
     if open_checkpoint(place).form == "gguf":
         return frozenset(_named(tokenizer_json(open_checkpoint(place))["post_processor"]))
     folder = next((path for path in (place, base) if path is not None and has_tokenizer(path)), place)
-    settings: Mapping[str, Any] = read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
+    settings: Mapping[str, Any] = read_tokenizer_settings(folder)
     if not (folder / TOKENIZER).is_file():
         return frozenset(_declared(settings, ("bos", "eos")))
     asked = [role for role in ("bos", "eos") if settings.get(f"add_{role}_token")]
     if str(settings.get("tokenizer_class")).removesuffix("Fast") not in [name.removesuffix("Fast") for name in _PLAIN]:
         asked = ["bos", "eos"]
-    return frozenset([*_named(read_json(folder / TOKENIZER).get("post_processor")), *_declared(settings, asked)])
+    return frozenset([*_named(read_tokenizer_json(folder).get("post_processor")), *_declared(settings, asked)])
 
 
 def holds_borders(document: str, borders: Iterable[str]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias, cast, final
 
 from lineal.checkpoint.package import vocabulary
 from lineal.checkpoint.reader import read_json
+from lineal.checkpoint.tokenizer_types import read_tokenizer_json, read_tokenizer_settings
 from lineal.engines.chat_templates import chat_templates
 
 Object: TypeAlias = Mapping[str, Any]
@@ -74,12 +75,12 @@ class TokenizerFiles:
 
 def settings_of(folder: Path) -> Object:
     """Its tokenizer_config.json; empty where there is none."""
-    return read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
+    return read_tokenizer_settings(folder)
 
 
 def read_tokenizer(folder: Path) -> TokenizerFiles:
     """Read the files; config.json and tokenizer.json must be there."""
-    tokenizer = read_json(folder / TOKENIZER)
+    tokenizer = read_tokenizer_json(folder)
     settings, path = settings_of(folder), folder / "generation_config.json"
     generation = read_json(path) if path.is_file() else {}
     config, table = read_json(folder / "config.json"), cast(Mapping[str, int], vocabulary(folder))

@@ -75,6 +75,8 @@ def _method(written: Any) -> type[StreamingMethod]:
 def _dtype(body: Body) -> str | None:
     """As what the child is stored; it is computed in float32 whatever `dtype` says."""
     written = body.get("out_dtype") or body.get("dtype")
+    if written is not None and not isinstance(written, str):
+        raise UsageError(f"a dtype is a text, got {quoted(written)}")
     if written is not None and written not in _DTYPES:
         raise UsageError(f"unknown dtype {quoted(written)} (known: {', '.join(_DTYPES)})")
     return _DTYPES[written] if written else None
