@@ -1,6 +1,7 @@
 """The record of a model: in its folder, or beside the file that is all of it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,19 @@ def test_a_form_that_nobody_knows_is_refused(tmp_path: Path, form: object) -> No
     record_path(place).write_text(json.dumps({**record, "form": form}))
     with pytest.raises(CheckpointError, match=r"x\.gguf\.lineal\.json: not a record: form .* not one of full, adapter"):
         read_provenance(place)
+
+
+def test_a_training_that_gives_its_own_input_is_refused_by_whatever_reads_its_record(tmp_path: Path) -> None:
+    place = make_checkpoint(tmp_path / "model", random_tensors(1, {"a": (2,)}))
+    whole = provenance(place, "full")
+    itself = Input("parent", whole.hashes.manifest.model_hash)
+    trained = Step(type="fine-tune", method="full", inputs=(itself,))
+    write_provenance(place, replace(whole, step=trained, input_names=("x",)))
+    with pytest.raises(CheckpointError, match="it tells of a fine-tune of itself, and no training gives its own"):
+        read_provenance(place)
+    merged = Step(type="merge", method="linear", inputs=(itself, itself))
+    write_provenance(place, replace(whole, step=merged, input_names=("x", "x")))
+    assert read_provenance(place) is not None  # which a replay can tell
 
 
 def test_the_card_of_a_gguf_names_its_library_and_relation(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The `lineal` command: dispatch, and one line for every error."""
 
-import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,8 +13,6 @@ from lineal.errors import LinealError
 from lineal.system_words import told
 
 INTERRUPTED = 130
-_COLLECTIONS = (50_000, 20, 50)
-"""Of a model with many tensors most objects live to the end: looking through them often takes a quarter of the time."""
 UNREAD = 141
 """As of a program that the system ends when its reader has gone."""
 
@@ -29,7 +26,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = [word for word in words if word != "--debug"] or ["--help"]
     interrupts: list[int] = []
     terminal.open_gate()
-    gc.set_threshold(*_COLLECTIONS)
 
     def interrupt(number: int, _: FrameType | None) -> None:
         interrupts.append(number)

@@ -18,8 +18,6 @@ from lineal.lineage.lineal_json import Provenance, read_provenance, record_path
 from lineal.lineage.records import Name
 from lineal.lineage.signing.keys import PublicKey
 
-_TRAININGS = ("original", "fine-tune", "distillation")
-
 
 @final
 @dataclass(frozen=True)
@@ -69,14 +67,11 @@ def add_folder(
 
 
 def _believe(folder: Path, provenance: Provenance, checkpoint: Checkpoint, hashes: FolderHashes) -> None:
-    """Refuse a record that is not of these files, or of a training that is said to have changed nothing."""
+    """Refuse a record that is not of these files."""
     found = named_as_recorded(checkpoint, hashes, provenance)
     faults = tuple(record_faults(hashes.manifest, provenance, found, record_path(folder).name))
     if faults:
         raise CheckpointError(f"{folder}: {faults[0]}; lineal verify {folder} tells all")
-    step = provenance.step
-    if step.type in _TRAININGS and hashes.manifest.model_hash in (i.model_hash for i in step.inputs):
-        raise CheckpointError(f"{folder}: its record tells of a {step.type} of itself; no training gives its own input")
 
 
 def _before(workshop: Workshop, called: Name) -> bytes | None:

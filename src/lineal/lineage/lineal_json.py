@@ -22,6 +22,7 @@ from lineal.shown import quoted
 SCHEMA = 1
 
 
+_TRAININGS = ("fine-tune", "distillation")
 _quote = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -145,8 +146,11 @@ def _from_json(record: Mapping[str, Any]) -> Provenance:
 
 def _check_against_itself(record: Mapping[str, Any], found: Provenance) -> None:
     """What follows from the rest is worked out again: the step's id, its summary, its inputs, hashes and counts."""
-    if len(found.input_names) != len(found.step.inputs):
-        raise ValueError(f"{len(found.input_names)} inputs, its step has {len(found.step.inputs)}")
+    step, child = found.step, found.hashes.manifest.model_hash
+    if step.type in _TRAININGS and child in (used.model_hash for used in step.inputs):
+        raise ValueError(f"it tells of a {step.type} of itself, and no training gives its own input")
+    if len(found.input_names) != len(step.inputs):
+        raise ValueError(f"{len(found.input_names)} inputs, its step has {len(step.inputs)}")
     for key, follows in _to_json(found).items():
         if key not in record:
             raise ValueError(f"{key} is missing")
