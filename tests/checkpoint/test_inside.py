@@ -130,3 +130,19 @@ def test_a_blob_that_is_a_link_and_a_file_beside_the_blobs_are_refused(model: Pa
     (snapshot / "tokenizer.json").symlink_to(Path("../../blobs/125"))
     with pytest.raises(CheckpointError, match="a link out of the model's folder"):
         open_checkpoint(snapshot)
+
+
+@pytest.mark.parametrize("name", ["x\udcff.py", "additional_chat_templates/x\udcff.jinja"])
+def test_a_file_whose_name_is_not_utf8_is_refused(tmp_path: Path, name: str) -> None:
+    folder = make_checkpoint(tmp_path / "model", random_tensors(1, {"a": (2,)}))
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("x")
+    with pytest.raises(CheckpointError, match="its name is not UTF-8"):
+        open_checkpoint(folder)
+
+
+def test_a_folder_whose_path_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "model\udcff", random_tensors(1, {"a": (2,)}))
+    with pytest.raises(CheckpointError, match="its path is not UTF-8") as caught:
+        open_checkpoint(folder)
+    assert str(caught.value).isprintable()

@@ -207,3 +207,10 @@ def test_any_encoding_of_stdout_will_do(kitchen: Path, lineal: Command, encoding
         assert ended.returncode in (0, 1), ended.stderr
         if "--json" in words:
             assert "model\u2192.py" in json.loads(ended.stdout)["package"]
+
+
+def test_a_word_that_is_not_utf8_is_a_usage_error_of_every_verb(lineal: Command) -> None:
+    for words in (("add", "./\udcff"), ("eval", "./a", "--text", "\udcff.txt"), ("\udcff",), ("show", "x", "--\udcff")):
+        answer = lineal(*words)
+        assert (answer.code, answer.out) == (2, "")
+        assert "is not UTF-8: rename what it stands for" in answer.err

@@ -31,6 +31,15 @@ def files_directly_in(folder: Path) -> list[Path]:
     return _listed(folder, folder)[0]
 
 
+def is_utf8(name: str) -> bool:
+    """Whether a name from the file system is text; Python has bytes that are not as halves of surrogate pairs."""
+    try:
+        _ = name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def require_regular(path: Path) -> None:
     """Refuse what is there and no regular file, before opening it: a pipe may never end, a device neither."""
     try:
@@ -55,6 +64,10 @@ def _listed(folder: Path, model: Path) -> tuple[list[Path], list[str]]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
+            if not is_utf8(entry.name):
+                raise CheckpointError(
+                    f"{folder / entry.name}: its name is not UTF-8, which no index could hold: rename it"
+                )
             if entry.is_symlink():
                 _check_link(folder / entry.name, model)
                 files.append(folder / entry.name)

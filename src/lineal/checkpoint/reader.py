@@ -12,7 +12,7 @@ from typing import Any, Literal, cast, final
 
 from lineal.checkpoint.config_types import check_config
 from lineal.checkpoint.gguf_metadata import Metadata, Value
-from lineal.checkpoint.inside import regular_files, require_regular
+from lineal.checkpoint.inside import is_utf8, regular_files, require_regular
 from lineal.checkpoint.safetensors_header import TensorSpec, read_header
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
@@ -119,6 +119,8 @@ def is_lone_file(place: Path) -> bool:
 
 def open_checkpoint(place: Path) -> Checkpoint:
     """Open a model folder or a GGUF by reading headers alone; what is damaged, unsafe or not a model is refused."""
+    if not is_utf8(str(place)):
+        raise CheckpointError(f"{place}: its path is not UTF-8, which no record could hold: rename it")
     if is_lone_file(place) and place.is_file():
         return _gguf(place.parent, place.name, lone=True)
     if not place.is_dir():

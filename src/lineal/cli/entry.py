@@ -7,9 +7,11 @@ from types import FrameType
 
 import typer
 
+from lineal.checkpoint.inside import is_utf8
 from lineal.cli import terminal, usage_errors
 from lineal.cli.app import app
-from lineal.errors import LinealError
+from lineal.errors import LinealError, UsageError
+from lineal.shown import quoted
 from lineal.system_words import told
 
 INTERRUPTED = 130
@@ -33,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
+        _require_text(asked)
         result = typer.main.get_command(app).main(asked, "lineal", standalone_mode=False)
         if interrupts:  # typer made an exit code of it
             return _fail(KeyboardInterrupt(), _INTERRUPTED_MESSAGE, INTERRUPTED, debug=debug)
@@ -51,6 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, *said, debug=debug)
     finally:
         _ = signal.signal(signal.SIGINT, before)
+
+
+def _require_text(words: Sequence[str]) -> None:
+    for word in words:
+        if not is_utf8(word):
+            raise UsageError(f"{quoted(word)} is not UTF-8: rename what it stands for")
 
 
 def _told(error: BaseException) -> tuple[Sequence[str], int] | None:
