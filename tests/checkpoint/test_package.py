@@ -85,10 +85,18 @@ def test_configs_that_only_python_reads_still_have_a_hash(tmp_path: Path, config
     assert content_hash(tmp_path, "config.json") != content_hash(tmp_path, "generation_config.json")
 
 
-@pytest.mark.parametrize("config", ['{"a": "\\ud800"}', '{"\\udfff": 1}', '{"a": ' + "[" * 700 + "]" * 700 + "}"])
-def test_a_config_without_a_canonical_form_is_refused_by_name(tmp_path: Path, config: str) -> None:
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ('{"a": "\\ud800"}', "holds half a surrogate pair"),
+        ('{"\\uDBff": 1}', "holds half a surrogate pair"),
+        ('{"\\udfff": 1}', "holds half a surrogate pair"),
+        ('{"a": ' + "[" * 700 + "]" * 700 + "}", "has no canonical form"),
+    ],
+)
+def test_a_config_without_a_canonical_form_is_refused_by_name(tmp_path: Path, config: str, said: str) -> None:
     (tmp_path / "config.json").write_text(config)
-    with pytest.raises(CheckpointError, match=r"config\.json: has no canonical form"):
+    with pytest.raises(CheckpointError, match=rf"config\.json: {said}"):
         content_hash(tmp_path, "config.json")
 
 

@@ -139,7 +139,7 @@ def test_an_index_may_only_name_safetensors_files_of_its_folder(
 def test_names_that_no_file_has_are_refused(tmp_path: Path, tensors: dict[str, Array], shard: str) -> None:
     make_checkpoint(tmp_path, tensors, shards=2)
     change_index(tmp_path, a=shard)
-    with pytest.raises(CheckpointError, match=r"which is missing|which the index places in"):
+    with pytest.raises(CheckpointError, match=r"which is missing|which the index places in|half a surrogate pair"):
         open_checkpoint(tmp_path)
 
 

@@ -172,9 +172,11 @@ def read_json(path: Path) -> dict[str, Any]:
         content = path.read_bytes()
         found = json.loads(content)
         if _ESCAPED_HALF.search(content):
-            _ = json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is no character
+            _ = json.dumps(found, ensure_ascii=False).encode()
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
+    except UnicodeEncodeError:
+        raise CheckpointError(f"{path}: holds half a surrogate pair, which is no character") from None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not JSON: {error}") from None
     if not isinstance(found, dict):
