@@ -27,7 +27,7 @@ from lineal.engines.text_borders import possible_borders
 from lineal.errors import LinealError
 from lineal.family.claims.claim import read_claims
 from lineal.family.read import read_family
-from lineal.lineage.lineal_json import read_provenance
+from lineal.lineage.lineal_json import read_provenance, record_path, write_provenance
 from lineal.lineage.proof_json import proof_as_json, read_proof
 from lineal.methods.merge import Linear
 from lineal.methods.merge.recipe import MergeRecipe, Part, Stretch, Vocabulary
@@ -35,8 +35,9 @@ from lineal.methods.prune import MagnitudePruning
 from lineal.methods.quantize import GgufQuantization
 from tests.builders import make_adapter, write_header
 from tests.ggufs import write_gguf
+from tests.lineage.test_lineal_json import provenance
 from tests.llamas import CONFIG, byte_level_bpe, make_llama
-from tests.readers.wrong import WRONG, faults
+from tests.readers.wrong import WRONG, changes, faults
 
 SLICES = MergeRecipe(
     method="passthrough",
@@ -345,15 +346,12 @@ def test_proofs(llama: Path) -> None:
     assert not found, "\n".join(found)
 
 
-def test_records(llama: Path, tmp_path: Path) -> None:
-    from lineal.lineage.lineal_json import record_path, write_provenance
-    from tests.lineage.test_lineal_json import provenance
-
+def test_records(llama: Path) -> None:
     write_provenance(llama, provenance(llama, "full"))
     document = json.loads(record_path(llama).read_text())
     document["tensors"] = dict(list(document["tensors"].items())[:2])
     found: list[str] = []
-    for place, value, changed in __import__("tests.readers.wrong", fromlist=["changes"]).changes(document):
+    for place, value, changed in changes(document):
         written(record_path(llama))(changed)
         try:
             _ = read_provenance(llama)

@@ -15,10 +15,10 @@ WRONG: tuple[Any, ...] = (
 _MANY = 50
 """Keys from which on a mapping is one of names, of which two stand for all."""
 
-Path_ = tuple[str | int, ...]
+Place = tuple[str | int, ...]
 
 
-def changes(document: Any) -> Iterator[tuple[Path_, Any, Any]]:
+def changes(document: Any) -> Iterator[tuple[Place, Any, Any]]:
     """Where, what stands there then, and the whole document; also without what stands there."""
     for place in _places(document):
         for value in WRONG:
@@ -47,7 +47,7 @@ def faults(document: Any, write: Callable[[Any], None], ask: Callable[[], object
     return found
 
 
-def _places(document: Any, above: Path_ = ()) -> Iterator[Path_]:
+def _places(document: Any, above: Place = ()) -> Iterator[Place]:
     items = document.items() if isinstance(document, dict) else enumerate(document)
     few = islice(items, None if isinstance(document, dict) and len(document) < _MANY else 2)
     for key, value in few:
@@ -56,7 +56,7 @@ def _places(document: Any, above: Path_ = ()) -> Iterator[Path_]:
             yield from _places(value, (*above, key))
 
 
-def _holder(document: Any, place: Path_) -> Any:
+def _holder(document: Any, place: Place) -> Any:
     for key in place[:-1]:
         document = document[key]
     return document

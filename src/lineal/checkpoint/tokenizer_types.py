@@ -1,6 +1,6 @@
 """What tokenizer.json and tokenizer_config.json must hold for anything to be read from them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ def read_tokenizer_settings(folder: Path) -> dict[str, Any]:
     return _checked(path, _settings_faults) if path.is_file() else {}
 
 
-def _checked(path: Path, faults: Any) -> dict[str, Any]:
+def _checked(path: Path, faults: Callable[[Mapping[str, Any]], Iterator[str]]) -> dict[str, Any]:
     found = read_json(path)
     for fault in faults(found):
         raise CheckpointError(f"{path}: {fault}")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lineal.engines.tokenizer_files import SETTINGS, TOKENIZER
+from lineal.checkpoint.tokenizer_types import SETTINGS, TOKENIZER
 
 _ADDED = "added_tokens.json"
 _FLAGS = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": True, "special": False}

@@ -8,12 +8,12 @@ from typing import Any, final
 
 from lineal.checkpoint.package import config_content, is_chat_template, tokenizer_paths, vocabulary
 from lineal.checkpoint.reader import read_json
+from lineal.checkpoint.tokenizer_types import SETTINGS
 from lineal.engines.added_tokens import with_added_tokens
 from lineal.engines.chat_templates import DEFAULT, FILE
 from lineal.engines.gguf_parent import gguf_package_files
 from lineal.engines.parents import Model
 from lineal.engines.stream_plan import Child, EditedFolder, OrdinaryFolder, WrittenFolder
-from lineal.engines.tokenizer_files import SETTINGS
 from lineal.engines.vocabularies import ChildVocabulary
 from lineal.methods.merge.recipe import AUTO
 

@@ -6,9 +6,10 @@ from typing import cast, get_args
 from gguf import GGUFValueType, TokenType
 
 from lineal.checkpoint.gguf_metadata import Value
+from lineal.checkpoint.tokenizer_types import SETTINGS, TOKENIZER
 from lineal.engines.chat_templates import DEFAULT
 from lineal.engines.pre_tokenizers import PRE_TOKENIZERS, pre_tokenizer_of
-from lineal.engines.tokenizer_files import SETTINGS, TOKENIZER, Special, TokenizerFiles
+from lineal.engines.tokenizer_files import Special, TokenizerFiles
 from lineal.shown import quoted
 
 SPECIAL_KEYS: Mapping[Special, str] = {

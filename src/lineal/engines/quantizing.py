@@ -10,6 +10,7 @@ from lineal.checkpoint.layout import Planned
 from lineal.checkpoint.storage import BLOCKS
 from lineal.checkpoint.tensor_names import is_derived_buffer
 from lineal.checkpoint.tied_heads import says_tied
+from lineal.checkpoint.tokenizer_types import TOKENIZER
 from lineal.engines.gguf_child import GgufChild
 from lineal.engines.gguf_general import general_metadata
 from lineal.engines.gguf_llama import (
@@ -28,7 +29,7 @@ from lineal.engines.gguf_tokenizer import tokenizer_faults, tokenizer_metadata
 from lineal.engines.jobs import Job
 from lineal.engines.parents import Model
 from lineal.engines.stream_plan import StreamPlan
-from lineal.engines.tokenizer_files import TOKENIZER, TokenizerFiles, read_tokenizer
+from lineal.engines.tokenizer_files import TokenizerFiles, read_tokenizer
 from lineal.errors import CheckpointError
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.quantize.constant import Constant

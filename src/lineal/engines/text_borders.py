@@ -6,8 +6,7 @@ from typing import Any, cast
 
 from lineal.checkpoint.package import has_tokenizer
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.checkpoint.tokenizer_types import read_tokenizer_json, read_tokenizer_settings
-from lineal.engines.tokenizer_files import TOKENIZER
+from lineal.checkpoint.tokenizer_types import TOKENIZER, read_tokenizer_json, read_tokenizer_settings
 from lineal.engines.tokenizer_of_gguf import tokenizer_json
 
 _PLAIN = ("PreTrainedTokenizerFast", "TokenizersBackend", "GPT2Tokenizer", "Qwen2Tokenizer")

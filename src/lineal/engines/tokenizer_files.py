@@ -14,8 +14,6 @@ Object: TypeAlias = Mapping[str, Any]
 Special: TypeAlias = Literal["bos", "eos", "unk", "pad"]
 """transformers' names of the tokens with a role."""
 
-TOKENIZER, SETTINGS = "tokenizer.json", "tokenizer_config.json"
-
 
 @final
 @dataclass(frozen=True)
