@@ -141,7 +141,7 @@ def _gguf(path: Path, draw: random.Random) -> str:
         return _bytes(path, draw)
     start, end = draw.choice(texts)
     odd = draw.choice((*HOSTILE[:6], "\udcff\udcfe")).encode(
-        "utf-8", "surrogateescape" if draw.random() < 0.5 else "replace"
+        "utf-8", "surrogatepass" if draw.random() < 0.5 else "replace"
     )
     new = (odd * (end - start))[: end - start]
     path.write_bytes(content[:start] + new + content[end:])

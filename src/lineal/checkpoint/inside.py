@@ -40,6 +40,14 @@ def is_utf8(name: str) -> bool:
     return True
 
 
+def resolved(path: Path) -> Path:
+    """Where a path leads; links that lead in a circle are refused."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # which of the two depends on the Python
+        raise CheckpointError(f"{path}: its links lead in a circle") from None
+
+
 def require_regular(path: Path) -> None:
     """Refuse what is there and no regular file, before opening it: a pipe may never end, a device neither."""
     try:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
+from lineal.checkpoint.inside import resolved
 from lineal.derivation.hashes import HASH_LENGTH
 
 _RACY_NS = 50_000_000
@@ -38,7 +39,7 @@ class HashMemory:
         query = "SELECT size, mtime_ns, inode, hashes FROM remembered WHERE path = ?"
         try:
             with self._opened() as database:
-                row = database.execute(query, (str(file.resolve()),)).fetchone()
+                row = database.execute(query, (str(resolved(file)),)).fetchone()
         except sqlite3.DatabaseError:  # damaged: it has forgotten
             return None
         if not row or row[:3] != _signature(os.stat(file)):
@@ -53,7 +54,7 @@ class HashMemory:
         signature = _signature(before)
         if signature != _signature(os.stat(file)) or time.time_ns() - before.st_mtime_ns < _RACY_NS:
             return
-        row = (str(file.resolve()), *signature, _written(hashes))
+        row = (str(resolved(file)), *signature, _written(hashes))
         try:
             with self._opened() as database, database:
                 database.execute("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?, ?)", row)

@@ -52,7 +52,9 @@ def evaluate(
 
 def _by_name(data: list[Path]) -> dict[str, Path]:
     """Texts by the end of their paths: the file's name, and as many folders as tell them apart."""
-    files = list(dict.fromkeys(path.resolve() for path in data))
+    from lineal.checkpoint.inside import resolved
+
+    files = list(dict.fromkeys(resolved(path) for path in data))
     depth = 1
     while len({path.parts[-depth:] for path in files}) < len(files):
         depth += 1

@@ -21,9 +21,10 @@ def init(
     out: Annotated[Path, typer.Option("--out", help="The family file to write.")] = Path("family.yaml"),
 ) -> None:
     """Write a family file that names the models in a folder, with an example of each derivation to fill in."""
+    from lineal.checkpoint.inside import resolved
     from lineal.checkpoint.output_file import write_new
     from lineal.family.starting import family_text
 
-    text, found = family_text(folder, out.resolve().parent)
+    text, found = family_text(folder, resolved(out).parent)
     write_new(out, text)
     say(f"{out}: {found} models; lineal run {out} --dry-run checks it")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lineal.checkpoint.inside import resolved
 from lineal.cli.terminal import say
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
@@ -35,7 +36,7 @@ def make_or_plan(workshop: Workshop, family: Family, out: Path, *, dry_run: bool
     if dry_run:
         from lineal.cli.family_report import print_plan_of
 
-        print_plan_of(workshop, family, out.resolve().parent, [], as_json=False)
+        print_plan_of(workshop, family, resolved(out).parent, [], as_json=False)
         return
     placed = derive(workshop, family, out)
     say(f"{placed.place}  {format_hash(placed.model_hash)}")

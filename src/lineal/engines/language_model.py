@@ -241,3 +241,7 @@ def _blamed_on(place: Path) -> Generator[None]:
         lines = (str(error).strip() or repr(error)).splitlines()
         said = lines[-1] if isinstance(error, StrictDataclassError) else lines[0]  # the first names the validator
         raise CheckpointError(f"{place}: {said.strip()}") from error
+    except Exception as error:
+        if type(error) is not Exception:  # which is what tokenizers raises for a file that it cannot read
+            raise
+        raise CheckpointError(f"{place}: {error}") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import final
 
 from lineal.checkpoint.hashing import FolderHashes
+from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.reader import Checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, UsageError
@@ -40,7 +41,7 @@ def add_folder(
     So may that of a parent which nobody had brought.
     """
     called = parse_name(name) if name else name_of_folder(folder)
-    label = name or folder.resolve().name
+    label = name or resolved(folder).name
     placed = workshop.identify(workshop.place(label, folder))
     provenance = read_provenance(folder)
     if provenance and provenance.hashes.manifest.model_hash != placed.model_hash:

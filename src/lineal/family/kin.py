@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import final
 
 from lineal.checkpoint.identity import Leaf
+from lineal.checkpoint.inside import resolved
 from lineal.engines.distances import comparable, distances
 from lineal.engines.kinship.alignment import aligned, matched_blocks
 from lineal.engines.kinship.contrast import Look, contrast, look
@@ -212,4 +213,4 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _placed(workshop: Workshop, place: Path) -> Placed:
-    return workshop.identify(workshop.place(place.resolve().name, place))
+    return workshop.identify(workshop.place(resolved(place).name, place))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeAlias, final
 
 from lineal.checkpoint.hashing import hash_file
+from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.stated_licence import StatedLicence
 from lineal.errors import UsageError
 from lineal.family.names import is_place
@@ -72,7 +73,7 @@ class _Lookup:
 
     def _outside(self, reference: str) -> Licensed[Key]:
         if is_place(reference):
-            return self._placed(reference, self._workshop.place(Path(reference).resolve().name, Path(reference)))
+            return self._placed(reference, self._workshop.place(resolved(Path(reference)).name, Path(reference)))
         return replace(_widened(self._known(self._workshop.registry.resolve(reference))), label=reference)
 
     def _placed(self, label: str, placed: Placed) -> Licensed[Key]:

@@ -93,9 +93,11 @@ class Located:
         if not isinstance(node, ScalarNode):
             raise RecipeError(f"{self.path}:{node.start_mark.line + 1}: a key must be a plain word")
         try:
-            return cast(Any, self._constructor.construct_object(node))
+            value = cast(Any, self._constructor.construct_object(node))
+            _ = value.encode() if isinstance(value, str) else None
         except (yaml.YAMLError, ValueError) as error:
             raise RecipeError(f"{self.path}:{node.start_mark.line + 1}: {str(error).splitlines()[0]}") from None
+        return value
 
 
 @final

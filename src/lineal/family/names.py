@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from lineal.checkpoint.inside import resolved
 from lineal.derivation.hashes import HASH_LENGTH
 from lineal.errors import UsageError
 from lineal.lineage.records import Name
@@ -23,7 +24,7 @@ def parse_name(text: str) -> Name:
 
 def name_of_folder(folder: Path) -> Name:
     """The folder's name in the family of the folder around it; a file keeps its suffix, and so a name of its own."""
-    target = folder.resolve()
+    target = resolved(folder)
     family = target.parent.name if NAME.fullmatch(target.parent.name) else DEFAULT_FAMILY
     return _checked(family, target.name, str(folder))
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import yaml
 
+from lineal.checkpoint.inside import resolved
 from lineal.derivation.step import Kind
 from lineal.errors import UsageError
 from lineal.family.hub import commit_of
@@ -24,7 +25,7 @@ from lineal.shown import quoted
 
 def derive(workshop: Workshop, family: Family, out: Path) -> Placed:
     """The family's last model in the folder or file `out`, unless this very derivation lies there already."""
-    return run_family(workshop, family, out.resolve().parent)[name_of_folder(out).name]
+    return run_family(workshop, family, resolved(out).parent)[name_of_folder(out).name]
 
 
 def family_of_one(

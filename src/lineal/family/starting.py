@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.reader import is_lone_file, open_checkpoint
 from lineal.errors import CheckpointError
 from lineal.family.names import NAME
@@ -51,7 +52,7 @@ def _is_model(place: Path) -> bool:
 
 def _name(place: Path, taken: Collection[str]) -> str:
     """The folder's name as far as it can be one, with a number where another has it already."""
-    name = _FOREIGN.sub("-", place.name or place.resolve().name)
+    name = _FOREIGN.sub("-", place.name or resolved(place).name)
     name = name if NAME.fullmatch(name) else f"model-{name.strip('.-_')}"
     numbered = (f"{name}-{number}" for number in count(2))
     return next(free for free in (name, *islice(numbered, len(taken))) if free not in taken)

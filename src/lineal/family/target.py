@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.reader import is_lone_file
 from lineal.errors import UsageError
 from lineal.family.workshop import Placed
@@ -32,7 +33,7 @@ def check_target(target: Path, method: Method) -> None:
 def check_apart(name: str, target: Path, inputs: Iterable[Placed]) -> None:
     """Refuse to write a model over or into one of those it is made from: that one would be another model then."""
     for placed in inputs:
-        place, out = placed.place.resolve(), target.resolve()
+        place, out = resolved(placed.place), resolved(target)
         if place == out:
             raise UsageError(f"{name}: would be written to {target}, where {placed.label} lies")
         if not placed.checkpoint.lone and out.is_relative_to(place):

@@ -10,6 +10,7 @@ from typing import TypeAlias, final
 
 from lineal.checkpoint.hashing import FolderHashes, hash_checkpoint, recall_checkpoint
 from lineal.checkpoint.identity import Manifest
+from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.licence_texts import stated_licence
 from lineal.checkpoint.memory import HashMemory
 from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
@@ -89,7 +90,7 @@ class Workshop:
     def find(self, reference: str) -> Placed:
         """A model by path (contains / or is .), name or hash; a place that holds something else by now is refused."""
         if is_place(reference):
-            return self.place(Path(reference).resolve().name, Path(reference))
+            return self.place(resolved(Path(reference)).name, Path(reference))
         return self.by_hash(self.registry.resolve(reference), reference)
 
     def knows(self, reference: str) -> bool:
@@ -104,7 +105,7 @@ class Workshop:
     def knows_place(self, place: Path) -> bool:
         """Whether a model is registered as lying there."""
         try:
-            return bool(self.registry.resolve(f"{place.resolve()}"))
+            return bool(self.registry.resolve(f"{resolved(place)}"))
         except UsageError:
             return False
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
+from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.stated_licence import StatedLicence
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import RegistryError, UsageError
@@ -124,10 +125,12 @@ def keys(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, int]:
 
 
 def hashes(connection: Connection, model_keys: Iterable[int]) -> dict[int, bytes]:
-    return {
-        row[0]: row[1]
-        for row in rows_for(connection, "SELECT id, model_hash FROM model WHERE id IN :values", model_keys)
-    }
+    """By key; a key that something refers to and no model has was edited in or away."""
+    wanted = set(model_keys)
+    found = dict(rows_for(connection, "SELECT id, model_hash FROM model WHERE id IN :values", wanted))
+    for missing in wanted - found.keys():
+        raise RegistryError(f"the registry refers to a model {missing} that it does not hold: lineal check tells all")
+    return found
 
 
 def keys_of_known(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, int]:
@@ -234,7 +237,7 @@ def lying_at(connection: Connection, places: Iterable[Path]) -> dict[Path, bytes
 
 
 def _written(location: Path) -> str:
-    path = str(location.resolve())
+    path = str(resolved(location))
     try:
         _ = path.encode()
     except UnicodeEncodeError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from lineal.checkpoint.inside import resolved
 from lineal.derivation.step import Input, Step
 from lineal.errors import AnswerIsNo
 from lineal.family.add import add_folder
@@ -41,7 +42,7 @@ class Imported:
 
 def import_place(workshop: Workshop, place: Path) -> Imported:
     """Know a model and what its files claim; nothing claimed is an AnswerIsNo, a cycle a LineageCycle."""
-    placed = workshop.place(place.resolve().name, place)
+    placed = workshop.place(resolved(place).name, place)
     claims = read_claims(placed.checkpoint)
     if not claims:
         raise AnswerIsNo(f"{place}: no mergekit_config.yml, adapter_config.json or card there names a parent")
