@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lineal.checkpoint.hashing import hash_folder
-from lineal.checkpoint.inside import regular_files
+from lineal.checkpoint.inside import regular_files, resolved
 from lineal.checkpoint.package import package_paths
 from lineal.checkpoint.reader import open_checkpoint, read_json
 from lineal.errors import CheckpointError
@@ -146,3 +146,10 @@ def test_a_folder_whose_path_is_not_utf8_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="its path is not UTF-8") as caught:
         open_checkpoint(folder)
     assert str(caught.value).isprintable()
+
+
+def test_links_in_a_circle_are_told(tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").symlink_to("x.gguf")
+    with pytest.raises(CheckpointError, match=r"x\.gguf: its links lead in a circle"):
+        resolved(tmp_path / "x.gguf")
+    assert resolved(tmp_path) == tmp_path.resolve()

@@ -185,3 +185,10 @@ def test_a_student_is_a_model_or_some_layers_of_one(tmp_path: Path) -> None:
 def test_a_recipe_that_cannot_be_is_refused_with_its_fault(tmp_path: Path, body: str, message: str) -> None:
     faults = faults_of(tmp_path, f"models:\n  a: {{original: {{path: ./a}}}}\n  x: {body}")
     assert any(message in fault for fault in faults), faults
+
+
+def test_half_a_character_in_yaml_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "family.yaml"
+    path.write_text('models:\n  a: {merge: {method: linear, parents: ["./x", "\\ud800"]}}\n')
+    with pytest.raises(RecipeError, match=r"family\.yaml:2: .*surrogates"):
+        read_family(path)
