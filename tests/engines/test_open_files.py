@@ -1,5 +1,6 @@
 """Of many files only some are open at once, and whoever reads from one keeps it open."""
 
+import resource
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,6 +37,14 @@ def test_no_more_files_are_open_than_asked_for(files: list[Path]) -> None:
                 assert bytes(buffer) == bytes([number]) * 10
                 assert descriptors() <= before + 3
     assert descriptors() == before
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"), [(resource.RLIM_INFINITY, 512), (1024, 512), (256, 128), (3, 1), (1, 1), (10**6, 512)]
+)
+def test_half_of_what_the_system_allows_is_kept_open(monkeypatch: pytest.MonkeyPatch, limit: int, most: int) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert OpenFiles()._most == most
 
 
 def test_threads_that_share_few_descriptors_read_what_they_asked_for(files: list[Path]) -> None:

@@ -7,9 +7,8 @@ from typing import Any, Final, cast
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
 
-_NESTED: Final = ("text_config", "language_config", "thinker_config", "decoder", "encoder")
 _TEXTS: Final = ("model_type", "dtype", "torch_dtype")
-_MAPPINGS: Final = (*_NESTED, "quantization_config", "rope_parameters", "rope_scaling")
+_MAPPINGS: Final = ("text_config", "quantization_config", "rope_parameters", "rope_scaling")
 _BOUNDS: Final[Mapping[str, int]] = {
     **dict.fromkeys(
         ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers"), 10**5
@@ -36,6 +35,5 @@ def _faults(config: Mapping[str, Any], within: str = "") -> Iterator[str]:
     for key, bound in _BOUNDS.items():
         if isinstance(count := config.get(key), int | float) and not -bound <= count <= bound:
             yield f"{within}{key} must be at most {bound:,}, got {quoted(count)}"
-    for key in _NESTED:
-        if isinstance(inner := config.get(key), dict):
-            yield from _faults(cast(dict[str, Any], inner), f"{within}{key}.")
+    if isinstance(inner := config.get("text_config"), dict):
+        yield from _faults(cast(dict[str, Any], inner), f"{within}text_config.")

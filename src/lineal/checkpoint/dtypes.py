@@ -57,7 +57,7 @@ def decode(raw: Raw, dtype: str, out: Float32) -> bool:
     elif dtype in BLOCKS:
         _dequantize(raw, dtype, out)
     elif dtype == "F32":
-        out[:] = raw.view(np.float32)
+        out[:] = raw.view("<f4")
     else:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by first_nonfinite
             np.copyto(out, raw.view(_known(dtype)), casting="same_kind" if dtype == "F64" else "safe")
@@ -77,7 +77,7 @@ def encode(values: Float32, dtype: str, raw: Raw) -> bool:
     if dtype in BLOCK_CODECS:
         encode_blocks(values, dtype, raw)
     elif dtype == "F32":
-        raw.view(np.float32)[:] = values
+        raw.view("<f4")[:] = values
     else:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by first_nonfinite
             np.copyto(raw.view(_known(dtype)), values, casting="unsafe")

@@ -31,10 +31,10 @@ def files_directly_in(folder: Path) -> list[Path]:
     return _listed(folder, folder)[0]
 
 
-def is_utf8(name: str) -> bool:
-    """Whether a name from the file system is text; Python has bytes that are not as halves of surrogate pairs."""
+def is_utf8(text: str) -> bool:
+    """Whether a text can be written: odd bytes in a file's name and escapes in JSON may be halves of surrogate pairs."""
     try:
-        _ = name.encode()
+        _ = text.encode()
     except UnicodeEncodeError:
         return False
     return True

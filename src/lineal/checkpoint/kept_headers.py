@@ -10,9 +10,9 @@ from typing import BinaryIO, Final, Generic, Protocol, Self, TypeAlias, TypeVar,
 
 M = TypeVar("M")
 
-_MOST_TENSORS: Final = 1_000_000
-"""Of all headers together that are kept."""
-_RACY_NS: Final = 50_000_000
+_MOST_BYTES: Final = 1 << 26
+"""Of all headers together that are kept, as they stand in their files: parsed they take about three times that."""
+RACY_NS: Final = 50_000_000
 """A file changed this recently could change again within one tick of the file system's clock: not kept."""
 
 _State: TypeAlias = tuple[int, ...]
@@ -34,8 +34,8 @@ class KeptHeaders(Generic[T, M]):
     """The tensors and metadata of files by their state: inode, size, times of the last change. Thread-safe."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[_State, tuple[Path, Mapping[str, T], M]] = OrderedDict()
-        self._tensors = 0
+        self._kept: OrderedDict[_State, tuple[Path, int, tuple[Mapping[str, T], M]]] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def read(self, path: Path, parse: Callable[[BinaryIO], tuple[Mapping[str, T], M]]) -> tuple[Mapping[str, T], M]:
@@ -43,26 +43,26 @@ class KeptHeaders(Generic[T, M]):
         with path.open("rb") as file:
             before = os.fstat(file.fileno())
             state = (before.st_dev, before.st_ino, before.st_size, before.st_mtime_ns, before.st_ctime_ns)
-            found = self._recall(state, path) or parse(file)
-        if time.time_ns() - max(before.st_mtime_ns, before.st_ctime_ns) > _RACY_NS:
-            self._keep(state, path, *found)
+            found, length = self._recall(state, path) or parse(file), file.tell()
+        if time.time_ns() - max(before.st_mtime_ns, before.st_ctime_ns) > RACY_NS:
+            self._keep(state, path, length, found)
         return found
 
     def _recall(self, state: _State, path: Path) -> tuple[Mapping[str, T], M] | None:
         with self._lock:
             if state not in self._kept:
                 return None
-            known_as, tensors, metadata = self._kept[state]
+            known_as, _, (tensors, metadata) = self._kept[state]
         if known_as != path:  # a folder around it got another name, as a child does when it is published
             tensors = {name: tensor.at(path) for name, tensor in tensors.items()}
         return tensors, metadata
 
-    def _keep(self, state: _State, path: Path, tensors: Mapping[str, T], metadata: M) -> None:
+    def _keep(self, state: _State, path: Path, length: int, found: tuple[Mapping[str, T], M]) -> None:
         with self._lock:
-            if state in self._kept:
-                self._tensors -= len(self._kept.pop(state)[1])
-            self._kept[state] = path, tensors, metadata
-            self._tensors += len(tensors)
-            while self._tensors > _MOST_TENSORS and len(self._kept) > 1:
+            _, known, _ = self._kept.pop(state, (path, 0, found))
+            length = length or known  # nothing was read of one that was known
+            self._kept[state] = path, length, found
+            self._bytes += length - known
+            while self._bytes > _MOST_BYTES and len(self._kept) > 1:
                 _, (_, oldest, _) = self._kept.popitem(last=False)
-                self._tensors -= len(oldest)
+                self._bytes -= oldest

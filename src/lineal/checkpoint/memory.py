@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any, final
 
 from lineal.checkpoint.inside import resolved
+from lineal.checkpoint.kept_headers import RACY_NS
 from lineal.derivation.hashes import HASH_LENGTH
-
-_RACY_NS = 50_000_000
-"""A file changed this recently could change again within one tick of the file system's clock: not remembered."""
 
 _NAMES, _HASHES = "names", "hashes"
 _TABLE = """
@@ -52,7 +50,7 @@ class HashMemory:
     def remember(self, file: Path, before: os.stat_result, hashes: Mapping[str, bytes]) -> None:
         """Keep the hashes of a file, unless it changed since `before`, its state when hashing began."""
         signature = _signature(before)
-        if signature != _signature(os.stat(file)) or time.time_ns() - before.st_mtime_ns < _RACY_NS:
+        if signature != _signature(os.stat(file)) or time.time_ns() - before.st_mtime_ns < RACY_NS:
             return
         row = (str(resolved(file)), *signature, _written(hashes))
         try:

@@ -34,7 +34,7 @@ class ComposedTensor:
     @property
     def taken(self) -> tuple[tuple[Stretch, str], ...]:
         """What each of the part's models gives, the base first."""
-        return tuple(zip(self.part.stretches, self.names))  # noqa: B905 - as many, and asked for every tensor
+        return tuple(zip(self.part.stretches, self.names, strict=False))
 
 
 def composed(recipe: MergeRecipe, models: Sequence[Collection[str]], labels: Sequence[str]) -> list[ComposedTensor]:

@@ -12,7 +12,12 @@ from typing import Final, Self, final
 from lineal.checkpoint.reader import read_exactly
 
 _MOST: Final = 512
-"""Open at once, or half of what the system allows, where that is less: the child's files are open, too."""
+
+
+def _allowed() -> int:
+    """As many, or half of what the system allows, where that is less: the child's files are open, too."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST if limit == resource.RLIM_INFINITY else max(1, min(_MOST, limit // 2))
 
 
 @final
@@ -28,7 +33,7 @@ class OpenFiles:
 
     def __init__(self, most: int | None = None) -> None:
         """most: how many files are kept open."""
-        self._most = most or max(1, min(_MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
+        self._most = most or _allowed()
         self._open: OrderedDict[Path, _Open] = OrderedDict()
         self._lock = threading.Lock()
 

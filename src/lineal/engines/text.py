@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from lineal.checkpoint.inside import is_utf8
 from lineal.errors import StorageError
 
 _RECORDS = (
@@ -72,8 +73,6 @@ def _text_of(line: str, place: str) -> str:
     found = cast(dict[str, Any], record).get("text")
     if not isinstance(found, str):
         raise StorageError(f'{place}: "text" must be a string, got {type(found).__name__}')
-    try:
-        _ = found.encode()
-    except UnicodeEncodeError as error:  # JSON can escape half a surrogate pair, which is in no text
-        raise StorageError(f'{place}: "text" holds half a character at {error.start}') from None
+    if not is_utf8(found):
+        raise StorageError(f'{place}: "text" holds half a surrogate pair, which is no character')
     return found

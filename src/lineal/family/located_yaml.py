@@ -8,6 +8,7 @@ import yaml
 from blake3 import blake3
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from lineal.checkpoint.inside import is_utf8
 from lineal.errors import RecipeError, UsageError
 from lineal.family.yaml_nodes import TooDeep, documents
 from lineal.lineage.recipe_files import RecipeFile
@@ -94,9 +95,12 @@ class Located:
             raise RecipeError(f"{self.path}:{node.start_mark.line + 1}: a key must be a plain word")
         try:
             value = cast(Any, self._constructor.construct_object(node))
-            _ = value.encode() if isinstance(value, str) else None
         except (yaml.YAMLError, ValueError) as error:
             raise RecipeError(f"{self.path}:{node.start_mark.line + 1}: {str(error).splitlines()[0]}") from None
+        if isinstance(value, str) and not is_utf8(value):
+            raise RecipeError(
+                f"{self.path}:{node.start_mark.line + 1}: holds half a surrogate pair, which is no character"
+            )
         return value
 
 

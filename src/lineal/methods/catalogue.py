@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from itertools import chain
+from typing import cast
 
 from lineal.derivation.plugin import Plugin
 from lineal.derivation.step import Kind
@@ -42,18 +43,17 @@ def registrant(method: type[Method]) -> Plugin | None:
 
 @cache
 def _registered() -> Mapping[type[Method], Plugin]:
-    return {
-        _loaded(point): Plugin(point.dist.name, point.dist.version)
-        for point in entry_points(group=ENTRY_POINTS)
-        if point.dist
-    }
+    found: dict[type[Method], Plugin] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        package = cast(Distribution, point.dist)  # only one that was made by hand has none
+        found[_loaded(point, package.name)] = Plugin(package.name, package.version)
+    return found
 
 
-def _loaded(point: EntryPoint) -> type[Method]:
+def _loaded(point: EntryPoint, package: str) -> type[Method]:
     try:
         found = point.load()
     except Exception as error:
-        package = point.dist.name if point.dist else point.value
         raise MethodError(
             f"the package {package} registers the method {point.name}, which cannot be loaded: {error}"
         ) from error
