@@ -32,7 +32,7 @@ def files_directly_in(folder: Path) -> list[Path]:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether a text can be written: odd bytes in a file's name and escapes in JSON may be halves of surrogate pairs."""
+    """Whether a text can be written: odd bytes in a file's name and escapes in JSON may be halves of pairs."""
     try:
         _ = text.encode()
     except UnicodeEncodeError:
