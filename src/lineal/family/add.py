@@ -10,13 +10,15 @@ from lineal.checkpoint.hashing import FolderHashes
 from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.reader import Checkpoint
 from lineal.derivation.hashes import format_hash
-from lineal.errors import CheckpointError, UsageError
-from lineal.family.differences import named_as_recorded, record_faults
+from lineal.errors import CheckpointError, LinealError, UsageError
+from lineal.family.differences import manifest_faults, named_as_recorded, record_faults
 from lineal.family.names import name_of_folder, parse_name
+from lineal.family.replay import replay, why_not
 from lineal.family.signing import signatures_beside, take_signatures
-from lineal.family.workshop import Workshop, register
+from lineal.family.workshop import Placed, Workshop, register
+from lineal.lineage.evidence import Evidence
 from lineal.lineage.lineal_json import Provenance, read_provenance, record_path
-from lineal.lineage.records import Name
+from lineal.lineage.records import Name, StepRecord
 from lineal.lineage.signing.keys import PublicKey
 
 
@@ -53,13 +55,11 @@ def add_folder(
     before = _before(workshop, called)
     if before is not None and name and not move and not workshop.registry.model(before).is_unresolved:
         raise UsageError(f"{called} stands for {format_hash(before)[:11]} already; --move lets it stand for {folder}")
+    told, history = _history(workshop, placed, provenance)
     signed = signatures_beside(workshop, folder, placed.model_hash, keys)
     _ = register(workshop, placed)
-    history = "an original, as far as is known"
-    if provenance is not None:
-        step = provenance.step
-        workshop.registry.record(provenance.told(time.time()))
-        history = f"{step.type} ({step.method}) of {', '.join(provenance.input_names) or 'nothing'}"
+    if told is not None:
+        _ = workshop.registry.record(told)
     take_signatures(workshop, folder, placed.model_hash, signed, keys)
     workshop.registry.set_name(called)
     if before is not None:
@@ -73,6 +73,25 @@ def _believe(folder: Path, provenance: Provenance, checkpoint: Checkpoint, hashe
     faults = tuple(record_faults(hashes.manifest, provenance, found, record_path(folder).name))
     if faults:
         raise CheckpointError(f"{folder}: {faults[0]}; lineal verify {folder} tells all")
+
+
+def _history(workshop: Workshop, placed: Placed, provenance: Provenance | None) -> tuple[StepRecord | None, str]:
+    """The step that a record tells of, and that in words; one that gives its own input is computed before."""
+    if provenance is None:
+        return None, "an original, as far as is known"
+    step, told = provenance.step, provenance.told(time.time())
+    history = f"{step.type} ({step.method}) of {', '.join(provenance.input_names) or 'nothing'}"
+    if not provenance.gives_its_input:
+        return told, history
+    try:
+        found = replay(workshop, step, placed.label, at_hand=[placed])
+    except LinealError as error:
+        return None, f"its {history} would have given its own input, and is not kept: {why_not(told, error)}"
+    faults = tuple(manifest_faults(placed.manifest, found, "recomputed", "package entry"))
+    if faults:
+        record = record_path(placed.place)
+        raise CheckpointError(f"{record}: the {step.method} of itself that it tells of does not give it: {faults[0]}")
+    return replace(told, evidence=Evidence.REPLAYED, share=1.0), f"{history}, which reproduces it"
 
 
 def _before(workshop: Workshop, called: Name) -> bytes | None:

@@ -1,5 +1,6 @@
 """Recomputing a recorded step from its inputs, without writing anything."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from random import SystemRandom
@@ -40,15 +41,21 @@ def why_not(record: StepRecord, error: LinealError) -> str:
     return f"its method is from the package {package.name} {package.version}, {here}: {error}"
 
 
-def replay(workshop: Workshop, step: Step, label: str, share: float = 1.0) -> Manifest:
+def replay(
+    workshop: Workshop, step: Step, label: str, share: float = 1.0, *, at_hand: Sequence[Placed] = ()
+) -> Manifest:
     """The child's manifest as recomputed from the step's inputs, which are hashed in the same pass.
 
     share: of the tensors, drawn anew each time; fewer are read then, and the manifest has leaves for those alone.
+    at_hand: inputs, hashed, that the registry need not know.
     """
     method = method_of(step)
     if not isinstance(method, Streamed):
         raise MethodError(f"{step.method}: is not computed in the streaming engine")
-    inputs: list[tuple[Role, Placed]] = [(i.role, workshop.by_hash(i.model_hash)) for i in step.inputs]
+    here = {placed.model_hash: placed for placed in at_hand}
+    inputs: list[tuple[Role, Placed]] = [
+        (used.role, here.get(used.model_hash) or workshop.by_hash(used.model_hash)) for used in step.inputs
+    ]
     plan = plan_stream(method, inputs)
     if plan.rules != step.rules:
         raise MethodError(f"it was made under rules {step.rules}, and this lineal would make it under {plan.rules}")

@@ -1,6 +1,6 @@
 """Checking the lineage against the bytes: hash everything again, and recompute what is exact."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast, final
@@ -87,12 +87,17 @@ def verify_model(workshop: Workshop, model_hash: bytes, *, recompute: bool = Tru
     found = ((place, _folder_faults(workshop, label, place, manifest)) for place in places)
     faults = tuple(f"{place}: {fault}" for place, in_place in found for fault in in_place)
     verdict = Verdict(label, model_hash, folder, faults, remarks=tuple(filter(None, map(_card_remark, places))))
-    steps = [step for step in workshop.registry.steps_of(model_hash) if not step.reproduces]
+    steps = workshop.registry.steps_of(model_hash)
+    made = [step for step in steps if not step.reproduces]
     if faults or not steps:
         return replace(verdict, why_not="" if steps else "an original: nothing to recompute")
     if not recompute:
-        return replace(verdict, why_not="recomputation was not asked for")
-    return _joined(verdict, [(step, _recomputed(workshop, verdict, step, share)) for step in steps])
+        return replace(verdict, why_not="recomputation was not asked for" if made else "an original")
+    again = ((step, _recomputed(workshop, verdict, step, share)) for step in steps if step.reproduces)
+    verdict = replace(verdict, remarks=(*verdict.remarks, *_disagreements(again)))
+    if not made:
+        return replace(verdict, why_not="an original: nothing to recompute")
+    return _joined(verdict, [(step, _recomputed(workshop, verdict, step, share)) for step in made])
 
 
 def _joined(verdict: Verdict, found: Sequence[tuple[StepRecord, Verdict]]) -> Verdict:
@@ -101,15 +106,18 @@ def _joined(verdict: Verdict, found: Sequence[tuple[StepRecord, Verdict]]) -> Ve
     What contradicts is a step, never the model; where no step gives it, that is a fault of its record.
     """
     agreed = [judged for _, judged in found if judged.recomputed and judged.ok]
-    wrong = [(record, judged) for record, judged in found if not judged.ok]
+    wrong = [judged for _, judged in found if not judged.ok]
     if not agreed:
-        return wrong[0][1] if wrong else found[0][1]
-    remarks = (f"{_told(record)} does not give it: {judged.faults[0]}" for record, judged in wrong)
-    return replace(agreed[0], remarks=(*verdict.remarks, *remarks))
+        return wrong[0] if wrong else found[0][1]
+    return replace(agreed[0], remarks=(*verdict.remarks, *_disagreements(found)))
 
 
-def _told(record: StepRecord) -> str:
-    return f"the {record.step.method} step {format_hash(record.step.derivation_id)[:11]}"
+def _disagreements(found: Iterable[tuple[StepRecord, Verdict]]) -> Iterator[str]:
+    """A line for each step that gives something else."""
+    for record, judged in found:
+        if not judged.ok:
+            told = f"the {record.step.method} step {format_hash(record.step.derivation_id)[:11]}"
+            yield f"{told} does not give it: {judged.faults[0]}"
 
 
 def verify_folder(workshop: Workshop, folder: Path) -> Verdict:

@@ -40,6 +40,11 @@ class Provenance:
     form: Form
     environment: Mapping[str, Json]
 
+    @property
+    def gives_its_input(self) -> bool:
+        """Whether the step is said to have given a model that it was given, which tells nothing of its origin."""
+        return self.hashes.manifest.model_hash in (used.model_hash for used in self.step.inputs)
+
     def told(self, now: float) -> StepRecord:
         """The step as it enters a registry in which it was not run; now: seconds since 1970."""
         return StepRecord(
@@ -146,8 +151,8 @@ def _from_json(record: Mapping[str, Any]) -> Provenance:
 
 def _check_against_itself(record: Mapping[str, Any], found: Provenance) -> None:
     """What follows from the rest is worked out again: the step's id, its summary, its inputs, hashes and counts."""
-    step, child = found.step, found.hashes.manifest.model_hash
-    if step.type in _TRAININGS and child in (used.model_hash for used in step.inputs):
+    step = found.step
+    if step.type in _TRAININGS and found.gives_its_input:
         raise ValueError(f"it tells of a {step.type} of itself, and no training gives its own input")
     if len(found.input_names) != len(step.inputs):
         raise ValueError(f"{len(found.input_names)} inputs, its step has {len(step.inputs)}")
