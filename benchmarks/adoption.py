@@ -4,8 +4,8 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from lineal.family.adopt import Answer, explain
-from lineal.family.workshop import Workshop
+from lineal.family.origin.adopt import Answer, explain
+from lineal.family.session import Workshop
 from lineal.lineage.registry import Registry
 from tests.adoptions import CASES, Case, make_zoo
 

@@ -8,7 +8,7 @@ from typing import TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from lineal.checkpoint.dtypes import decode
+from lineal.checkpoint.codes.dtypes import decode
 from lineal.checkpoint.reader import open_checkpoint
 
 Float32: TypeAlias = NDArray[np.float32]

@@ -9,8 +9,8 @@ from typing import IO, Any, final
 import ml_dtypes
 import numpy as np
 
-from lineal.checkpoint.layout import Layout, Planned, lay_out
 from lineal.checkpoint.reader import FULL_WEIGHTS
+from lineal.checkpoint.written.layout import Layout, Planned, lay_out
 
 BASE, FINE_TUNES = "base", ("a", "b")
 _FAMILY = (BASE, *FINE_TUNES)

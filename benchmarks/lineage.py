@@ -20,11 +20,11 @@ from measure import measure, median
 from rehash import cold_share, second_look_ms, warm_share
 from results import processor
 
-from lineal.checkpoint.identity import Leaf, manifest_of
+from lineal.checkpoint.content.identity import Leaf, manifest_of
 from lineal.derivation import Input, Step
-from lineal.lineage import ancestry
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.records import ModelRecord, Name, StepRecord
+from lineal.lineage.questions import ancestry
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.records import ModelRecord, Name, StepRecord
 from lineal.lineage.registry import Registry
 
 T = TypeVar("T")

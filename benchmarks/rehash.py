@@ -10,8 +10,8 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from lineal.checkpoint.hashing import hash_folder
-from lineal.checkpoint.memory import HashMemory
+from lineal.checkpoint.content.hashing import hash_folder
+from lineal.checkpoint.content.memory import HashMemory
 from lineal.checkpoint.reader import FULL_WEIGHTS
 
 _THREADS = 2

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lineal.engines import evaluate as engine
+from lineal.engines.inference import evaluate as engine
 
 
 def main(model: Path, text: Path, reference: Path | None) -> None:

@@ -9,10 +9,10 @@ import ml_dtypes
 import numpy as np
 
 from lineal.derivation.step import Kind
-from lineal.family.add import add_folder
-from lineal.family.one_off import derive, family_of_one, family_of_recipe, method_from_words
-from lineal.family.recipe import Reference
-from lineal.family.workshop import Workshop
+from lineal.family.build.one_off import derive, family_of_one, family_of_recipe, method_from_words
+from lineal.family.file.recipe import Reference
+from lineal.family.origin.add import add_folder
+from lineal.family.session import Workshop
 from tests.builders import Array, make_adapter, write_safetensors
 from tests.llamas import make_llama
 from tests.trained_llamas import (

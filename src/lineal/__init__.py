@@ -24,10 +24,10 @@ _PUBLIC = {
         "derivation_from_json",
     ),
     "lineal.errors": ("LinealError",),
-    "lineal.lineage.records": ("ModelVersion",),
+    "lineal.lineage.records.records": ("ModelVersion",),
     "lineal.lineage.registry": ("Registry",),
-    "lineal.lineage.semantic_version": ("SemanticVersion",),
-    "lineal.lineage.stages": ("Stage",),
+    "lineal.lineage.records.semantic_version": ("SemanticVersion",),
+    "lineal.lineage.records.stages": ("Stage",),
     "lineal.methods.distill": (
         "AttentionTransfer",
         "Distill",

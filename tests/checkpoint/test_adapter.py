@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lineal.checkpoint.adapter import LowRankUpdate, low_rank_updates
+from lineal.checkpoint.adapter.adapter import LowRankUpdate, low_rank_updates
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.errors import CheckpointError
 from lineal.expressions import Expressions

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lineal.checkpoint.dtypes import FLOATS, decode, encode, first_nonfinite
+from lineal.checkpoint.codes.dtypes import FLOATS, decode, encode, first_nonfinite
 from lineal.errors import CheckpointError
 from tests.builders import NUMPY, Array
 

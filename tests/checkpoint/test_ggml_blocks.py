@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lineal.checkpoint.dtypes import decode, encode, first_nonfinite
-from lineal.checkpoint.ggml_blocks import BLOCK_CODECS, BLOCK_DECODERS
-from lineal.checkpoint.safetensors_header import BITS
-from lineal.checkpoint.storage import BLOCKS, byte_length
+from lineal.checkpoint.codes.dtypes import decode, encode, first_nonfinite
+from lineal.checkpoint.codes.ggml_blocks import BLOCK_CODECS, BLOCK_DECODERS
+from lineal.checkpoint.headers.safetensors import BITS
+from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.errors import CheckpointError
 from tests.builders import Array, same_bits
 

@@ -9,7 +9,7 @@ from gguf import GGUFValueType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineal.checkpoint.gguf_header import read_gguf_header
+from lineal.checkpoint.headers.gguf import read_gguf_header
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.errors import CheckpointError
 from tests.checkpoint.test_gguf_header import read_whole

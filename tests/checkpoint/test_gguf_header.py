@@ -9,8 +9,8 @@ import gguf
 import pytest
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType
 
-from lineal.checkpoint.gguf_header import read_gguf_header
-from lineal.checkpoint.gguf_metadata import FORMATS, Metadata, Value
+from lineal.checkpoint.headers.gguf import read_gguf_header
+from lineal.checkpoint.headers.gguf_metadata import FORMATS, Metadata, Value
 from lineal.errors import CheckpointError
 from tests.ggufs import (
     METADATA,

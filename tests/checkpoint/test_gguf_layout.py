@@ -10,11 +10,11 @@ import pytest
 from blake3 import blake3
 from gguf import GGMLQuantizationType, GGUFValueType
 
-from lineal.checkpoint.gguf_header import read_gguf_header
-from lineal.checkpoint.gguf_layout import lay_out_gguf
-from lineal.checkpoint.gguf_metadata import Metadata, Value
-from lineal.checkpoint.layout import Layout, Planned
-from lineal.checkpoint.writer import JOURNAL, CheckpointWriter
+from lineal.checkpoint.headers.gguf import read_gguf_header
+from lineal.checkpoint.headers.gguf_metadata import Metadata, Value
+from lineal.checkpoint.written.gguf_layout import lay_out_gguf
+from lineal.checkpoint.written.layout import Layout, Planned
+from lineal.checkpoint.written.writer import JOURNAL, CheckpointWriter
 from lineal.errors import CheckpointError
 from tests.builders import Array
 from tests.ggufs import write_gguf

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from gguf import GGUFValueType
 
-from lineal.checkpoint.gguf_metadata import Value, alignment_of, gguf_package
+from lineal.checkpoint.headers.gguf_metadata import Value, alignment_of, gguf_package
 from lineal.errors import CheckpointError
 
 U8, U32, F32, BOOL, TEXT, LIST = (

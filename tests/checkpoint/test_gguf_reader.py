@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from gguf import GGUFValueType
 
-from lineal.checkpoint.hashing import hash_folder, recall_checkpoint
-from lineal.checkpoint.memory import HashMemory
+from lineal.checkpoint.content.hashing import hash_folder, recall_checkpoint
+from lineal.checkpoint.content.memory import HashMemory
 from lineal.checkpoint.reader import Checkpoint, is_lone_file, open_checkpoint
 from lineal.errors import CheckpointError
 from tests.builders import make_checkpoint, random_tensors

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
-from lineal.checkpoint.hashing import FileHash, hash_checkpoint, hash_folder, hash_tensors
+from lineal.checkpoint.content.hashing import FileHash, hash_checkpoint, hash_folder, hash_tensors
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.errors import CheckpointError
 from tests.builders import make_checkpoint, make_tokenizer, random_tensors

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import deserialize
 
+from lineal.checkpoint.headers.safetensors import read_header
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.checkpoint.safetensors_header import read_header
 from lineal.errors import CheckpointError
 
 HONEST: dict[str, Any] = {

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
-from lineal.checkpoint.inclusion import InclusionProof, prove_inclusion
+from lineal.checkpoint.content.identity import Leaf, Manifest, manifest_of
+from lineal.checkpoint.content.inclusion import InclusionProof, prove_inclusion
 from lineal.errors import CheckpointError
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lineal.checkpoint.hashing import hash_folder
+from lineal.checkpoint.content.hashing import hash_folder
 from lineal.checkpoint.inside import regular_files, resolved
 from lineal.checkpoint.package import package_paths
 from lineal.checkpoint.reader import open_checkpoint, read_json

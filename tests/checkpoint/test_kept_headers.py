@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lineal.checkpoint import kept_headers, safetensors_header
+from lineal.checkpoint.headers import kept as kept_headers
+from lineal.checkpoint.headers import safetensors as safetensors_header
+from lineal.checkpoint.headers.safetensors import read_header
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.checkpoint.safetensors_header import read_header
 from tests.builders import make_checkpoint, random_tensors, write_safetensors
 
 SHAPES = {"a": (3, 4), "b": (5,)}

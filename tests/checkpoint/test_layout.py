@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineal.checkpoint.layout import Layout, Planned, index_name, lay_out
-from lineal.checkpoint.safetensors_header import BITS, read_header
+from lineal.checkpoint.headers.safetensors import BITS, read_header
+from lineal.checkpoint.written.layout import Layout, Planned, index_name, lay_out
 
 TENSORS = [
     Planned("b", "BF16", (3, 5)),

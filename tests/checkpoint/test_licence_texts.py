@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lineal.checkpoint.licence_texts import recognised, stated_licence
+from lineal.checkpoint.licence.stated import StatedLicence
+from lineal.checkpoint.licence.texts import recognised, stated_licence
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.checkpoint.stated_licence import StatedLicence
 from tests.builders import make_checkpoint, random_tensors
 
 MIT = """MIT License

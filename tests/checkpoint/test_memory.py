@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lineal.checkpoint import hashing
-from lineal.checkpoint.hashing import hash_file, hash_folder, recall_checkpoint
-from lineal.checkpoint.memory import HashMemory
+from lineal.checkpoint.content import hashing
+from lineal.checkpoint.content.hashing import hash_file, hash_folder, recall_checkpoint
+from lineal.checkpoint.content.memory import HashMemory
 from lineal.checkpoint.reader import open_checkpoint
 from tests.builders import make_checkpoint, make_tokenizer, random_tensors
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lineal.checkpoint.output_file import write_new, write_output
+from lineal.checkpoint.written.output_file import write_new, write_output
 from lineal.errors import StorageError, UsageError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lineal.checkpoint.publish import (
+from lineal.checkpoint.written.publish import (
     REPLACED,
     output_lock,
     partial_folder,
@@ -72,7 +72,7 @@ def test_every_file_is_durable_before_the_first_rename(tmp_path: Path, monkeypat
         events.append(f"rename {self.name}")
         return rename(self, to)
 
-    monkeypatch.setattr("lineal.checkpoint.publish._fsync", lambda path: events.append(f"fsync {path.name}"))
+    monkeypatch.setattr("lineal.checkpoint.written.publish._fsync", lambda path: events.append(f"fsync {path.name}"))
     monkeypatch.setattr(Path, "rename", traced_rename)
     publish(folder(tmp_path / ".new", "new"), tmp_path / "model")
     assert set(events[:4]) == {"fsync a.txt", "fsync b.txt", "fsync inner", "fsync .new"}
@@ -150,7 +150,7 @@ def test_a_file_its_record_and_what_is_kept_aside_are_durable_before_their_renam
     made(tmp_path / "models", "old")
     file, record = made(tmp_path / "new", "new")
     monkeypatch.setattr(
-        "lineal.checkpoint.publish._fsync", lambda path: events.append(f"fsync {path.relative_to(tmp_path)}")
+        "lineal.checkpoint.written.publish._fsync", lambda path: events.append(f"fsync {path.relative_to(tmp_path)}")
     )
     monkeypatch.setattr(Path, "rename", traced_rename)
     publish_file(file, record, tmp_path / "models" / "x.gguf", "old")

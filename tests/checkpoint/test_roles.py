@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-from lineal.checkpoint.roles import ARCHITECTURES, Role, linear_layers
+from lineal.checkpoint.names.roles import ARCHITECTURES, Role, linear_layers
 from lineal.errors import CheckpointError
 from tests.builders import read_safetensors
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lineal.checkpoint.safetensors_header import BITS, LARGEST_HEADER, read_header
+from lineal.checkpoint.headers.safetensors import BITS, LARGEST_HEADER, read_header
 from lineal.errors import CheckpointError
 from tests.builders import NUMPY, write_header, write_safetensors
 

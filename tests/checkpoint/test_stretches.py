@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
-from lineal.checkpoint import stretches
-from lineal.checkpoint.hashing import hash_tensors
+from lineal.checkpoint.content import stretches
+from lineal.checkpoint.content.hashing import hash_tensors
+from lineal.checkpoint.content.stretches import WINDOW_BYTES
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.checkpoint.stretches import WINDOW_BYTES
 from lineal.errors import CheckpointError
 from tests.builders import make_checkpoint
 

@@ -10,9 +10,9 @@ import transformers
 from transformers import CONFIG_MAPPING
 from transformers.models.auto import modeling_auto
 
+from lineal.checkpoint.names.tied_by_default import TIED_BY_DEFAULT
+from lineal.checkpoint.names.tied_heads import embeddings, heads, is_copy, says_tied, untied
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.checkpoint.tied_by_default import TIED_BY_DEFAULT
-from lineal.checkpoint.tied_heads import embeddings, heads, is_copy, says_tied, untied
 from tests.builders import CONFIG, make_checkpoint
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"

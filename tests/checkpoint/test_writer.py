@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
-from lineal.checkpoint.hashing import hash_folder
-from lineal.checkpoint.layout import Layout, Planned, lay_out
+from lineal.checkpoint.content.hashing import hash_folder
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.checkpoint.writer import JOURNAL, CheckpointWriter
+from lineal.checkpoint.written.layout import Layout, Planned, lay_out
+from lineal.checkpoint.written.writer import JOURNAL, CheckpointWriter
 from lineal.errors import NotEnoughSpace, StorageError
 from tests.builders import NUMPY, Array, random_tensors, read_folder, same_bits
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from lineal.checkpoint import writer
-from lineal.checkpoint.layout import Planned, lay_out
-from lineal.checkpoint.writer import CheckpointWriter
+from lineal.checkpoint.written import writer
+from lineal.checkpoint.written.layout import Planned, lay_out
+from lineal.checkpoint.written.writer import CheckpointWriter
 from lineal.errors import StorageError
 
 TENSOR = Planned("a", "U8", (100,))

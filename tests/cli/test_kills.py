@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from lineal.cli.entry import main
-from lineal.lineage.check import check
 from lineal.lineage.registry import Registry
+from lineal.lineage.soundness.check import check
 from tests.builders import make_checkpoint, make_tokenizer, random_tensors
 from tests.family.killing import KILL, moments, run_and_kill, seconds_of, start
 

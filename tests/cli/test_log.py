@@ -8,9 +8,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from lineal.lineage import ancestry
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.records import Name
+from lineal.lineage.questions import ancestry
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.records import Name
 from lineal.lineage.registry import Registry
 from tests.cli.conftest import Run
 from tests.lineage.families import EXAMPLE, ROOT, Member, add_family, digest, step

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lineal.checkpoint.identity import Leaf, manifest_of
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.records import Evaluation, ModelRecord, Name
+from lineal.checkpoint.content.identity import Leaf, manifest_of
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.records import Evaluation, ModelRecord, Name
 from lineal.lineage.registry import Registry
 from tests.cli.conftest import Run
 from tests.lineage.families import Member, add_family, digest, model, step

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lineal.lineage.records import Name
+from lineal.lineage.records.records import Name
+from lineal.lineage.records.semantic_version import SemanticVersion
 from lineal.lineage.registry import Registry
-from lineal.lineage.semantic_version import SemanticVersion
 from tests.cli.conftest import Command, Run
 from tests.cli.test_imports import HEAVY, loaded_by
 from tests.lineage.families import EXAMPLE, add_family, model

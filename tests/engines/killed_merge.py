@@ -13,14 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lineal.checkpoint.layout import lay_out
-from lineal.checkpoint.publish import partial_folder, publish
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.checkpoint.writer import CheckpointWriter
-from lineal.engines import tensor_pass
-from lineal.engines.merging import plan_merge
-from lineal.engines.parents import full_model
-from lineal.engines.stream import stream
+from lineal.checkpoint.written.layout import lay_out
+from lineal.checkpoint.written.publish import partial_folder, publish
+from lineal.checkpoint.written.writer import CheckpointWriter
+from lineal.engines.merge.plan import plan_merge
+from lineal.engines.parents.model import full_model
+from lineal.engines.stream import tensor_pass
+from lineal.engines.stream.engine import stream
 from lineal.methods.merge import Ties
 
 KEY = bytes(range(32))

@@ -5,12 +5,12 @@ import resource
 import sys
 from pathlib import Path
 
-from lineal.checkpoint.layout import Planned, lay_out
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.checkpoint.writer import CheckpointWriter
-from lineal.engines.merging import plan_merge
-from lineal.engines.parents import full_model
-from lineal.engines.stream import stream
+from lineal.checkpoint.written.layout import Planned, lay_out
+from lineal.checkpoint.written.writer import CheckpointWriter
+from lineal.engines.merge.plan import plan_merge
+from lineal.engines.parents.model import full_model
+from lineal.engines.stream.engine import stream
 from lineal.methods.merge import Ties
 from tests.builders import CONFIG, write_json
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from lineal.checkpoint.layout import SHARD_BYTES, lay_out
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.checkpoint.writer import CheckpointWriter
-from lineal.engines.merging import plan_merge
-from lineal.engines.parents import Model, full_model
-from lineal.engines.stream import DataHashes, stream
-from lineal.engines.stream_plan import StreamPlan
+from lineal.checkpoint.written.layout import SHARD_BYTES, lay_out
+from lineal.checkpoint.written.writer import CheckpointWriter
+from lineal.engines.merge.plan import plan_merge
+from lineal.engines.parents.model import Model, full_model
+from lineal.engines.stream.engine import DataHashes, stream
+from lineal.engines.stream.plan import StreamPlan
 from lineal.methods.streaming import StreamingMethod
 from tests.builders import Array, make_checkpoint, random_tensors, read_folder
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines.parents import full_model
-from lineal.engines.pruning import plan_pruning
+from lineal.engines.parents.model import full_model
+from lineal.engines.prune.plan import plan_pruning
 from lineal.methods.streaming import StreamingMethod
 from tests.builders import Array, make_checkpoint, random_tensors, read_folder
 from tests.engines.merges import write

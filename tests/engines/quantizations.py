@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.checkpoint.writer import CheckpointWriter
-from lineal.engines.parents import full_model
-from lineal.engines.quantizing import plan_gguf
-from lineal.engines.stream import DataHashes, stream
-from lineal.engines.stream_plan import StreamPlan
+from lineal.checkpoint.written.writer import CheckpointWriter
+from lineal.engines.parents.model import full_model
+from lineal.engines.quantize.gguf_plan import plan_gguf
+from lineal.engines.stream.engine import DataHashes, stream
+from lineal.engines.stream.plan import StreamPlan
 from lineal.methods.quantize import GgufQuantization
 
 Q = "model.layers.1.self_attn.q_proj"

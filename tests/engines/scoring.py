@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lineal.engines import evaluate as module
-from lineal.engines.evaluate import Scores
-from lineal.engines.language_model import ModelFolder
+from lineal.engines.inference import evaluate as module
+from lineal.engines.inference.evaluate import Scores
+from lineal.engines.inference.language_model import ModelFolder
 
 
 def evaluate(

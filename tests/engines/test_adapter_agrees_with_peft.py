@@ -9,12 +9,12 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lineal.checkpoint.layout import lay_out
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.checkpoint.writer import CheckpointWriter
-from lineal.engines.merging import plan_merge
-from lineal.engines.parents import full_model
-from lineal.engines.stream import stream
+from lineal.checkpoint.written.layout import lay_out
+from lineal.checkpoint.written.writer import CheckpointWriter
+from lineal.engines.merge.plan import plan_merge
+from lineal.engines.parents.model import full_model
+from lineal.engines.stream.engine import stream
 from lineal.methods.merge import AdapterMerge
 from tests.builders import read_folder
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines import tensor_pass
-from lineal.engines.jobs import Recomputation
-from lineal.engines.merging import plan_merge
-from lineal.engines.parents import full_model
-from lineal.engines.stream import stream
+from lineal.engines.merge.plan import plan_merge
+from lineal.engines.parents.model import full_model
+from lineal.engines.stream import tensor_pass
+from lineal.engines.stream.engine import stream
+from lineal.engines.stream.jobs import Recomputation
 from lineal.errors import CheckpointError
 from lineal.methods.merge import AdapterMerge, Linear, Ties
 from lineal.methods.merge.adapter import add_low_rank

@@ -7,8 +7,8 @@ import pytest
 from transformers import PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from lineal.engines.block_table import TRAITS
-from lineal.engines.depth import shallower_config, stacked_config
+from lineal.engines.architecture.block_table import TRAITS
+from lineal.engines.architecture.depth import shallower_config, stacked_config
 
 BLOCKS = 13
 KEPT = (0, 2, 3, 5, 8, 12)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lineal.engines.blocks import Blocks, pack, plan_course
+from lineal.engines.text.packing import Blocks, pack, plan_course
 from lineal.errors import MethodError, StorageError
 from lineal.methods.finetune import FullFineTune
 

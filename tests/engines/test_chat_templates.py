@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lineal.engines.chat_templates import chat_templates
+from lineal.engines.tokenizers.chat_templates import chat_templates
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,9 @@
 
 import pytest
 
-from lineal.engines.composition import ComposedTensor, composed
+from lineal.engines.merge.composition import ComposedTensor, composed
 from lineal.errors import CheckpointError
-from lineal.methods.merge import MergeRecipe
-from lineal.methods.merge.recipe import Part, Stretch
+from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch
 
 
 def llama(blocks: int) -> list[str]:

@@ -9,11 +9,11 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
-from lineal.engines.base_name import BaseName
-from lineal.engines.cut_probe import check_cut, check_written
-from lineal.engines.distilling import student_of
-from lineal.engines.language_model import ModelFolder, load_model
-from lineal.engines.train import train
+from lineal.engines.inference.language_model import ModelFolder, load_model
+from lineal.engines.train.base_name import BaseName
+from lineal.engines.train.distill.cut_probe import check_cut, check_written
+from lineal.engines.train.distill.distill import student_of
+from lineal.engines.train.train import train
 from lineal.errors import CheckpointError, MethodError
 from lineal.methods.distill import Distill
 from tests.engines.tiny_models import POSITIONS, VOCABULARY, tokenizer, write_data
@@ -83,7 +83,7 @@ def test_a_folder_that_makes_another_model_of_the_weights_is_found(
     def moved(config: dict[str, Any]) -> bytes:
         return json.dumps({**config, "layer_types": config["layer_types"][::-1]}).encode()
 
-    monkeypatch.setattr("lineal.engines.child_package.config_content", moved)
+    monkeypatch.setattr("lineal.engines.merge.child_package.config_content", moved)
     with pytest.raises(CheckpointError, match="out: its configuration makes another model of the weights than parent"):
         distilled(tmp_path, parent)
 
@@ -154,6 +154,6 @@ def test_blocks_that_do_not_fit_a_configuration_of_fewer_are_refused(
     def by_count(config: dict[str, Any], kept: tuple[int, ...], _name: str) -> dict[str, Any]:
         return {**config, "num_hidden_layers": len(kept)}
 
-    monkeypatch.setattr("lineal.engines.distilling.shallower_config", by_count)
+    monkeypatch.setattr("lineal.engines.train.distill.distill.shallower_config", by_count)
     with pytest.raises(MethodError, match="parent: its blocks 0, 2, 3 do not fit the configuration of fewer"):
         student_of(ModelFolder(tmp_path, name="parent"), (0, 2, 3))

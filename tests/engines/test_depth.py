@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lineal.engines.depth import (
+from lineal.engines.architecture.depth import (
     block_count,
     check_blocks,
     rules_of_stack,

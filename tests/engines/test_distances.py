@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines.distances import LARGEST_RANK, Distance, distances
-from lineal.engines.parents import Model, full_model
+from lineal.engines.compare.distances import LARGEST_RANK, Distance, distances
+from lineal.engines.parents.model import Model, full_model
 from tests.builders import CONFIG, Array, make_adapter, make_checkpoint, random_tensors
 
 NAME = "model.layers.0.mlp.up_proj.weight"

@@ -10,12 +10,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
-from lineal.engines.base_name import BaseName
-from lineal.engines.batches import collate
-from lineal.engines.distilling import ModelFolder
-from lineal.engines.language_model import load_model, load_tokenizer
-from lineal.engines.teaching import Pupil, Teaching
-from lineal.engines.train import train
+from lineal.engines.inference.language_model import load_model, load_tokenizer
+from lineal.engines.text.batches import collate
+from lineal.engines.train.base_name import BaseName
+from lineal.engines.train.distill.distill import ModelFolder
+from lineal.engines.train.distill.objective import Pupil, Teaching
+from lineal.engines.train.train import train
 from lineal.errors import MethodError
 from lineal.methods.distill import Attention, Distill, Progressive
 from lineal.methods.finetune import FullFineTune, Lora

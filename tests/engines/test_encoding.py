@@ -6,11 +6,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lineal.engines.encoding import Encoder
-from lineal.engines.evaluate import Reading
-from lineal.engines.generate import generate
-from lineal.engines.language_model import load_tokenizer
-from lineal.engines.text_borders import holds_borders, possible_borders
+from lineal.engines.inference.evaluate import Reading
+from lineal.engines.inference.generate import generate
+from lineal.engines.inference.language_model import load_tokenizer
+from lineal.engines.inference.text_borders import holds_borders, possible_borders
+from lineal.engines.text.encoding import Encoder
 from tests.engines.bordered import bordered_model, lines_of
 from tests.engines.scoring import evaluate
 from tests.engines.tiny_models import POSITIONS, make_documents

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lineal.engines.evaluate import Reading
+from lineal.engines.inference.evaluate import Reading
 from lineal.errors import MethodError, StorageError
 from tests.engines.scoring import evaluate
 from tests.engines.tiny_models import POSITIONS, make_documents, make_model, stored_in

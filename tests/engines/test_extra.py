@@ -29,7 +29,7 @@ def test_threads_of_a_training_sleep_while_they_wait_unless_told_otherwise(monke
 
 
 def test_methods_documents_and_courses_need_no_torch():
-    modules = "lineal.methods.finetune, lineal.engines.blocks, lineal.engines.extra"
+    modules = "lineal.methods.finetune, lineal.engines.text.packing, lineal.engines.extra"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

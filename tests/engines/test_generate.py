@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lineal.engines import generate as module
-from lineal.engines.generate import generate
+from lineal.engines.inference import generate as module
+from lineal.engines.inference.generate import generate
 from lineal.errors import MethodError
 from tests.engines.tiny_models import POSITIONS
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineal.checkpoint.reader import Checkpoint, open_checkpoint
-from lineal.engines.language_model import load_tokenizer
-from lineal.engines.pre_tokenizers import PRE_TOKENIZERS
-from lineal.engines.tokenizer_of_gguf import tokenizer_json
+from lineal.engines.gguf.tokenizer_back import tokenizer_json
+from lineal.engines.inference.language_model import load_tokenizer
+from lineal.engines.tokenizers.pre_tokenizers import PRE_TOKENIZERS
 from lineal.errors import CheckpointError
 from tests.builders import write_json
 from tests.engines.quantizations import quantize

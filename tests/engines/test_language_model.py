@@ -9,7 +9,7 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from lineal.engines.language_model import encode, end_of_document, load_model, load_tokenizer
+from lineal.engines.inference.language_model import encode, end_of_document, load_model, load_tokenizer
 from lineal.errors import CheckpointError
 from tests.engines.tiny_models import make_documents
 

@@ -10,8 +10,8 @@ import torch
 from gguf import GGMLQuantizationType, GGUFValueType, dequantize
 from safetensors.torch import load_file, save_file
 
-from lineal.engines.generate import generate
-from lineal.engines.language_model import load_model, load_tokenizer
+from lineal.engines.inference.generate import generate
+from lineal.engines.inference.language_model import load_model, load_tokenizer
 from lineal.errors import CheckpointError
 from lineal.methods.quantize.gguf import SCHEMES
 from tests.engines.quantizations import quantize

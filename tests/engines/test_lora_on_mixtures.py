@@ -14,9 +14,9 @@ from transformers import (
     Qwen3MoeConfig,
 )
 
-from lineal.engines.base_name import BaseName
-from lineal.engines.language_model import load_model
-from lineal.engines.train import train
+from lineal.engines.inference.language_model import load_model
+from lineal.engines.train.base_name import BaseName
+from lineal.engines.train.train import train
 from lineal.errors import MethodError
 from lineal.methods.finetune import Lora
 from tests.engines.tiny_models import VOCABULARY, tokenizer

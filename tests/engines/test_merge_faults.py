@@ -6,9 +6,9 @@ import ml_dtypes
 import numpy as np
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines.merge_faults import merge_remarks
-from lineal.engines.parents import Model, full_model
-from lineal.methods.merge.recipe import Part, Stretch
+from lineal.engines.merge.faults import merge_remarks
+from lineal.engines.parents.model import Model, full_model
+from lineal.methods.recipe.recipe import Part, Stretch
 from tests.builders import make_adapter, make_checkpoint, random_tensors, write_json
 
 SHAPES = {"a.weight": (3, 4), "norm.weight": (4,)}

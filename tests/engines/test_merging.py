@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines.merging import plan_merge
-from lineal.engines.parents import Model, full_model
-from lineal.engines.stream_plan import OrdinaryFolder
+from lineal.engines.merge.plan import plan_merge
+from lineal.engines.parents.model import Model, full_model
+from lineal.engines.stream.plan import OrdinaryFolder
 from lineal.errors import CheckpointError, MethodError
 from lineal.methods.merge import Linear, NuSlerp, Slerp, TaskArithmetic, Ties
 from tests.builders import CONFIG, Array, make_adapter, make_checkpoint, make_tokenizer, random_tensors

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from lineal.engines import muon
-from lineal.engines.muon import Muon, orthogonal
+from lineal.engines.train import muon
+from lineal.engines.train.muon import Muon, orthogonal
 
 SHAPES = ((16, 16), (48, 16), (16, 40), (16, 16))
 

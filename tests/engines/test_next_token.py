@@ -5,9 +5,9 @@ import torch
 from transformers import BertConfig, BertForMaskedLM, BertLMHeadModel, BertModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from lineal.engines.language_model import load_model
-from lineal.engines.next_token import no_next_token
-from lineal.engines.original import config_of, random_model
+from lineal.engines.inference.language_model import load_model
+from lineal.engines.inference.next_token import no_next_token
+from lineal.engines.train.from_scratch import config_of, random_model
 from lineal.errors import CheckpointError, MethodError
 
 SIZES = {

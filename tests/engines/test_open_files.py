@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lineal.engines import open_files
-from lineal.engines.open_files import OpenFiles
+from lineal.engines.stream import open_files
+from lineal.engines.stream.open_files import OpenFiles
 from lineal.methods.merge import Linear
 from tests.builders import random_tensors, same_bits
 from tests.engines.merges import merge

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from lineal.engines.optimizers import make_optimizer, make_schedule
+from lineal.engines.train.optimizers import make_optimizer, make_schedule
 from lineal.methods.finetune import FullFineTune
 
 

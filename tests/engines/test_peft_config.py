@@ -9,8 +9,8 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
 from lineal.checkpoint.reader import ADAPTER_CONFIG, open_checkpoint
-from lineal.engines.language_model import load_adapter, load_model
-from lineal.engines.peft_config import spelled_out
+from lineal.engines.inference.language_model import load_adapter, load_model
+from lineal.engines.inference.peft_config import spelled_out
 from lineal.errors import CheckpointError
 from tests.llamas import make_llama
 

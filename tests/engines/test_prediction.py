@@ -15,8 +15,8 @@ from transformers import (
     PhiConfig,
 )
 
-from lineal.engines.evaluate import Reading
-from lineal.engines.prediction import Predictor
+from lineal.engines.inference.evaluate import Reading
+from lineal.engines.inference.prediction import Predictor
 from tests.engines.scoring import evaluate
 from tests.engines.tiny_models import make_documents
 
@@ -93,7 +93,7 @@ def test_it_is_said_where_logits_are_whole_and_the_figures_are_the_same(tiny_mod
     said: list[str] = []
     usual = evaluate(tiny_model, {"t": text}, reference=tiny_model, remark=said.append)["t"]
     assert said == []
-    monkeypatch.setattr("lineal.engines.prediction._candidates", lambda _model: [])
+    monkeypatch.setattr("lineal.engines.inference.prediction._candidates", lambda _model: [])
     whole = evaluate(tiny_model, {"t": text}, reference=tiny_model, reading=Reading(batch_tokens=1), remark=said.append)
     assert whole["t"].perplexity == pytest.approx(usual.perplexity, rel=1e-6)
     assert said == ["all logits of a batch are held at once: the head of this architecture cannot be run by itself"]

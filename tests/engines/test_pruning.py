@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines.jobs import Recomputation
-from lineal.engines.parents import Model, full_model
-from lineal.engines.pruning import plan_pruning
-from lineal.engines.stream import stream
+from lineal.engines.parents.model import Model, full_model
+from lineal.engines.prune.plan import plan_pruning
+from lineal.engines.stream.engine import stream
+from lineal.engines.stream.jobs import Recomputation
 from lineal.errors import CheckpointError
 from lineal.methods.merge import AdapterMerge
 from lineal.methods.prune import MagnitudePruning

@@ -7,12 +7,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from lineal.checkpoint.gguf_metadata import gguf_package
+from lineal.checkpoint.headers.gguf_metadata import gguf_package
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines import tensor_pass
-from lineal.engines.jobs import Recomputation
-from lineal.engines.quantizing import gguf_tensors
-from lineal.engines.stream import stream
+from lineal.engines.quantize.gguf_plan import gguf_tensors
+from lineal.engines.stream import tensor_pass
+from lineal.engines.stream.engine import stream
+from lineal.engines.stream.jobs import Recomputation
 from lineal.methods.quantize import GgufQuantization
 from lineal.methods.quantize.gguf import SCHEMES
 from tests.builders import Array, make_adapter, make_checkpoint, random_tensors, read_folder, write_json

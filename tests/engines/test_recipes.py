@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines import tensor_pass
-from lineal.engines.merging import plan_recipe
-from lineal.engines.parents import Model, full_model
-from lineal.engines.stream_plan import OrdinaryFolder
+from lineal.engines.merge.plan import plan_recipe
+from lineal.engines.parents.model import Model, full_model
+from lineal.engines.stream import tensor_pass
+from lineal.engines.stream.plan import OrdinaryFolder
 from lineal.errors import MethodError
-from lineal.methods.merge import MergeRecipe
-from lineal.methods.merge.recipe import Part, Stretch
-from lineal.methods.merge.settings import Rule
-from lineal.methods.merge.vocabulary import TokenRow, Vocabulary
+from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch
+from lineal.methods.recipe.settings import Rule
+from lineal.methods.recipe.vocabulary import TokenRow, Vocabulary
 from tests.builders import CONFIG, Array, make_checkpoint, read_folder
 from tests.engines.merges import distance_in_ulps, folder_bytes, similar_models, write
 from tests.reference import merge as reference

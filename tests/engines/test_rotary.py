@@ -7,7 +7,7 @@ import pytest
 from transformers import LlamaConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from lineal.engines.rotary import Rotary, rotary_faults, rotary_of
+from lineal.engines.gguf.rotary import Rotary, rotary_faults, rotary_of
 
 SIZES = {"hidden_size": 256, "num_attention_heads": 2}
 LLAMA3 = {

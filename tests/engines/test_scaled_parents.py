@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines import tensor_pass
-from lineal.engines.merging import plan_merge
-from lineal.engines.parents import Model, full_model
+from lineal.engines.merge.plan import plan_merge
+from lineal.engines.parents.model import Model, full_model
+from lineal.engines.stream import tensor_pass
 from lineal.errors import CheckpointError
-from lineal.family.read import read_family
-from lineal.family.run import run_family
-from lineal.family.verify import verify_references
-from lineal.family.workshop import Workshop
+from lineal.family.build.run import run_family
+from lineal.family.file.read import read_family
+from lineal.family.session import Workshop
+from lineal.family.trust.verify import verify_references
 from lineal.lineage.registry import Registry
 from lineal.methods.merge import Linear, Passthrough
 from tests.builders import CONFIG, Array, make_checkpoint, random_tensors, read_folder

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lineal.checkpoint.reader import HEADERS_ONLY, open_checkpoint
-from lineal.engines.parents import full_model
+from lineal.engines.parents.model import full_model
 from lineal.errors import CheckpointError
 from tests.builders import CONFIG, Array, make_adapter, make_checkpoint
 

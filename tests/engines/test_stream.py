@@ -9,15 +9,15 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from lineal.checkpoint.hashing import hash_folder
-from lineal.checkpoint.identity import Leaf
-from lineal.checkpoint.layout import Planned
+from lineal.checkpoint.content.hashing import hash_folder
+from lineal.checkpoint.content.identity import Leaf
 from lineal.checkpoint.reader import open_checkpoint
+from lineal.checkpoint.written.layout import Planned
 from lineal.derivation.canonical import Json
-from lineal.engines import tensor_pass
-from lineal.engines.jobs import Recomputation
-from lineal.engines.merging import plan_merge
-from lineal.engines.stream import stream
+from lineal.engines.merge.plan import plan_merge
+from lineal.engines.stream import tensor_pass
+from lineal.engines.stream.engine import stream
+from lineal.engines.stream.jobs import Recomputation
 from lineal.errors import CheckpointError
 from lineal.methods.merge import AdapterMerge, Linear, TaskArithmetic, Ties
 from tests.builders import Array, make_adapter, make_checkpoint, random_tensors, read_folder, same_bits
@@ -127,7 +127,7 @@ def test_the_hashes_of_an_adapter_are_returned_too(tmp_path: Path) -> None:
 
 
 def adapted_plan(folder: Path) -> Any:
-    from lineal.engines.parents import full_model
+    from lineal.engines.parents.model import full_model
 
     base = open_checkpoint(folder / "base")
     model = full_model("adapter", base, open_checkpoint(folder / "adapter"))
@@ -183,7 +183,7 @@ def test_the_first_error_stops_all_threads_and_is_the_one_raised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tensor_pass, "WINDOW_ELEMENTS", 4096)
-    monkeypatch.setattr("lineal.engines.stream.SMALL_BYTES", 0)
+    monkeypatch.setattr("lineal.engines.stream.engine.SMALL_BYTES", 0)
     shapes = {"fails": (4096 * 200,), "long": (4096 * 199,), **{f"waits{i}": (5,) for i in range(50)}}
     model = opened(tmp_path / "model", {name: np.zeros(shape, np.float16) for name, shape in shapes.items()})
     sink, before = FaultySink("fails"), threading.active_count()
@@ -208,7 +208,7 @@ def test_an_interrupt_stops_all_threads(tmp_path: Path, monkeypatch: pytest.Monk
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lineal.engines.stream.wait", interrupted)
+    monkeypatch.setattr("lineal.engines.stream.engine.wait", interrupted)
     model = opened(tmp_path / "model", random_tensors(1, {f"{i}": (50_000,) for i in range(20)}))
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lineal.engines.text import read_all_documents, read_documents
+from lineal.engines.text.documents import read_all_documents, read_documents
 from lineal.errors import StorageError
 
 

@@ -9,10 +9,10 @@ from peft import PeftModel
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, MixtralConfig, MixtralForCausalLM
 
-from lineal.engines.base_name import BaseName
-from lineal.engines.language_model import load_model
-from lineal.engines.train import TrainingReport, train
-from lineal.engines.trained_weights import check_names, trainable_dtypes
+from lineal.engines.inference.language_model import load_model
+from lineal.engines.train.base_name import BaseName
+from lineal.engines.train.train import TrainingReport, train
+from lineal.engines.train.trained_weights import check_names, trainable_dtypes
 from lineal.errors import CheckpointError, MethodError, StorageError
 from lineal.methods.finetune import FullFineTune, Lora, Scratch, Training
 from tests.engines.tiny_models import (

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lineal.engines.base_name import BaseName
-from lineal.engines.train import train
+from lineal.engines.train.base_name import BaseName
+from lineal.engines.train.train import train
 from lineal.errors import StorageError
 from lineal.methods.finetune import FullFineTune, Lora, Scratch, Training
 from tests.engines.tiny_models import CONFIG, POSITIONS, VOCABULARY, contents
@@ -68,9 +68,9 @@ def test_a_training_continues_to_the_bytes_of_an_uninterrupted_one(tmp_path, dat
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from lineal.engines.continuation import Continuation
-from lineal.engines.base_name import BaseName
-from lineal.engines.train import train
+from lineal.engines.train.continuation import Continuation
+from lineal.engines.train.base_name import BaseName
+from lineal.engines.train.train import train
 from lineal.methods.finetune import Lora
 from transformers import Trainer
 

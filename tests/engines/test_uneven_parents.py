@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lineal.checkpoint.names.tensor_names import is_derived_buffer
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.checkpoint.tensor_names import is_derived_buffer
-from lineal.engines.merging import plan_merge, plan_recipe
-from lineal.engines.parents import Model, full_model
-from lineal.engines.pruning import plan_pruning
-from lineal.engines.stream_plan import StreamPlan
+from lineal.engines.merge.plan import plan_merge, plan_recipe
+from lineal.engines.parents.model import Model, full_model
+from lineal.engines.prune.plan import plan_pruning
+from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import CheckpointError
-from lineal.methods.merge import AdapterMerge, Linear, MergeRecipe, TaskArithmetic
-from lineal.methods.merge.recipe import Part, Stretch
+from lineal.methods.merge import AdapterMerge, Linear, TaskArithmetic
 from lineal.methods.prune import MagnitudePruning
+from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch
 from tests.builders import (
     CONFIG,
     Array,

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines import tensor_pass
-from lineal.engines.jobs import Recomputation
-from lineal.engines.merging import plan_recipe
-from lineal.engines.parents import Model, full_model
-from lineal.engines.stream import stream
-from lineal.methods.merge import MergeRecipe
-from lineal.methods.merge.vocabulary import TokenRow, Vocabulary
+from lineal.engines.merge.plan import plan_recipe
+from lineal.engines.parents.model import Model, full_model
+from lineal.engines.stream import tensor_pass
+from lineal.engines.stream.engine import stream
+from lineal.engines.stream.jobs import Recomputation
+from lineal.methods.recipe.recipe import MergeRecipe
+from lineal.methods.recipe.vocabulary import TokenRow, Vocabulary
 from tests.builders import (
     Array,
     make_adapter,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines.merging import plan_recipe
-from lineal.engines.parents import full_model
+from lineal.engines.merge.plan import plan_recipe
+from lineal.engines.parents.model import full_model
 from lineal.errors import CheckpointError, MethodError
-from lineal.methods.merge.vocabulary import TokenRow, Vocabulary
+from lineal.methods.recipe.vocabulary import TokenRow, Vocabulary
 from tests.builders import (
     CONFIG,
     make_checkpoint,

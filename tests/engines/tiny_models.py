@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from lineal.engines.original import train_tokenizer
+from lineal.engines.train.from_scratch import train_tokenizer
 
 torch.set_num_threads(1)  # products this small only lose by a second thread, most of all on a busy machine
 

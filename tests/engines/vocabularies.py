@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines.parents import Model, full_model
-from lineal.methods.merge import MergeRecipe
-from lineal.methods.merge.recipe import Part, Stretch
-from lineal.methods.merge.vocabulary import Vocabulary
+from lineal.engines.parents.model import Model, full_model
+from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch
+from lineal.methods.recipe.vocabulary import Vocabulary
 from tests.builders import (
     CONFIG,
     make_checkpoint,

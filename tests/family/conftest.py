@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lineal.derivation.step import Kind
-from lineal.family.one_off import derive, family_of_one
-from lineal.family.recipe import Reference
-from lineal.family.workshop import Placed, Workshop
+from lineal.family.build.one_off import derive, family_of_one
+from lineal.family.file.recipe import Reference
+from lineal.family.session import Placed, Workshop
 from lineal.lineage.registry import Registry
 from lineal.methods.method import Method
 from tests.builders import make_checkpoint, make_tokenizer, random_tensors

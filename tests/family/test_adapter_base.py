@@ -9,12 +9,12 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from lineal.engines.language_model import load_model
+from lineal.engines.inference.language_model import load_model
 from lineal.errors import CheckpointError, UsageError
-from lineal.family.adapter_base import with_base
-from lineal.family.evaluation import Asked, settings_of
-from lineal.family.workshop import Placed, Workshop, register
-from lineal.lineage.records import Name
+from lineal.family.build.evaluation import Asked, settings_of
+from lineal.family.origin.adapter_base import with_base
+from lineal.family.session import Placed, Workshop, register
+from lineal.lineage.records.records import Name
 from tests.engines.tiny_models import make_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # PEFT on transformers 5.23

@@ -8,15 +8,15 @@ import pytest
 
 from lineal.derivation.step import Input, Step
 from lineal.errors import AnswerIsNo
-from lineal.family.add import add_folder
-from lineal.family.adopt import explain, keep
-from lineal.family.one_off import derive, family_of_one, method_from_words
-from lineal.family.recipe import Reference
-from lineal.family.workshop import Workshop
-from lineal.lineage.check import check
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.records import StepRecord
+from lineal.family.build.one_off import derive, family_of_one, method_from_words
+from lineal.family.file.recipe import Reference
+from lineal.family.origin.add import add_folder
+from lineal.family.origin.adopt import explain, keep
+from lineal.family.session import Workshop
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.records import StepRecord
 from lineal.lineage.registry import Registry
+from lineal.lineage.soundness.check import check
 from tests.builders import make_adapter, make_checkpoint, random_tensors
 from tests.llamas import CONFIG
 from tests.trained_llamas import linear, trained_like, tuned, two_of_four

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lineal.family.adopt import explain
-from lineal.family.workshop import Workshop
+from lineal.family.origin.adopt import explain
+from lineal.family.session import Workshop
 from lineal.lineage.registry import Registry
 from tests.adoptions import CASES, Case, Zoo, make_zoo
 

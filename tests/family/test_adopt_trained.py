@@ -10,9 +10,9 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lineal.family.add import add_folder
-from lineal.family.adopt import Answer, explain
-from lineal.family.workshop import Workshop
+from lineal.family.origin.add import add_folder
+from lineal.family.origin.adopt import Answer, explain
+from lineal.family.session import Workshop
 from lineal.lineage.registry import Registry
 from tests.builders import make_checkpoint
 from tests.engines.tiny_models import make_documents

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from lineal.errors import UsageError
-from lineal.family.bisect import bisect, by_command, by_text
-from lineal.family.read import read_family
-from lineal.family.run import run_family
-from lineal.family.workshop import Workshop
+from lineal.family.build.run import run_family
+from lineal.family.file.read import read_family
+from lineal.family.session import Workshop
+from lineal.family.trust.bisect import bisect, by_command, by_text
 from tests.family.conftest import write_family
 
 FAMILY = """

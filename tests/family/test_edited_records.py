@@ -13,7 +13,7 @@ from lineal.cli.entry import main
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Step
 from lineal.errors import CheckpointError
-from lineal.lineage.lineal_json import read_provenance, record_path
+from lineal.lineage.records.lineal_json import read_provenance, record_path
 from lineal.lineage.registry import Registry
 from tests.llamas import make_llama
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from lineal.engines import evaluate as engine
-from lineal.engines.evaluate import Scores
-from lineal.family.evaluation import Asked, evaluate_model, settings_of
-from lineal.family.training_rules import training_rules
-from lineal.family.workshop import Placed, Workshop, register
-from lineal.lineage.records import Evaluation
+from lineal.engines.inference import evaluate as engine
+from lineal.engines.inference.evaluate import Scores
+from lineal.family.build.evaluation import Asked, evaluate_model, settings_of
+from lineal.family.build.training_rules import training_rules
+from lineal.family.session import Placed, Workshop, register
+from lineal.lineage.records.records import Evaluation
 from lineal.methods.finetune import FullFineTune
 from tests.engines.bordered import bordered_model, lines_of
 from tests.engines.tiny_models import make_documents, make_model

@@ -11,15 +11,15 @@ import pytest
 from gguf import GGMLQuantizationType, GGUFReader
 from transformers import AutoTokenizer
 
-from lineal.engines import tensor_pass
-from lineal.engines.language_model import load_model, load_tokenizer
+from lineal.engines.inference.language_model import load_model, load_tokenizer
+from lineal.engines.stream import tensor_pass
 from lineal.errors import CheckpointError
-from lineal.family.one_off import derive, family_of_recipe
-from lineal.family.plan import plan_family
-from lineal.family.read import read_family
-from lineal.family.run import run_family
-from lineal.family.verify import verify_references
-from lineal.family.workshop import Placed, Workshop
+from lineal.family.build.one_off import derive, family_of_recipe
+from lineal.family.build.plan import plan_family
+from lineal.family.build.run import run_family
+from lineal.family.file.read import read_family
+from lineal.family.session import Placed, Workshop
+from lineal.family.trust.verify import verify_references
 from tests.builders import Array, make_checkpoint, read_folder
 from tests.engines.tiny_models import make_model
 from tests.family.conftest import write_family
@@ -165,8 +165,8 @@ def test_nothing_else_is_derived_from_a_gguf(workshop: Workshop, model: Path, tm
 
 @pytest.mark.parametrize("kind", ["Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "TQ2_0"])
 def test_every_block_type_that_gguf_py_decodes_is_decoded(kind: str) -> None:
-    from lineal.checkpoint.dtypes import decode
-    from lineal.checkpoint.storage import BLOCKS
+    from lineal.checkpoint.codes.dtypes import decode
+    from lineal.checkpoint.headers.storage import BLOCKS
 
     values, size = BLOCKS[kind]
     raw: Any = np.random.default_rng(1).integers(0, 255, 7 * size, np.uint8)

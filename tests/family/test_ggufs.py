@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from gguf import GGUFReader
 
-from lineal.checkpoint.publish import REPLACED
 from lineal.checkpoint.reader import open_checkpoint
+from lineal.checkpoint.written.publish import REPLACED
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, UsageError
-from lineal.family.add import add_folder
-from lineal.family.one_off import method_from_words
-from lineal.family.read import read_family
-from lineal.family.recipe import Reference
-from lineal.family.run import run_family
-from lineal.family.verify import verify_folder, verify_references
-from lineal.family.workshop import Placed, Workshop
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.lineal_json import read_provenance, record_path
+from lineal.family.build.one_off import method_from_words
+from lineal.family.build.run import run_family
+from lineal.family.file.read import read_family
+from lineal.family.file.recipe import Reference
+from lineal.family.origin.add import add_folder
+from lineal.family.session import Placed, Workshop
+from lineal.family.trust.verify import verify_folder, verify_references
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.lineal_json import read_provenance, record_path
 from lineal.lineage.registry import Registry
 from lineal.methods.quantize import GgufQuantization
 from tests.engines.tiny_models import make_model

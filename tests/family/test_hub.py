@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lineal.errors import StorageError
-from lineal.family.read import read_family
-from lineal.family.run import run_family
-from lineal.family.workshop import Workshop
+from lineal.family.build.run import run_family
+from lineal.family.file.read import read_family
+from lineal.family.session import Workshop
 from tests.builders import make_checkpoint, random_tensors
 from tests.family.conftest import SHAPES, write_family
 

@@ -8,17 +8,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lineal.checkpoint.hashing import hash_checkpoint
+from lineal.checkpoint.content.hashing import hash_checkpoint
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.errors import AnswerIsNo, CheckpointError, StorageError
-from lineal.family.hub import commit_of
-from lineal.family.hub_headers import read_headers
-from lineal.family.one_off import derive, family_of_recipe
-from lineal.family.plan import PlannedModel, plan_family, require_room
-from lineal.family.read import read_family
-from lineal.family.run import run_family
-from lineal.family.verify import verify_references
-from lineal.family.workshop import Workshop
+from lineal.family.build.one_off import derive, family_of_recipe
+from lineal.family.build.plan import PlannedModel, plan_family, require_room
+from lineal.family.build.run import run_family
+from lineal.family.file.read import read_family
+from lineal.family.hub.headers import read_headers
+from lineal.family.hub.repository import commit_of
+from lineal.family.session import Workshop
+from lineal.family.trust.verify import verify_references
 from tests.builders import make_checkpoint, random_tensors
 from tests.family.conftest import write_family
 from tests.family.hub_server import Hub, serving

@@ -9,12 +9,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from lineal.family.making import Made
-from lineal.family.order import Order
-from lineal.family.place import Place
-from lineal.family.read import read_family
-from lineal.family.run import run_family
-from lineal.family.workshop import Workshop
+from lineal.family.build.make import Made
+from lineal.family.build.request import Order
+from lineal.family.build.run import run_family
+from lineal.family.build.scratch import Place
+from lineal.family.file.read import read_family
+from lineal.family.session import Workshop
 from lineal.lineage.registry import Registry
 from tests.builders import make_checkpoint, random_tensors
 from tests.family.conftest import write_family
@@ -186,7 +186,7 @@ def test_a_training_by_path_finds_its_work_again_though_its_parent_is_known_by_n
             workshop.identify(placed)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lineal.family.build.make", interrupted)
+    monkeypatch.setattr("lineal.family.build.build.make", interrupted)
     with Registry.open(tmp_path / "registry.db") as registry:
         options = f"parent: {base}, method: full, sequence_length: 32, data: text.txt"
         text = f"family: f\nmodels:\n  tuned: {{finetune: {{{options}}}}}\n"

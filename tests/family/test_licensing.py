@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lineal.checkpoint.hashing import hash_file
+from lineal.checkpoint.content.hashing import hash_file
 from lineal.errors import LicenceConflict, RecipeError, UsageError
-from lineal.family.add import add_folder
-from lineal.family.one_off import derive, family_of_one, overridden
-from lineal.family.plan import plan_family
-from lineal.family.read import read_family
-from lineal.family.recipe import Reference
-from lineal.family.workshop import Workshop
+from lineal.family.build.one_off import derive, family_of_one, overridden
+from lineal.family.build.plan import plan_family
+from lineal.family.file.read import read_family
+from lineal.family.file.recipe import Reference
+from lineal.family.origin.add import add_folder
+from lineal.family.session import Workshop
 from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.licensing.effective import judgement
 from lineal.methods.merge import Linear

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from lineal.cli.verdicts import lines_of
-from lineal.family.add import add_folder
-from lineal.family.order import work_key
-from lineal.family.read import read_family
-from lineal.family.run import Workbench, run_family
-from lineal.family.verify import verify_references
-from lineal.family.workshop import Workshop
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.lineal_json import read_provenance
+from lineal.family.build.request import work_key
+from lineal.family.build.run import Workbench, run_family
+from lineal.family.file.read import read_family
+from lineal.family.origin.add import add_folder
+from lineal.family.session import Workshop
+from lineal.family.trust.verify import verify_references
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.lineal_json import read_provenance
 from tests.builders import read_folder
 from tests.family import old_versions
 from tests.family.old_versions import KEPT, MADE

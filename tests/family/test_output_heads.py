@@ -13,13 +13,13 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM
 
 from lineal.derivation.step import Kind
-from lineal.engines.language_model import load_model
+from lineal.engines.inference.language_model import load_model
 from lineal.errors import CheckpointError, MethodError
-from lineal.family.recipe import Reference
-from lineal.family.replay import replay
-from lineal.family.verify import verify_references
-from lineal.family.workshop import Workshop
-from lineal.lineage.lineal_json import read_provenance, write_provenance
+from lineal.family.file.recipe import Reference
+from lineal.family.session import Workshop
+from lineal.family.trust.replay import replay
+from lineal.family.trust.verify import verify_references
+from lineal.lineage.records.lineal_json import read_provenance, write_provenance
 from lineal.methods.distill import Distill
 from lineal.methods.finetune import FullFineTune
 from lineal.methods.merge import AdapterMerge, DareLinear, Linear, Passthrough

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lineal.checkpoint.hashing import hash_checkpoint
+from lineal.checkpoint.content.hashing import hash_checkpoint
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.cli.entry import main
 from lineal.derivation.step import Input
-from lineal.lineage.lineal_json import Provenance, read_provenance, write_provenance
-from lineal.lineage.records import StepRecord
+from lineal.lineage.records.lineal_json import Provenance, read_provenance, write_provenance
+from lineal.lineage.records.records import StepRecord
 from lineal.lineage.registry import Registry
 from tests.builders import make_checkpoint, random_tensors
 

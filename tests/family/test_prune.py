@@ -8,14 +8,14 @@ import pytest
 
 from lineal.derivation import Prune, Step, derivation_from_json
 from lineal.errors import CheckpointError, MethodError, RecipeError
-from lineal.family.plan import plan_family
-from lineal.family.read import read_family
-from lineal.family.recipe import Reference
-from lineal.family.run import run_family
-from lineal.family.verify import verify_references
-from lineal.family.workshop import Placed, Workshop
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.lineal_json import read_provenance
+from lineal.family.build.plan import plan_family
+from lineal.family.build.run import run_family
+from lineal.family.file.read import read_family
+from lineal.family.file.recipe import Reference
+from lineal.family.session import Placed, Workshop
+from lineal.family.trust.verify import verify_references
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.lineal_json import read_provenance
 from lineal.methods.prune import MagnitudePruning
 from tests.builders import make_adapter, make_checkpoint, read_folder, same_bits
 from tests.family.conftest import SHAPES, derive_one, write_family

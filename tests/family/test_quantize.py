@@ -8,12 +8,12 @@ import pytest
 from lineal.derivation import Quantize
 from lineal.derivation.quantization import QuantizationType
 from lineal.errors import CheckpointError, RecipeError
-from lineal.family.evaluation import evaluate_model, references_of
-from lineal.family.plan import plan_family
-from lineal.family.read import read_family
-from lineal.family.recipe import Reference
-from lineal.family.run import run_family
-from lineal.family.workshop import Workshop
+from lineal.family.build.evaluation import evaluate_model, references_of
+from lineal.family.build.plan import plan_family
+from lineal.family.build.run import run_family
+from lineal.family.file.read import read_family
+from lineal.family.file.recipe import Reference
+from lineal.family.session import Workshop
 from lineal.methods.merge import AdapterMerge
 from lineal.methods.quantize import GgufQuantization
 from tests.builders import make_adapter, random_tensors

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lineal.errors import LineageCycle, RecipeError
-from lineal.family.read import read_family
+from lineal.family.file.read import read_family
 from lineal.methods.distill import Distill, Progressive
 from lineal.methods.merge import Ties
 from tests.family.conftest import MERGES, write_family

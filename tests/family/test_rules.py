@@ -8,15 +8,15 @@ import pytest
 
 from lineal.derivation.step import Step
 from lineal.errors import MethodError
-from lineal.family.making import Inputs
-from lineal.family.order import rules_of
-from lineal.family.read import read_family
-from lineal.family.replay import replay
-from lineal.family.run import run_family
-from lineal.family.verify import verify_references
-from lineal.family.workshop import Workshop
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.lineal_json import Provenance, read_provenance, write_provenance
+from lineal.family.build.make import Inputs
+from lineal.family.build.request import rules_of
+from lineal.family.build.run import run_family
+from lineal.family.file.read import read_family
+from lineal.family.session import Workshop
+from lineal.family.trust.replay import replay
+from lineal.family.trust.verify import verify_references
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.lineal_json import Provenance, read_provenance, write_provenance
 from lineal.methods.distill import Distill
 from tests.builders import CONFIG, make_checkpoint, random_tensors
 from tests.family.conftest import MERGES, write_family

@@ -9,13 +9,13 @@ import pytest
 
 from lineal.checkpoint.package import vocabulary
 from lineal.errors import CheckpointError, DerivationError, MethodError, NotEnoughSpace, UsageError
-from lineal.family.plan import plan_family
-from lineal.family.read import read_family
-from lineal.family.recipe import Reference
-from lineal.family.run import run_family
-from lineal.family.workshop import Workshop
-from lineal.lineage import ancestry
-from lineal.lineage.lineal_json import read_provenance
+from lineal.family.build.plan import plan_family
+from lineal.family.build.run import run_family
+from lineal.family.file.read import read_family
+from lineal.family.file.recipe import Reference
+from lineal.family.session import Workshop
+from lineal.lineage.questions import ancestry
+from lineal.lineage.records.lineal_json import read_provenance
 from lineal.methods.merge import Linear, Slerp, TaskArithmetic
 from tests.builders import make_adapter, make_checkpoint, make_tokenizer, random_tensors, read_folder
 from tests.family.conftest import MERGES, SHAPES, derive_one, write_family

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lineal.checkpoint.hashing import hash_folder
+from lineal.checkpoint.content.hashing import hash_folder
 from lineal.errors import AnswerIsNo, CheckpointError, UsageError
-from lineal.family import signing
-from lineal.family.add import add_folder
+from lineal.family.file.recipe import Reference
+from lineal.family.origin.add import add_folder
 from lineal.family.progress import Silent
-from lineal.family.recipe import Reference
-from lineal.family.signing import sign, signatures_beside, verify_place
-from lineal.family.verify import verify_references
-from lineal.family.workshop import Placed, Workshop
-from lineal.lineage.evidence import Evidence
+from lineal.family.session import Placed, Workshop
+from lineal.family.trust import signing
+from lineal.family.trust.signing import sign, signatures_beside, verify_place
+from lineal.family.trust.verify import verify_references
+from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.registry import Registry
 from lineal.lineage.signing.bundle import BUNDLE, LARGEST, bundle_path, read_bundle, update_bundle
 from lineal.lineage.signing.keys import PrivateKey, PublicKey

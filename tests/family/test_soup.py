@@ -13,18 +13,18 @@ from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lineal.derivation.step import Role
-from lineal.engines import evaluate as evaluation
-from lineal.engines.evaluate import Scores
-from lineal.engines.language_model import ModelFolder
+from lineal.engines.inference import evaluate as evaluation
+from lineal.engines.inference.evaluate import Scores
+from lineal.engines.inference.language_model import ModelFolder
 from lineal.errors import CheckpointError
-from lineal.family.plan import plan_family
-from lineal.family.read import read_family
-from lineal.family.run import run_family
-from lineal.family.streams import plan_stream
-from lineal.family.verify import verify_model
-from lineal.family.workshop import Placed, Workshop
-from lineal.lineage.lineal_json import read_provenance
-from lineal.lineage.wording import summary
+from lineal.family.build.plan import plan_family
+from lineal.family.build.run import run_family
+from lineal.family.build.streams import plan_stream
+from lineal.family.file.read import read_family
+from lineal.family.session import Placed, Workshop
+from lineal.family.trust.verify import verify_model
+from lineal.lineage.records.lineal_json import read_provenance
+from lineal.lineage.records.wording import summary
 from lineal.methods.merge import GreedySoup, UniformSoup
 from tests.builders import make_adapter
 from tests.engines.scoring import evaluate

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.family.read import read_family
-from lineal.family.run import run_family
-from lineal.family.streams import stream_inputs
-from lineal.family.workshop import Workshop
-from lineal.lineage.lineal_json import read_provenance
+from lineal.family.build.run import run_family
+from lineal.family.build.streams import stream_inputs
+from lineal.family.file.read import read_family
+from lineal.family.session import Workshop
+from lineal.lineage.records.lineal_json import read_provenance
 from lineal.methods.merge import NuSlerp, Ties
 from tests.builders import make_adapter, read_folder
 from tests.family.conftest import SHAPES, write_family

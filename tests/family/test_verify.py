@@ -10,12 +10,12 @@ import pytest
 from lineal.cli.verdicts import lines_of
 from lineal.derivation.step import Input
 from lineal.errors import CheckpointError, UsageError
-from lineal.family.read import read_family
-from lineal.family.replay import replay
-from lineal.family.run import run_family
-from lineal.family.verify import Verdict, verify_folder, verify_references
-from lineal.family.workshop import Placed, Workshop
-from lineal.lineage.evidence import Evidence
+from lineal.family.build.run import run_family
+from lineal.family.file.read import read_family
+from lineal.family.session import Placed, Workshop
+from lineal.family.trust.replay import replay
+from lineal.family.trust.verify import Verdict, verify_folder, verify_references
+from lineal.lineage.records.evidence import Evidence
 from tests.builders import make_checkpoint, random_tensors
 from tests.family.conftest import MERGES, SHAPES, write_family
 
@@ -97,7 +97,7 @@ def test_a_child_that_its_recorded_step_does_not_give_is_contradicted(workshop: 
     """Somebody writes a record for bytes that the step did not make."""
     from dataclasses import replace
 
-    from lineal.lineage.records import ModelRecord, StepRecord
+    from lineal.lineage.records.records import ModelRecord, StepRecord
 
     run_family(workshop, read_family(write_family(parents, MERGES)), parents / "models")
     honest = workshop.registry.steps_of(workshop.registry.resolve("sum"))[0]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
-from lineal.checkpoint.hashing import hash_folder
+from lineal.checkpoint.content.hashing import hash_folder
 from lineal.checkpoint.package import content_hash
 from tests.builders import CONFIG, Array, make_checkpoint, make_tokenizer, random_tensors, write_json
 from tests.identity import plain

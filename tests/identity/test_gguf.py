@@ -9,9 +9,9 @@ import pytest
 from blake3 import blake3
 from gguf import GGUFValueType
 
-from lineal.checkpoint.gguf_metadata import Value, gguf_package
-from lineal.checkpoint.hashing import FileHash, FolderHashes, hash_folder
-from lineal.checkpoint.identity import Leaf, manifest_of
+from lineal.checkpoint.content.hashing import FileHash, FolderHashes, hash_folder
+from lineal.checkpoint.content.identity import Leaf, manifest_of
+from lineal.checkpoint.headers.gguf_metadata import Value, gguf_package
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.errors import CheckpointError
 from tests.ggufs import METADATA, Typed, random_gguf, random_values, write_gguf

@@ -5,7 +5,7 @@ import json
 import pytest
 from blake3 import blake3
 
-from lineal.checkpoint.identity import Leaf, manifest_of, merkle_root, model_hash
+from lineal.checkpoint.content.identity import Leaf, manifest_of, merkle_root, model_hash
 from tests.identity import plain
 from tests.identity.generate import GOLDEN, TENSORS
 

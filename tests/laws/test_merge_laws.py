@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from lineal.engines import tensor_pass
+from lineal.engines.stream import tensor_pass
 from lineal.methods.merge import METHODS, TaskArithmetic
 from lineal.methods.streaming import Block, Site
 from tests.builders import same_bits

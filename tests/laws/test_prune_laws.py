@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lineal.engines import tensor_pass
+from lineal.engines.stream import tensor_pass
 from lineal.methods.prune import METHODS
 from lineal.methods.streaming import StreamingMethod
 from tests.builders import Array, same_bits

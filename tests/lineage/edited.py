@@ -8,19 +8,19 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lineal.checkpoint.stated_licence import StatedLicence
-from lineal.lineage import data_taints, policies, recipe_files
-from lineal.lineage.evidence import Evidence
+from lineal.checkpoint.licence.stated import StatedLicence
 from lineal.lineage.licensing import records as licences
-from lineal.lineage.policies import Policy
-from lineal.lineage.promotion import promote
-from lineal.lineage.recipe_files import RecipeFile
-from lineal.lineage.records import Evaluation, Inference, Name
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.records import Evaluation, Inference, Name
+from lineal.lineage.records.semantic_version import SemanticVersion
+from lineal.lineage.records.stages import Stage
 from lineal.lineage.registry import Registry
-from lineal.lineage.semantic_version import SemanticVersion
 from lineal.lineage.signing.keys import read_private_key
 from lineal.lineage.signing.trust import sign_model, sign_steps
-from lineal.lineage.stages import Stage
+from lineal.lineage.stated import data_taints, policies, recipe_files
+from lineal.lineage.stated.policies import Policy
+from lineal.lineage.stated.promotion import promote
+from lineal.lineage.stated.recipe_files import RecipeFile
 from tests.lineage.families import add_family, digest, model, step
 from tests.lineage.signing.keys import make_key, write_private
 

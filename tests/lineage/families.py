@@ -6,11 +6,11 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from lineal.checkpoint.identity import Leaf, manifest_of
+from lineal.checkpoint.content.identity import Leaf, manifest_of
 from lineal.derivation import DataFile, Input, Step
 from lineal.derivation.step import Kind, Role
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.records import Evaluation, Form, ModelRecord, Name, StepRecord
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.records import Evaluation, Form, ModelRecord, Name, StepRecord
 from lineal.lineage.registry import Registry
 
 ROOT = Path(__file__).parents[2]

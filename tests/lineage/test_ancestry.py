@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineal.errors import UsageError
-from lineal.lineage import ancestry
-from lineal.lineage.records import StepRecord
+from lineal.lineage.questions import ancestry
+from lineal.lineage.records.records import StepRecord
 from lineal.lineage.registry import Registry
 from tests.databases import Database
 from tests.lineage.families import add_family, digest, step

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineal.errors import UsageError
-from lineal.lineage.bisection import Bisection, Parents, suspects_between
+from lineal.lineage.questions.bisection import Bisection, Parents, suspects_between
 from lineal.lineage.registry import Registry
 from tests.lineage.families import add_family, digest, step
 

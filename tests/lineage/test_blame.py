@@ -2,10 +2,10 @@
 
 import pytest
 
-from lineal.checkpoint.identity import Leaf, manifest_of
+from lineal.checkpoint.content.identity import Leaf, manifest_of
 from lineal.errors import UsageError
-from lineal.lineage.blame import blame
-from lineal.lineage.records import ModelRecord
+from lineal.lineage.questions.blame import blame
+from lineal.lineage.records.records import ModelRecord
 from lineal.lineage.registry import Registry
 from tests.lineage.families import digest, step
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lineal.errors import RegistryError
-from lineal.lineage.check import check
-from lineal.lineage.records import Name
+from lineal.lineage.records.records import Name
 from lineal.lineage.registry import Registry
+from lineal.lineage.soundness.check import check
 from tests.lineage.edited import Edit, edits, filled, make, restored
 from tests.lineage.families import model, step
 

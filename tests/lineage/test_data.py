@@ -6,14 +6,15 @@ import pytest
 
 from lineal.derivation import DataFile, Step
 from lineal.errors import AnswerIsNo, UsageError
-from lineal.lineage import data_files, data_taints
-from lineal.lineage.check import check
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.promotion import promote
-from lineal.lineage.records import StepRecord
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.records import StepRecord
+from lineal.lineage.records.semantic_version import SemanticVersion
+from lineal.lineage.records.stages import Stage
 from lineal.lineage.registry import Registry
-from lineal.lineage.semantic_version import SemanticVersion
-from lineal.lineage.stages import Stage
+from lineal.lineage.soundness.check import check
+from lineal.lineage.stated import data_taints
+from lineal.lineage.stated.promotion import promote
+from lineal.lineage.tables import data_files
 from tests.databases import Database
 from tests.lineage.families import add_family, digest
 

@@ -1,10 +1,10 @@
 """What differs between two models, by hashes."""
 
-from lineal.checkpoint.identity import Leaf, manifest_of
-from lineal.lineage.difference import Change, difference
-from lineal.lineage.records import ModelRecord
+from lineal.checkpoint.content.identity import Leaf, manifest_of
+from lineal.lineage.questions.difference import Change, difference
+from lineal.lineage.questions.search import matches
+from lineal.lineage.records.records import ModelRecord
 from lineal.lineage.registry import Registry
-from lineal.lineage.search import matches
 from tests.lineage.families import digest
 
 LEAVES = {

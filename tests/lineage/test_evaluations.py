@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lineal.errors import UsageError
-from lineal.lineage.records import Evaluation
+from lineal.lineage.records.records import Evaluation
 from lineal.lineage.registry import Registry
 from tests.lineage.families import digest, hash_of, model
 

@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from lineal.errors import UsageError
-from lineal.lineage import ancestry
-from lineal.lineage.evidence import Evidence, raised, weakest
+from lineal.lineage.questions import ancestry
+from lineal.lineage.records.evidence import Evidence, raised, weakest
 from lineal.lineage.registry import Registry
 from tests.lineage.families import add_family, hash_of, step
 

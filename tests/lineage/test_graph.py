@@ -4,10 +4,10 @@ import pytest
 
 from lineal.derivation import DataFile, Step
 from lineal.derivation.step import Kind
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.graph import FamilyGraph, family_graph
+from lineal.lineage.questions.graph import FamilyGraph, family_graph
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.wording import count, figure, size, summary
 from lineal.lineage.registry import Registry
-from lineal.lineage.wording import count, figure, size, summary
 from tests.lineage.families import add_family, digest, hash_of, step
 
 A, B, C = (hash_of(name) for name in "abc")

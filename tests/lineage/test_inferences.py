@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from lineal.errors import UsageError
-from lineal.lineage.as_json import graph_as_json
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.graph import family_graph
-from lineal.lineage.records import Inference, Outcome
+from lineal.lineage.questions.graph import family_graph
+from lineal.lineage.questions.why import why
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.records import Inference, Outcome
 from lineal.lineage.registry import Registry
-from lineal.lineage.why import why
+from lineal.lineage.shown.as_json import graph_as_json
 from tests.lineage.families import digest, hash_of, model, step
 
 FOUND = Inference("weights", 0.99, 1e-12, "the matrices differ by 0.05 of its norm")

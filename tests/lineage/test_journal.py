@@ -3,14 +3,14 @@
 import pytest
 
 from lineal.derivation.hashes import format_hash
-from lineal.lineage import journal
-from lineal.lineage.check import check
 from lineal.lineage.database.schema import MIGRATIONS_TABLE, SEALED
-from lineal.lineage.promotion import promote
-from lineal.lineage.records import Name
+from lineal.lineage.records.records import Name
+from lineal.lineage.records.semantic_version import SemanticVersion
+from lineal.lineage.records.stages import Stage
 from lineal.lineage.registry import Registry
-from lineal.lineage.semantic_version import SemanticVersion
-from lineal.lineage.stages import Stage
+from lineal.lineage.soundness.check import check
+from lineal.lineage.stated.promotion import promote
+from lineal.lineage.tables import journal
 from tests.databases import Database
 from tests.lineage.families import add_family, model
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lineal.checkpoint.hashing import hash_folder
+from lineal.checkpoint.content.hashing import hash_folder
 from lineal.checkpoint.reader import Form
 from lineal.derivation.step import Input, Step
 from lineal.errors import CheckpointError
-from lineal.lineage.card import model_card
-from lineal.lineage.lineal_json import Provenance, read_provenance, record_path, write_provenance
+from lineal.lineage.records.lineal_json import Provenance, read_provenance, record_path, write_provenance
+from lineal.lineage.shown.card import model_card
 from tests.builders import make_checkpoint, random_tensors
 from tests.ggufs import random_gguf
 

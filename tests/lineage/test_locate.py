@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lineal.lineage.locate import locate
+from lineal.lineage.database.locate import locate
 
 
 @pytest.fixture

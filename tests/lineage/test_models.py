@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from lineal.checkpoint.identity import Leaf, Manifest, manifest_of
+from lineal.checkpoint.content.identity import Leaf, Manifest, manifest_of
 from lineal.errors import DerivationError, RegistryError, UsageError
-from lineal.lineage.records import ModelRecord
+from lineal.lineage.records.records import ModelRecord
 from lineal.lineage.registry import Registry
 from tests.databases import Database
 from tests.lineage.families import digest, hash_of, model, step

@@ -4,9 +4,9 @@ import pytest
 
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
-from lineal.lineage.check import check
-from lineal.lineage.records import Name
+from lineal.lineage.records.records import Name
 from lineal.lineage.registry import Registry
+from lineal.lineage.soundness.check import check
 from tests.lineage.families import add_family, digest, model
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineal.lineage.graph import FamilyGraph, family_graph
-from lineal.lineage.picture import draw
-from lineal.lineage.picture.look import shortened, text_width
-from lineal.lineage.picture.places import CARD_WIDTH
-from lineal.lineage.picture.sheet import Sheet, sheet
+from lineal.lineage.questions.graph import FamilyGraph, family_graph
 from lineal.lineage.registry import Registry
+from lineal.lineage.shown.picture import draw
+from lineal.lineage.shown.picture.look import shortened, text_width
+from lineal.lineage.shown.picture.places import CARD_WIDTH
+from lineal.lineage.shown.picture.sheet import Sheet, sheet
 from tests.lineage.families import EXAMPLE, Member, add_family, digest, step
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 
 from lineal.errors import AnswerIsNo, UsageError
-from lineal.lineage.check import check
-from lineal.lineage.evidence import Evidence
 from lineal.lineage.licensing import records as licence_records
-from lineal.lineage.policies import Policy, all_policies, allowed_licences, set_policy
-from lineal.lineage.promotion import promote
-from lineal.lineage.records import Evaluation
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.records import Evaluation
+from lineal.lineage.records.semantic_version import SemanticVersion
+from lineal.lineage.records.stages import Stage
 from lineal.lineage.registry import Registry
-from lineal.lineage.semantic_version import SemanticVersion
-from lineal.lineage.stages import Stage
+from lineal.lineage.soundness.check import check
+from lineal.lineage.stated.policies import Policy, all_policies, allowed_licences, set_policy
+from lineal.lineage.stated.promotion import promote
 from tests.databases import Database
 from tests.lineage.families import add_family, digest, step
 

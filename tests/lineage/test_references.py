@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from lineal.errors import UsageError
-from lineal.lineage.promotion import promote
-from lineal.lineage.records import Name
+from lineal.lineage.records.records import Name
+from lineal.lineage.records.semantic_version import SemanticVersion
+from lineal.lineage.records.stages import Stage
 from lineal.lineage.registry import Registry
-from lineal.lineage.semantic_version import SemanticVersion
-from lineal.lineage.stages import Stage
+from lineal.lineage.stated.promotion import promote
 from tests.lineage.families import add_family, model, step
 
 

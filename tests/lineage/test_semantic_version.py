@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineal.errors import UsageError
-from lineal.lineage.semantic_version import LONGEST, SemanticVersion
+from lineal.lineage.records.semantic_version import LONGEST, SemanticVersion
 
 RECOMMENDED = re.compile(
     r"^(?P<major>0|[1-9]\d*)\.(?P<minor>0|[1-9]\d*)\.(?P<patch>0|[1-9]\d*)"

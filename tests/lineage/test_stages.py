@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from lineal.errors import UsageError
-from lineal.lineage.stages import Stage
+from lineal.lineage.records.stages import Stage
 
 ALLOWED = {
     ("development", "staging"),

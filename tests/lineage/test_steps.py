@@ -6,9 +6,9 @@ import pytest
 
 from lineal.derivation import DataFile, Input, Step
 from lineal.errors import LineageCycle
-from lineal.lineage import ancestry
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.records import Name, Outcome, Recording, StepRecord
+from lineal.lineage.questions import ancestry
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.records import Name, Outcome, Recording, StepRecord
 from lineal.lineage.registry import Registry
 from tests.lineage.families import digest, hash_of, model, step
 

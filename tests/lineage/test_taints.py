@@ -3,12 +3,12 @@
 import pytest
 
 from lineal.errors import AnswerIsNo, UsageError
-from lineal.lineage.check import check
-from lineal.lineage.portrait import portrait
-from lineal.lineage.promotion import promote
+from lineal.lineage.questions.portrait import portrait
+from lineal.lineage.records.semantic_version import SemanticVersion
+from lineal.lineage.records.stages import Stage
 from lineal.lineage.registry import Registry
-from lineal.lineage.semantic_version import SemanticVersion
-from lineal.lineage.stages import Stage
+from lineal.lineage.soundness.check import check
+from lineal.lineage.stated.promotion import promote
 from tests.lineage.families import add_family, digest, step
 
 V1 = SemanticVersion.parse("1.0.0")

@@ -2,9 +2,9 @@
 
 import subprocess
 
-from lineal.lineage.records import Name
+from lineal.lineage.records.records import Name
+from lineal.lineage.records.semantic_version import SemanticVersion
 from lineal.lineage.registry import Registry
-from lineal.lineage.semantic_version import SemanticVersion
 from tests.lineage.families import model
 from tests.lineage.test_writers import WRITERS, check_intact, program
 
@@ -13,7 +13,7 @@ ONE, TWO = SemanticVersion(1, 0, 0), SemanticVersion(2, 0, 0)
 TAG_MANY = """
 import sys
 from lineal.lineage.registry import Registry
-from lineal.lineage.semantic_version import SemanticVersion
+from lineal.lineage.records.semantic_version import SemanticVersion
 place, writer = sys.argv[1], int(sys.argv[2])
 with Registry.open_existing(place) as registry:
     for i in range(20):
@@ -41,9 +41,9 @@ def test_eight_processes_tag_at_once_and_nothing_is_lost(place: str):
 MOVE_ALL = """
 import sys
 from lineal.errors import UsageError
-from lineal.lineage.promotion import promote
+from lineal.lineage.stated.promotion import promote
 from lineal.lineage.registry import Registry
-from lineal.lineage.stages import Stage
+from lineal.lineage.records.stages import Stage
 with Registry.open_existing(sys.argv[1]) as registry:
     for minor in range(8):
         try:

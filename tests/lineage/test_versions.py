@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from lineal.errors import RegistryError, UsageError
-from lineal.lineage.check import check
-from lineal.lineage.portrait import portrait
-from lineal.lineage.promotion import promote
-from lineal.lineage.records import ModelVersion, Name
+from lineal.lineage.questions.portrait import portrait
+from lineal.lineage.records.records import ModelVersion, Name
+from lineal.lineage.records.semantic_version import SemanticVersion
+from lineal.lineage.records.stages import Stage
 from lineal.lineage.registry import Registry
-from lineal.lineage.semantic_version import SemanticVersion
-from lineal.lineage.stages import Stage
+from lineal.lineage.soundness.check import check
+from lineal.lineage.stated.promotion import promote
 from tests.lineage.families import add_family, digest, model
 from tests.lineage.test_stages import ALLOWED
 

@@ -1,8 +1,8 @@
 """The chain of steps that led to a model, as sentences."""
 
-from lineal.lineage.evidence import Evidence
+from lineal.lineage.questions.why import why
+from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.registry import Registry
-from lineal.lineage.why import why
 from tests.lineage.families import add_family, digest, step
 
 

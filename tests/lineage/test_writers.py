@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lineal.lineage import ancestry
-from lineal.lineage.check import check
 from lineal.lineage.database.dialect import dialect_of
+from lineal.lineage.questions import ancestry
 from lineal.lineage.registry import Registry
+from lineal.lineage.soundness.check import check
 from tests.lineage.families import ROOT, digest, model
 
 WRITERS = 8
@@ -19,7 +19,7 @@ WRITERS = 8
 WRITE_MANY = """
 import sys
 from pathlib import Path
-from lineal.lineage.records import Name
+from lineal.lineage.records.records import Name
 from lineal.lineage.registry import Registry
 from tests.lineage.families import digest, model, step
 place, folder, writer = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
@@ -33,7 +33,7 @@ with Registry.open(place) as registry:
 WRITE_ON = """
 import itertools, sys
 from pathlib import Path
-from lineal.lineage.records import Name
+from lineal.lineage.records.records import Name
 from lineal.lineage.registry import Registry
 from tests.lineage.families import digest, model, step
 place, folder, run = sys.argv[1], Path(sys.argv[2]), sys.argv[3]

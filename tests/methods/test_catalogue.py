@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods import catalogue
+from lineal.methods import plain
 from lineal.methods.catalogue import find_method, methods
 from lineal.methods.merge import METHODS, Ties
 from lineal.methods.method import Method, Reproducibility
@@ -21,7 +21,8 @@ def _fresh() -> Iterator[None]:
 
 
 def _forget() -> None:
-    catalogue._registered.cache_clear()
+    plain._registered.cache_clear()
+    plain.plain_methods.cache_clear()
     methods.cache_clear()
 
 
@@ -55,7 +56,7 @@ PACKAGE = Distribution("pantry", "0.3.1")
 
 def register(monkeypatch: pytest.MonkeyPatch, method: type[Method]) -> None:
     monkeypatch.setattr(
-        catalogue, "entry_points", lambda group: [EntryPoint(method, PACKAGE)] if group == "lineal.methods" else []
+        plain, "entry_points", lambda group: [EntryPoint(method, PACKAGE)] if group == "lineal.methods" else []
     )
 
 
@@ -95,8 +96,8 @@ def test_a_method_of_another_kind_is_not_found() -> None:
 def test_another_package_may_register_a_method(monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, Foreign)
     assert find_method("merge", "foreign") is Foreign
-    assert catalogue.registrant(Foreign) == ("pantry", "0.3.1")
-    assert catalogue.registrant(Ties) is None
+    assert plain.registrant(Foreign) == ("pantry", "0.3.1")
+    assert plain.registrant(Ties) is None
 
 
 def test_a_registered_method_may_not_take_a_name_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

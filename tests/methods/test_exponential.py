@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lineal.methods.exponential import exp_to_zero, log
+from lineal.methods.exact.exponential import exp_to_zero, log
 
 NEAR_ZERO = [10.0**-k for k in range(1, 21)]
 EXPONENTS = [*(-np.linspace(0, 708, 7081)).tolist(), *(-np.linspace(0, 3, 3001)).tolist(), *(-x for x in NEAR_ZERO)]

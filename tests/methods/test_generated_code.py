@@ -14,14 +14,14 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 
 import lineal.checkpoint
-import lineal.methods.merge
-import lineal.methods.prune
+import lineal.methods
+import lineal.randomness
 from lineal.checkpoint import scaled
-from lineal.checkpoint.dtypes import FLOATS, decode, encode, first_nonfinite
-from lineal.checkpoint.ggml_blocks import BLOCK_CODECS, BLOCK_DECODERS, float16_bits, float16_value
-from lineal.checkpoint.storage import byte_length
-from lineal.methods import magnitude_ranges
+from lineal.checkpoint.codes.dtypes import FLOATS, decode, encode, first_nonfinite
+from lineal.checkpoint.codes.ggml_blocks import BLOCK_CODECS, BLOCK_DECODERS, float16_bits, float16_value
+from lineal.checkpoint.headers.storage import byte_length
 from lineal.methods.merge.adapter import add_low_rank
+from lineal.methods.selection import magnitude_ranges
 from lineal.randomness import uniforms
 from tests.examples import MERGES, PRUNINGS
 
@@ -37,10 +37,8 @@ LIBRARY = re.compile(
 
 
 def modules() -> Iterator[Any]:
-    methods = ("exponential", "magnitude_ranges", "order_statistic", "selection", "trigonometry")
-    for name in ("randomness", *(f"methods.{method}" for method in methods)):
-        yield importlib.import_module(f"lineal.{name}")
-    for package in (lineal.checkpoint, lineal.methods.merge, lineal.methods.prune):
+    yield lineal.randomness
+    for package in (lineal.checkpoint, lineal.methods):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             yield importlib.import_module(found.name)
 
@@ -109,7 +107,7 @@ def test_a_kernel_has_no_fused_operations_and_calls_no_library(name: str) -> Non
 def test_all_kernels_are_looked_at() -> None:
     assert len(KERNELS) >= 16
     assert {"lineal.randomness._philox", "lineal.methods.merge.adapter.add_low_rank"} <= KERNELS.keys()
-    assert sum(name.startswith("lineal.checkpoint.ggml_blocks.") for name in KERNELS) == 7
+    assert sum(name.startswith("lineal.checkpoint.codes.ggml_blocks.") for name in KERNELS) == 7
 
 
 @pytest.mark.parametrize(

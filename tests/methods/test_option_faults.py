@@ -10,9 +10,9 @@ from lineal.methods.catalogue import methods
 from lineal.methods.distill import Distill
 from lineal.methods.finetune import Lora
 from lineal.methods.merge import Ties
-from lineal.methods.merge.recipe import MergeRecipe
 from lineal.methods.method import Method
 from lineal.methods.quantize import GgufQuantization
+from lineal.methods.recipe.recipe import MergeRecipe
 
 WRONG: tuple[Any, ...] = (
     *(None, True, "word", "", -1, 0, 1.5, 10**30, float("inf"), float("nan"), "1e999", b"x", object()),

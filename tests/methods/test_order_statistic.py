@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lineal.methods.order_statistic import SAMPLED, SmallestMagnitudes, gathers
+from lineal.methods.selection.order_statistic import SAMPLED, SmallestMagnitudes, gathers
 from lineal.methods.streaming import Block, Sample
 from tests.builders import Array
 

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from lineal.methods.merge import Breadcrumbs, Sce, Ties
 from lineal.methods.merge.trimming import trim
 from lineal.methods.prune import MagnitudePruning
-from lineal.methods.selection import begin, between, count_kept, count_of, everything, selected
+from lineal.methods.selection.entries import begin, between, count_kept, count_of, everything, selected
 from lineal.methods.streaming import Block, Site, StreamingMethod
 from tests.builders import Array
 from tests.methods.test_order_statistic import found

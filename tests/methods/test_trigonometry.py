@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lineal.methods.trigonometry import arccos, cos, sin
+from lineal.methods.exact.trigonometry import arccos, cos, sin
 
 NEAR_ENDS = [10.0**-k for k in range(1, 17)]
 COSINES = [*np.linspace(-1, 1, 4001).tolist(), *(1 - e for e in NEAR_ENDS), *(e - 1 for e in NEAR_ENDS), *NEAR_ENDS]

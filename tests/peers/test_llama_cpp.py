@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from lineal.engines.language_model import load_model, load_tokenizer
-from lineal.engines.train import train
+from lineal.engines.inference.language_model import load_model, load_tokenizer
+from lineal.engines.train.train import train
 from lineal.methods.finetune import Scratch
 from lineal.methods.quantize.gguf import SCHEMES
 from tests.engines.quantizations import quantize

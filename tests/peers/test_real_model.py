@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from examples.real.chat import prompt
 from examples.real.fetch import fetch
 from lineal.cli.entry import main
-from lineal.engines.language_model import load_model, load_tokenizer
+from lineal.engines.inference.language_model import load_model, load_tokenizer
 from tests.peers.conftest import LlamaCpp
 
 pytestmark = [

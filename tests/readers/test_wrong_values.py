@@ -10,29 +10,29 @@ import pytest
 import yaml
 from gguf import GGUFValueType
 
-from lineal.checkpoint.adapter import low_rank_updates
-from lineal.checkpoint.adapter_choice import Choice
-from lineal.checkpoint.hashing import hash_folder
-from lineal.checkpoint.identity import manifest_of
-from lineal.checkpoint.inclusion import prove_inclusion
-from lineal.checkpoint.licence_texts import stated_licence
+from lineal.checkpoint.adapter.adapter import low_rank_updates
+from lineal.checkpoint.adapter.choice import Choice
+from lineal.checkpoint.content.hashing import hash_folder
+from lineal.checkpoint.content.identity import manifest_of
+from lineal.checkpoint.content.inclusion import prove_inclusion
+from lineal.checkpoint.licence.texts import stated_licence
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines.merging import plan_merge, plan_recipe
-from lineal.engines.parents import full_model
-from lineal.engines.pruning import plan_pruning
-from lineal.engines.quantizing import plan_gguf
-from lineal.engines.stream_plan import StreamPlan
-from lineal.engines.text import read_documents
-from lineal.engines.text_borders import possible_borders
+from lineal.engines.inference.text_borders import possible_borders
+from lineal.engines.merge.plan import plan_merge, plan_recipe
+from lineal.engines.parents.model import full_model
+from lineal.engines.prune.plan import plan_pruning
+from lineal.engines.quantize.gguf_plan import plan_gguf
+from lineal.engines.stream.plan import StreamPlan
+from lineal.engines.text.documents import read_documents
 from lineal.errors import LinealError
-from lineal.family.claims.claim import read_claims
-from lineal.family.read import read_family
-from lineal.lineage.lineal_json import read_provenance, record_path, write_provenance
-from lineal.lineage.proof_json import proof_as_json, read_proof
+from lineal.family.file.read import read_family
+from lineal.family.origin.claims.claim import read_claims
+from lineal.lineage.records.lineal_json import read_provenance, record_path, write_provenance
+from lineal.lineage.records.proof_json import proof_as_json, read_proof
 from lineal.methods.merge import Linear
-from lineal.methods.merge.recipe import MergeRecipe, Part, Stretch, Vocabulary
 from lineal.methods.prune import MagnitudePruning
 from lineal.methods.quantize import GgufQuantization
+from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch, Vocabulary
 from tests.builders import make_adapter, write_header
 from tests.ggufs import write_gguf
 from tests.lineage.test_lineal_json import provenance

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lineal.lineage.check import check
 from lineal.lineage.registry import Registry
+from lineal.lineage.soundness.check import check
 from tests.family.killing import KILL, run_and_kill, seconds_of
 from tests.storm.answers import answers
 from tests.storm.house import at_home, restore

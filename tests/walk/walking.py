@@ -12,18 +12,18 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines.cut_probe import check_written
-from lineal.engines.distilling import student_of, whole_parent, write_package
-from lineal.engines.language_model import ModelFolder
-from lineal.engines.merging import plan_merge, plan_recipe
-from lineal.engines.parents import full_model
-from lineal.engines.pruning import plan_pruning
-from lineal.engines.stream_plan import StreamPlan
-from lineal.engines.trained_weights import trainable_dtypes, write_model
+from lineal.engines.inference.language_model import ModelFolder
+from lineal.engines.merge.plan import plan_merge, plan_recipe
+from lineal.engines.parents.model import full_model
+from lineal.engines.prune.plan import plan_pruning
+from lineal.engines.stream.plan import StreamPlan
+from lineal.engines.train.distill.cut_probe import check_written
+from lineal.engines.train.distill.distill import student_of, whole_parent, write_package
+from lineal.engines.train.trained_weights import trainable_dtypes, write_model
 from lineal.errors import LinealError
-from lineal.methods.merge import AdapterMerge, MergeRecipe, Passthrough
-from lineal.methods.merge.recipe import Part, Stretch
+from lineal.methods.merge import AdapterMerge, Passthrough
 from lineal.methods.prune import MagnitudePruning
+from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch
 from tests.engines.merges import write
 
 IDS = torch.tensor([[(5 * place + 3) % 61 + 2 for place in range(24)]])

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal, cast, final
 
 from lineal.checkpoint.config_types import check_config
-from lineal.checkpoint.gguf_metadata import Metadata, Value
+from lineal.checkpoint.headers.gguf_metadata import Metadata, Value
+from lineal.checkpoint.headers.safetensors import TensorSpec, read_header
 from lineal.checkpoint.inside import is_utf8, regular_files, require_regular
-from lineal.checkpoint.safetensors_header import TensorSpec, read_header
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
 
@@ -199,7 +199,7 @@ def _single(folder: Path, form: Form, weights: str) -> Checkpoint:
 
 
 def _gguf(folder: Path, file: str, *, lone: bool) -> Checkpoint:
-    from lineal.checkpoint.gguf_header import read_gguf_header  # noqa: PLC0415 - numpy, which others do without
+    from lineal.checkpoint.headers.gguf import read_gguf_header  # noqa: PLC0415 - numpy, which others do without
 
     specs, metadata = read_gguf_header(folder / file)
     parts = metadata.get("split.count")

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias, cast, final
 import numpy as np
 from numpy.typing import NDArray
 
+from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.reader import Checkpoint
-from lineal.checkpoint.safetensors_header import TensorSpec
 from lineal.checkpoint.stated_dtype import stated_dtype
 from lineal.errors import CheckpointError
 from lineal.kernels import kernel

@@ -29,10 +29,10 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Hash model folders and remember them; a lineal.json beside the weights brings its step along."""
-    from lineal.cli.workshop import open_workshop
+    from lineal.cli.session import open_workshop
     from lineal.derivation.hashes import format_hash
     from lineal.errors import UsageError
-    from lineal.family.add import add_folder
+    from lineal.family.origin.add import add_folder
     from lineal.lineage.signing.keys import read_public_keys
 
     if name is not None and len(folders) > 1:

@@ -9,7 +9,7 @@ from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption
 from lineal.cli.terminal import print_json, remark, say
 
 if TYPE_CHECKING:
-    from lineal.family.adopt import Answer, Explanation
+    from lineal.family.origin.adopt import Answer, Explanation
 
 _SHOWN = 6
 
@@ -38,9 +38,9 @@ def adopt(
     as_json: JsonOption = False,
 ) -> None:
     """Rank the known models that weights of unknown origin may come from, and keep the likeliest step as inferred."""
-    from lineal.cli.workshop import open_workshop
+    from lineal.cli.session import open_workshop
     from lineal.errors import AnswerIsNo
-    from lineal.family.adopt import explain, keep
+    from lineal.family.origin.adopt import explain, keep
 
     with open_workshop(registry, threads, must_exist=True) as workshop:
         answer = explain(workshop, model, candidates or ())

@@ -19,6 +19,6 @@ def ancestors(
 ) -> None:
     """List everything that went into a model, nearest first."""
     from lineal.cli.model_list import answer
-    from lineal.lineage.ancestry import ancestors as asked
+    from lineal.lineage.questions.ancestry import ancestors as asked
 
     _ = answer(registry, lambda known: asked(known, known.resolve(model), limit), as_json=as_json)

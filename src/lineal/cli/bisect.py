@@ -31,11 +31,11 @@ def bisect(
     as_json: JsonOption = False,
 ) -> None:
     """Find the first bad model among those that a bad one goes back to: half of the suspects fall with every trial."""
-    from lineal.cli.workshop import open_workshop
+    from lineal.cli.session import open_workshop
     from lineal.derivation.hashes import format_hash
     from lineal.errors import UsageError
-    from lineal.family.bisect import bisect as culprit_of
-    from lineal.family.bisect import by_command, by_text
+    from lineal.family.trust.bisect import bisect as culprit_of
+    from lineal.family.trust.bisect import by_command, by_text
 
     if (text is None) == (command is None):
         raise UsageError("either --text or --command says what bad is")

@@ -26,8 +26,8 @@ def blame(
 ) -> None:
     """Say which ancestor introduced the bytes that the tensors of a model have, whatever they are called there."""
     from lineal.derivation.hashes import format_hash
-    from lineal.lineage.blame import blame as blamed_of
-    from lineal.lineage.locate import locate
+    from lineal.lineage.database.locate import locate
+    from lineal.lineage.questions.blame import blame as blamed_of
     from lineal.lineage.registry import Registry
 
     with Registry.open_existing(locate(registry)) as opened:

@@ -19,9 +19,9 @@ def check(registry: RegistryOption = None, as_json: JsonOption = False) -> None:
     from dataclasses import asdict
 
     from lineal.errors import VerificationFailed
-    from lineal.lineage.check import check as checked
-    from lineal.lineage.locate import locate
+    from lineal.lineage.database.locate import locate
     from lineal.lineage.registry import Registry
+    from lineal.lineage.soundness.check import check as checked
 
     with Registry.open_existing(locate(registry)) as opened:
         found = checked(opened)

@@ -29,7 +29,7 @@ def check_proof(
     """Add a proof up and say which tensor of which model it proves; neither registry nor model is needed."""
     from lineal.derivation.hashes import format_hash, parse_hash
     from lineal.errors import AnswerIsNo, CheckpointError
-    from lineal.lineage.proof_json import read_proof
+    from lineal.lineage.records.proof_json import read_proof
 
     found, stated = read_proof(proof)
     try:
@@ -48,7 +48,7 @@ def check_proof(
 
 
 def _data_hash(place: Path, tensor: str) -> bytes:
-    from lineal.checkpoint.hashing import hash_tensors
+    from lineal.checkpoint.content.hashing import hash_tensors
     from lineal.checkpoint.reader import open_checkpoint
     from lineal.errors import CheckpointError
 

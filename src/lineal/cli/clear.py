@@ -27,7 +27,7 @@ def clear(
     registry: RegistryOption = None,
 ) -> None:
     """Take back what taints this very model or data file; taints of what it was made from stand."""
-    from lineal.lineage.locate import locate
+    from lineal.lineage.database.locate import locate
     from lineal.lineage.registry import Registry
 
     if (model is None) == (data is None):
@@ -48,7 +48,8 @@ def _model(registry: "Registry", model: str, reason: str) -> str:
 
 
 def _data(registry: "Registry", reference: str, reason: str) -> str:
-    from lineal.lineage import data_files, data_taints
+    from lineal.lineage.stated import data_taints
+    from lineal.lineage.tables import data_files
 
     with registry.reading() as connection:
         file = data_files.resolve(connection, reference)

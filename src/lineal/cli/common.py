@@ -27,7 +27,7 @@ def common(
     """List the models that two models both go back to; a model goes back to itself."""
     from lineal.cli.model_list import answer
     from lineal.errors import AnswerIsNo
-    from lineal.lineage.ancestry import common_ancestors
+    from lineal.lineage.questions.ancestry import common_ancestors
 
     def ask(known: "Registry") -> tuple[bytes, ...]:
         return common_ancestors(known, known.resolve(one), known.resolve(other))

@@ -23,9 +23,9 @@ def descendants(
     """List everything that a model or a data file went into, nearest first."""
     from lineal.cli.model_list import answer
     from lineal.errors import UsageError
-    from lineal.lineage import data_files
-    from lineal.lineage.ancestry import descendants as asked
+    from lineal.lineage.questions.ancestry import descendants as asked
     from lineal.lineage.registry import Registry
+    from lineal.lineage.tables import data_files
 
     if (model is None) == (data is None):
         raise UsageError("a model is needed, or --data with a data file")

@@ -10,7 +10,7 @@ from lineal.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
     from lineal.derivation.canonical import Json
-    from lineal.lineage.difference import Difference, TensorChange
+    from lineal.lineage.questions.difference import Difference, TensorChange
 
 EXAMPLES = """
 Exit code 0: nothing differs; 1: something does.
@@ -37,10 +37,10 @@ def diff(
     if weights:
         _measure(before, after, threads, registry, as_json=as_json)
         return
-    from lineal.cli.workshop import is_named, open_workshop
+    from lineal.cli.session import is_named, open_workshop
     from lineal.errors import AnswerIsNo
-    from lineal.family.workshop import known
-    from lineal.lineage.difference import difference
+    from lineal.family.session import known
+    from lineal.lineage.questions.difference import difference
 
     with open_workshop(registry, threads, must_exist=is_named(registry), keeps=False) as workshop:
         found = difference(workshop.registry, known(workshop, before), known(workshop, after))
@@ -56,10 +56,10 @@ def _measure(before: str, after: str, threads: int | None, registry: str | None,
     from dataclasses import asdict
 
     from lineal.cli.distances import print_distances
-    from lineal.cli.workshop import is_named, open_workshop
+    from lineal.cli.session import is_named, open_workshop
     from lineal.errors import AnswerIsNo
-    from lineal.family.distance import measure
-    from lineal.family.workshop import known
+    from lineal.family.build.distance import measure
+    from lineal.family.session import known
 
     with open_workshop(registry, threads, must_exist=is_named(registry), keeps=False) as workshop:
         found = measure(workshop, known(workshop, before), known(workshop, after))
@@ -94,7 +94,7 @@ def _title(run: list[int | None]) -> str:
 
 def _summary(changes: list[tuple[str, str]]) -> str:
     """How many changed in each way, and which; of those that stayed the same, how many."""
-    from lineal.lineage.names import listed
+    from lineal.lineage.tables.names import listed
 
     roles: dict[str, list[str]] = {}
     for role, change in changes:

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from lineal.checkpoint.tensor_names import BLOCK
+from lineal.checkpoint.names.tensor_names import BLOCK
 from lineal.cli.tables import show, table
-from lineal.engines.distances import LARGEST_RANK, Distance
+from lineal.engines.compare.distances import LARGEST_RANK, Distance
 
 
 def print_distances(found: Sequence[Distance]) -> None:

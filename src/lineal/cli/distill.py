@@ -31,10 +31,10 @@ def distill(
     registry: RegistryOption = None,
 ) -> None:
     """Distill teachers (names, paths or b3: hashes) into a student; the same call after a kill continues."""
+    from lineal.cli.session import open_workshop
     from lineal.cli.words import make_or_plan, models_and_options
-    from lineal.cli.workshop import open_workshop
-    from lineal.family.one_off import family_of_one, method_from_words
-    from lineal.family.recipe import Reference
+    from lineal.family.build.one_off import family_of_one, method_from_words
+    from lineal.family.file.recipe import Reference
     from lineal.methods.distill import Distill
 
     teachers, options = models_and_options(words)

@@ -34,10 +34,10 @@ def evaluate(
 ) -> None:
     """Perplexity, bits per byte, and KL divergence from the base or the parents; known figures are not recomputed."""
     from lineal.cli.scores import print_scores
-    from lineal.cli.workshop import open_workshop
-    from lineal.family.adapter_base import with_base
-    from lineal.family.evaluation import Asked, evaluate_model
-    from lineal.family.workshop import name_by_place, register
+    from lineal.cli.session import open_workshop
+    from lineal.family.build.evaluation import Asked, evaluate_model
+    from lineal.family.origin.adapter_base import with_base
+    from lineal.family.session import name_by_place, register
 
     texts, asked = _by_name(data), Asked(context, dtype, logits)
     with open_workshop(registry) as workshop:

@@ -7,9 +7,9 @@ from pathlib import Path
 from lineal.cli.columns import columns
 from lineal.cli.terminal import print_json, say
 from lineal.derivation.hashes import format_hash
-from lineal.family.plan import PlannedModel, plan_family, require_room
-from lineal.family.recipe import Family
-from lineal.family.workshop import Placed, Workshop
+from lineal.family.build.plan import PlannedModel, plan_family, require_room
+from lineal.family.file.recipe import Family
+from lineal.family.session import Placed, Workshop
 
 
 def print_plan_of(workshop: Workshop, family: Family, out: Path, names: Sequence[str], as_json: bool) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lineal.cli.tables import Part, Text, Tree, show
 from lineal.cli.tables import line as line_of
-from lineal.lineage.graph import Edge, FamilyGraph, Node, family_graph
+from lineal.lineage.questions.graph import Edge, FamilyGraph, Node, family_graph
+from lineal.lineage.records.wording import count, figure, size, summary
 from lineal.lineage.registry import Registry
-from lineal.lineage.wording import count, figure, size, summary
 from lineal.shown import printable
 
 DEEPEST = 24

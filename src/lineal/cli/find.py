@@ -9,7 +9,7 @@ from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption
 from lineal.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
-    from lineal.lineage.search import Match
+    from lineal.lineage.questions.search import Match
 
 EXAMPLES = """
 Exit code 0: it is known, or shares tensors with what is; 1: nothing here has a tensor of it, or was made on it.
@@ -43,10 +43,10 @@ def find(
 
 
 def _find_model(folder: Path, threads: int | None, registry: str | None, *, as_json: bool) -> None:
-    from lineal.cli.workshop import open_workshop
+    from lineal.cli.session import open_workshop
     from lineal.derivation.hashes import format_hash
     from lineal.errors import AnswerIsNo
-    from lineal.lineage.search import matches
+    from lineal.lineage.questions.search import matches
 
     with open_workshop(registry, threads, must_exist=True) as workshop:
         manifest = workshop.identify(workshop.place(str(folder), folder)).manifest
@@ -81,9 +81,10 @@ def _find_data(file: Path, registry: str | None, *, as_json: bool) -> None:
     """The models that were made on a file, those made from them, those scored on it, and those it is a recipe of."""
     from lineal.derivation.hashes import format_hash
     from lineal.errors import AnswerIsNo
-    from lineal.lineage import data_files, recipe_files, references
-    from lineal.lineage.locate import locate
+    from lineal.lineage.database.locate import locate
     from lineal.lineage.registry import Registry
+    from lineal.lineage.stated import recipe_files
+    from lineal.lineage.tables import data_files, references
 
     with Registry.open_existing(locate(registry)) as opened, opened.reading() as connection:
         digest = data_files.resolve(connection, str(file)).data_hash
@@ -104,7 +105,7 @@ def _find_data(file: Path, registry: str | None, *, as_json: bool) -> None:
 
 
 def _said(match: "Match", tensors: int) -> str:
-    from lineal.lineage.wording import size
+    from lineal.lineage.records.wording import size
 
     if match.same_model:
         return "this very model"

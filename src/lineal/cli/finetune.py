@@ -28,10 +28,10 @@ def finetune(
     registry: RegistryOption = None,
 ) -> None:
     """Fine-tune a model (a name, path or b3: hash) on text; the same call after a kill continues."""
+    from lineal.cli.session import open_workshop
     from lineal.cli.words import make_or_plan, one_model_and_options
-    from lineal.cli.workshop import open_workshop
-    from lineal.family.one_off import family_of_one, method_from_words
-    from lineal.family.recipe import Reference
+    from lineal.family.build.one_off import family_of_one, method_from_words
+    from lineal.family.file.recipe import Reference
 
     model, options = one_model_and_options(words, "fine-tuned")
     chosen = method_from_words("fine-tune", method, options)

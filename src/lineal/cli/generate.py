@@ -28,12 +28,12 @@ def generate(
     registry: RegistryOption = None,
 ) -> None:
     """Continue a prompt with a model; the text comes as it is made."""
-    from lineal.cli.workshop import is_named, open_workshop
+    from lineal.cli.session import is_named, open_workshop
     from lineal.engines.extra import require_training
 
     require_training("generation")
-    from lineal.engines.generate import generate as pieces
-    from lineal.family.adapter_base import with_base
+    from lineal.engines.inference.generate import generate as pieces
+    from lineal.family.origin.adapter_base import with_base
 
     with open_workshop(registry, must_exist=is_named(registry), keeps=False) as workshop:
         placed = with_base(workshop, workshop.find(model), base)

@@ -9,7 +9,7 @@ from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption
 from lineal.cli.terminal import print_json, remark, say
 
 if TYPE_CHECKING:
-    from lineal.family.claims.importing import Imported
+    from lineal.family.origin.claims.importing import Imported
     from lineal.lineage.registry import Registry
 
 EXAMPLES = """
@@ -33,9 +33,9 @@ def import_(
 
     Read are mergekit_config.yml, adapter_config.json and the front matter of README.md.
     """
-    from lineal.cli.workshop import open_workshop
+    from lineal.cli.session import open_workshop
     from lineal.errors import AnswerIsNo
-    from lineal.family.claims.importing import import_place
+    from lineal.family.origin.claims.importing import import_place
 
     nothing: list[str] = []
     with open_workshop(registry, threads) as workshop:

@@ -22,8 +22,8 @@ def init(
 ) -> None:
     """Write a family file that names the models in a folder, with an example of each derivation to fill in."""
     from lineal.checkpoint.inside import resolved
-    from lineal.checkpoint.output_file import write_new
-    from lineal.family.starting import family_text
+    from lineal.checkpoint.written.output_file import write_new
+    from lineal.family.file.starting import family_text
 
     text, found = family_text(folder, resolved(out).parent)
     write_new(out, text)

@@ -9,7 +9,7 @@ from lineal.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
     from lineal.derivation.canonical import Json
-    from lineal.lineage.journal import Entry
+    from lineal.lineage.tables.journal import Entry
 
 EXAMPLES = """
 Examples:
@@ -30,9 +30,9 @@ def journal(
 ) -> None:
     """List every change of a name, a version or a stage; each entry is bound to those before it by a hash."""
     from lineal.derivation.hashes import format_hash
-    from lineal.lineage.as_json import written_time
-    from lineal.lineage.locate import locate
+    from lineal.lineage.database.locate import locate
     from lineal.lineage.registry import Registry
+    from lineal.lineage.shown.as_json import written_time
 
     with Registry.open_existing(locate(registry)) as opened:
         entries = opened.journal(name, limit)
@@ -77,7 +77,7 @@ def _said(entry: "Entry") -> str:
 
 
 def _policy(name: str, stage: str, rules: "Json") -> str:
-    from lineal.lineage.policies import Policy
+    from lineal.lineage.stated.policies import Policy
 
     if not isinstance(rules, dict):
         return f"{name} has no policy for {stage} any more"

@@ -24,6 +24,6 @@ def leaves(
 ) -> None:
     """List the models that no other was made from: all of them, or those that one led to."""
     from lineal.cli.model_list import answer
-    from lineal.lineage.ancestry import leaves as asked
+    from lineal.lineage.questions.ancestry import leaves as asked
 
     _ = answer(registry, lambda known: asked(known, None if model is None else known.resolve(model)), as_json=as_json)

@@ -41,8 +41,8 @@ def licence(
     as_json: JsonOption = False,
 ) -> None:
     """Show the licence that binds a model, joined over everything it was made from, or state one."""
-    from lineal.cli.workshop import is_named, open_workshop
-    from lineal.family.workshop import known
+    from lineal.cli.session import is_named, open_workshop
+    from lineal.family.session import known
 
     if (model is None) == (data is None):
         raise UsageError("a model is needed, or --data with a data file")
@@ -83,7 +83,7 @@ def _show(registry: "Registry", model: bytes, *, as_json: bool) -> None:
 
     label, judged = registry.label(model), judgement(registry, model)
     if as_json:
-        from lineal.lineage.as_json import judgement_as_json
+        from lineal.lineage.shown.as_json import judgement_as_json
 
         print_json({"model": format_hash(model), "label": label, **judgement_as_json(judged)})
     else:
@@ -95,9 +95,9 @@ def _show(registry: "Registry", model: bytes, *, as_json: bool) -> None:
 
 def _data(registry: "Registry", reference: str, stated: str | None, *, as_json: bool) -> None:
     from lineal.derivation.hashes import format_hash
-    from lineal.lineage import data_files
     from lineal.lineage.licensing import records as licence_records
-    from lineal.lineage.licensing.licences import UNKNOWN
+    from lineal.lineage.records.licences import UNKNOWN
+    from lineal.lineage.tables import data_files
 
     with registry.reading() as connection:
         file = data_files.resolve(connection, reference)

@@ -9,7 +9,7 @@ from lineal.cli.options import JsonOption, RegistryOption
 from lineal.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
-    from lineal.lineage.listing import Entry
+    from lineal.lineage.questions.listing import Entry
 
 EXAMPLES = """
 Examples:
@@ -28,8 +28,8 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List the models that have a name: their sizes and the places where they lie."""
-    from lineal.lineage.listing import entries
-    from lineal.lineage.locate import locate
+    from lineal.lineage.database.locate import locate
+    from lineal.lineage.questions.listing import entries
     from lineal.lineage.registry import Registry
 
     with Registry.open_existing(locate(registry)) as opened:
@@ -42,7 +42,7 @@ def list_(
 
 def _row(entry: "Entry") -> tuple[str, str, str, str]:
     from lineal.derivation.hashes import format_hash
-    from lineal.lineage.wording import size
+    from lineal.lineage.records.wording import size
 
     large = "" if entry.model.tensor_bytes is None else size(entry.model.tensor_bytes)
     place = str(entry.places[0]) if entry.places else "lies nowhere"

@@ -56,8 +56,8 @@ def log(
 
     A model with several parents stands under the first of them; under the others there is a reference.
     """
-    from lineal.lineage.graph import family_graph
-    from lineal.lineage.locate import locate
+    from lineal.lineage.database.locate import locate
+    from lineal.lineage.questions.graph import family_graph
     from lineal.lineage.registry import Registry
 
     with Registry.open_existing(locate(registry)) as opened:
@@ -66,12 +66,12 @@ def log(
             asked, depth = _below(opened, asked, depth), 0
         graph = family_graph(opened, asked, depth, every_step)
     if svg is not None:
-        from lineal.checkpoint.output_file import write_output
-        from lineal.lineage.picture import draw, is_drawn
+        from lineal.checkpoint.written.output_file import write_output
+        from lineal.lineage.shown.picture import draw, is_drawn
 
         write_output(svg, draw(graph), "a picture", is_drawn, force=force)
     if as_json:
-        from lineal.lineage.as_json import graph_as_json
+        from lineal.lineage.shown.as_json import graph_as_json
 
         print_json(graph_as_json(graph))
     else:
@@ -82,7 +82,7 @@ def log(
 
 def _below(registry: "Registry", models: list[bytes], depth: int | None) -> list[bytes]:
     from lineal.errors import UsageError
-    from lineal.lineage.ancestry import generations_down
+    from lineal.lineage.questions.ancestry import generations_down
 
     below = list(generations_down(registry, models, depth))
     if len(below) > MOST_UNASKED:
@@ -93,7 +93,7 @@ def _below(registry: "Registry", models: list[bytes], depth: int | None) -> list
 def _asked_for(registry: "Registry", models: list[str], family: str | None) -> list[bytes]:
     """The models named, those of the family named, or with neither everything: whatever ends a line of descent."""
     from lineal.errors import UsageError
-    from lineal.lineage.ancestry import leaves
+    from lineal.lineage.questions.ancestry import leaves
 
     asked = [registry.resolve(model) for model in models]
     if family is not None:

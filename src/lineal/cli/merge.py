@@ -47,10 +47,10 @@ def merge(
     registry: RegistryOption = None,
 ) -> None:
     """Merge models (names, paths or b3: hashes) into one ordinary folder, or run a recipe of mergekit's."""
+    from lineal.cli.session import open_workshop
     from lineal.cli.words import make_or_plan, models_and_options
-    from lineal.cli.workshop import open_workshop
-    from lineal.family.one_off import family_of_one, family_of_recipe, method_from_words
-    from lineal.family.recipe import Reference
+    from lineal.family.build.one_off import family_of_one, family_of_recipe, method_from_words
+    from lineal.family.file.recipe import Reference
 
     recipe = _recipe(words, out, method, base, data)
     if recipe is not None:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 from lineal.cli.terminal import print_json, say
 from lineal.derivation.hashes import format_hash
-from lineal.lineage.listing import listing
-from lineal.lineage.locate import locate
+from lineal.lineage.database.locate import locate
+from lineal.lineage.questions.listing import listing
 from lineal.lineage.registry import Registry
 from lineal.shown import printable
 

@@ -9,7 +9,7 @@ import typer
 def model_names(incomplete: str) -> list[str]:
     """What the shell offers for a model: names as far as they are written, with their family where one is."""
     from lineal.errors import LinealError
-    from lineal.lineage.locate import locate
+    from lineal.lineage.database.locate import locate
     from lineal.lineage.registry import Registry
 
     try:

@@ -25,8 +25,8 @@ def path(
     """List a shortest way from an ancestor down to a model, both included; the evidence is its weakest step's."""
     from lineal.cli.model_list import print_models
     from lineal.errors import AnswerIsNo
-    from lineal.lineage import ancestry
-    from lineal.lineage.locate import locate
+    from lineal.lineage.database.locate import locate
+    from lineal.lineage.questions import ancestry
     from lineal.lineage.registry import Registry
 
     with Registry.open_existing(locate(registry)) as opened:

@@ -9,8 +9,8 @@ from lineal.cli.terminal import print_json, say
 from lineal.errors import UsageError
 
 if TYPE_CHECKING:
-    from lineal.lineage.policies import Policy
     from lineal.lineage.registry import Registry
+    from lineal.lineage.stated.policies import Policy
 
 EXAMPLES = """
 A policy is given whole; another one for the same name and stage takes its place.
@@ -43,10 +43,10 @@ def policy(
     as_json: JsonOption = False,
 ) -> None:
     """Show what versions must meet to go on to a stage, or set it for a name or a whole family."""
-    from lineal.lineage.locate import locate
-    from lineal.lineage.policies import set_policy
+    from lineal.lineage.database.locate import locate
+    from lineal.lineage.records.stages import Stage
     from lineal.lineage.registry import Registry
-    from lineal.lineage.stages import Stage
+    from lineal.lineage.stated.policies import set_policy
 
     asks = any((least, most, evidence is not None, licences is not None))
     if (asks or remove) and (name is None or stage is None):
@@ -66,8 +66,8 @@ def policy(
 
 def _asked_for(least: list[str], most: list[str], evidence: str | None, licences: str | None) -> "Policy":
     from lineal.cli.figures import figures
-    from lineal.lineage.evidence import Evidence
-    from lineal.lineage.policies import Policy, allowed_licences
+    from lineal.lineage.records.evidence import Evidence
+    from lineal.lineage.stated.policies import Policy, allowed_licences
 
     return Policy(
         least=figures("--min", least),
@@ -78,7 +78,7 @@ def _asked_for(least: list[str], most: list[str], evidence: str | None, licences
 
 
 def _show(registry: "Registry", name: str | None, *, as_json: bool) -> None:
-    from lineal.lineage.policies import all_policies
+    from lineal.lineage.stated.policies import all_policies
 
     with registry.reading() as connection:
         known = {

@@ -7,7 +7,7 @@ from typing import final
 
 from lineal.cli.terminal import remark
 from lineal.family.progress import Unit
-from lineal.lineage.wording import size
+from lineal.lineage.records.wording import size
 
 EVERY_SECONDS = 10.0
 

@@ -27,15 +27,15 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Move a version of a model one stage on or back."""
-    from lineal.lineage.locate import locate
-    from lineal.lineage.promotion import promote as move
+    from lineal.lineage.database.locate import locate
+    from lineal.lineage.records.stages import Stage
     from lineal.lineage.registry import Registry
-    from lineal.lineage.stages import Stage
+    from lineal.lineage.stated.promotion import promote as move
 
     with Registry.open_existing(locate(registry)) as opened:
         before, after = move(opened, version, Stage.parse(stage))
     if as_json:
-        from lineal.lineage.as_json import version_as_json
+        from lineal.lineage.shown.as_json import version_as_json
 
         print_json({**version_as_json(after), "was": before.stage.value})
     else:

@@ -22,9 +22,9 @@ def prove(
     registry: RegistryOption = None,
 ) -> None:
     """Print a proof that a tensor belongs to a model: a kilobyte that takes no other tensor to check."""
-    from lineal.checkpoint.inclusion import prove_inclusion
-    from lineal.lineage.locate import locate
-    from lineal.lineage.proof_json import proof_as_json
+    from lineal.checkpoint.content.inclusion import prove_inclusion
+    from lineal.lineage.database.locate import locate
+    from lineal.lineage.records.proof_json import proof_as_json
     from lineal.lineage.registry import Registry
 
     with Registry.open_existing(locate(registry)) as opened:

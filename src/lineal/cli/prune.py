@@ -42,10 +42,10 @@ def prune(
     registry: RegistryOption = None,
 ) -> None:
     """Set the share --sparsity of a model's weights (a name, path or b3: hash) to zero; its size stays the same."""
+    from lineal.cli.session import open_workshop
     from lineal.cli.words import make_or_plan, one_model_and_options
-    from lineal.cli.workshop import open_workshop
-    from lineal.family.one_off import family_of_one, method_from_words
-    from lineal.family.recipe import Reference
+    from lineal.family.build.one_off import family_of_one, method_from_words
+    from lineal.family.file.recipe import Reference
 
     model, options = one_model_and_options(words, "pruned")
     chosen = method_from_words("prune", method, options)

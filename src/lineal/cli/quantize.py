@@ -42,10 +42,10 @@ def quantize(
     registry: RegistryOption = None,
 ) -> None:
     """Write a model (a name, path or b3: hash) as GGUF: f32, f16, bf16, q8_0 or q4_0."""
+    from lineal.cli.session import open_workshop
     from lineal.cli.words import make_or_plan, one_model_and_options
-    from lineal.cli.workshop import open_workshop
-    from lineal.family.one_off import family_of_one, method_from_words
-    from lineal.family.recipe import Reference
+    from lineal.family.build.one_off import family_of_one, method_from_words
+    from lineal.family.file.recipe import Reference
 
     model, options = one_model_and_options(words, "quantized")
     chosen = method_from_words("quantize", method, options)

@@ -28,7 +28,7 @@ def rm(
     registry: RegistryOption = None,
 ) -> None:
     """Forget a name; with --weights also delete what it stands for, where lineal made it."""
-    from lineal.cli.workshop import open_workshop
+    from lineal.cli.session import open_workshop
     from lineal.errors import UsageError
     from lineal.family.removal import deletable, remove
     from lineal.shown import printable

@@ -24,6 +24,6 @@ def roots(
 ) -> None:
     """List the models that were made from no other: all of them, or those that one goes back to."""
     from lineal.cli.model_list import answer
-    from lineal.lineage.ancestry import roots as asked
+    from lineal.lineage.questions.ancestry import roots as asked
 
     _ = answer(registry, lambda known: asked(known, None if model is None else known.resolve(model)), as_json=as_json)

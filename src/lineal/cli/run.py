@@ -29,10 +29,10 @@ def run(
 ) -> None:
     """Build what is missing of a family of models; what exists is kept, what was killed continues."""
     from lineal.cli.family_report import print_built, print_plan_of
-    from lineal.cli.workshop import open_workshop
-    from lineal.family.evaluation import evaluate_family
-    from lineal.family.read import read_family
-    from lineal.family.run import run_family
+    from lineal.cli.session import open_workshop
+    from lineal.family.build.evaluation import evaluate_family
+    from lineal.family.build.run import run_family
+    from lineal.family.file.read import read_family
 
     path, names = _family_file(words or [])
     with open_workshop(registry, threads, keeps=not dry_run) as workshop:

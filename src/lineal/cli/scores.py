@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lineal.cli.terminal import print_json
-from lineal.lineage.records import Evaluation
+from lineal.lineage.records.records import Evaluation
 from lineal.lineage.registry import Registry
 
 

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from lineal.cli.tables import Table
     from lineal.derivation.canonical import Json
     from lineal.lineage.licensing.graph import Judgement
-    from lineal.lineage.portrait import Portrait
-    from lineal.lineage.records import StepRecord
-    from lineal.lineage.signing.signatures import Signature
-    from lineal.lineage.taints import Taint
+    from lineal.lineage.questions.portrait import Portrait
+    from lineal.lineage.records.records import StepRecord
+    from lineal.lineage.tables.signatures import Signature
+    from lineal.lineage.tables.taints import Taint
 
 Row: TypeAlias = tuple[str, Sequence[str]]
 """What is told of a model: under which name, and in which lines; none where there is nothing to tell."""
@@ -42,14 +42,14 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one model: what it is, how it was made from what, where it lies and what it scores."""
-    from lineal.lineage.locate import locate
-    from lineal.lineage.portrait import portrait
+    from lineal.lineage.database.locate import locate
+    from lineal.lineage.questions.portrait import portrait
     from lineal.lineage.registry import Registry
 
     with Registry.open_existing(locate(registry)) as opened:
         known = portrait(opened, opened.resolve(model))
     if as_json:
-        from lineal.lineage.as_json import portrait_as_json
+        from lineal.lineage.shown.as_json import portrait_as_json
 
         print_json(portrait_as_json(known))
     else:
@@ -74,7 +74,7 @@ def _print(known: "Portrait") -> None:
 def _identity(known: "Portrait") -> list[Row]:
     from lineal.cli.versions import version_lines
     from lineal.derivation.hashes import format_hash
-    from lineal.lineage.wording import size
+    from lineal.lineage.records.wording import size
 
     model = known.model
     rows: list[Row] = [
@@ -130,7 +130,7 @@ def _tainting(known: "Portrait", taint: "Taint") -> str:
 
 def _licence(judged: "Judgement") -> list[str]:
     """What binds the model, why it holds, or what cannot be kept together."""
-    from lineal.lineage.licensing.licences import told
+    from lineal.lineage.records.licences import told
 
     if judged.override is not None:
         return [f"{told(judged.joined)}, overridden: {judged.override.because}"]
@@ -139,8 +139,8 @@ def _licence(judged: "Judgement") -> list[str]:
 
 def _step(known: "Portrait", record: "StepRecord", title: str) -> list[Row]:
     from lineal.derivation.hashes import format_hash
-    from lineal.lineage.as_json import written_time
-    from lineal.lineage.environment import method_package
+    from lineal.lineage.records.environment import method_package
+    from lineal.lineage.shown.as_json import written_time
 
     step = record.step
     labels = [known.labels[used.model_hash] for used in step.inputs]
@@ -181,7 +181,7 @@ def _value(value: "Json") -> str:
 
 def _scores(known: "Portrait") -> "Table":
     from lineal.cli.tables import table
-    from lineal.lineage.wording import figure
+    from lineal.lineage.records.wording import figure
 
     figures = ("perplexity", "bits per byte", "KL (nats a token)", "tokens")
     scores = table("text", right=figures, header_style="dim")

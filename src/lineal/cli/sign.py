@@ -43,9 +43,9 @@ def sign(
     registry: RegistryOption = None,
 ) -> None:
     """Sign a model and the step that made it, as in-toto statements that anyone can check."""
+    from lineal.cli.session import open_workshop
     from lineal.cli.signature_lines import subject
-    from lineal.cli.workshop import open_workshop
-    from lineal.family.signing import sign as signed
+    from lineal.family.trust.signing import sign as signed
     from lineal.lineage.signing.keys import read_private_key, require_signing
 
     require_signing("signing")

@@ -2,8 +2,8 @@
 
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
+from lineal.lineage.records.wording import summary
 from lineal.lineage.signing.trust import Finding
-from lineal.lineage.wording import summary
 
 
 def subject(model: bytes, derivation_id: bytes | None) -> str:

@@ -39,9 +39,9 @@ def tag(
 ) -> None:
     """Give a model a version, for good, or add tags, a score and metrics to one that it has."""
     from lineal.cli.figures import figures
-    from lineal.lineage.locate import locate
+    from lineal.lineage.database.locate import locate
+    from lineal.lineage.records.semantic_version import SemanticVersion
     from lineal.lineage.registry import Registry
-    from lineal.lineage.semantic_version import SemanticVersion
 
     with Registry.open_existing(locate(registry)) as opened:
         known = opened.add_version(
@@ -54,7 +54,7 @@ def tag(
             metrics=figures("--metric", metrics or []),
         )
     if as_json:
-        from lineal.lineage.as_json import version_as_json
+        from lineal.lineage.shown.as_json import version_as_json
 
         print_json(version_as_json(known))
     else:

@@ -29,9 +29,11 @@ def taint(
 ) -> None:
     """Taint a model, or a data file, and with it everything that was or will be made from it."""
     from lineal.errors import UsageError
-    from lineal.lineage import ancestry, data_files, data_taints
-    from lineal.lineage.locate import locate
+    from lineal.lineage.database.locate import locate
+    from lineal.lineage.questions import ancestry
     from lineal.lineage.registry import Registry
+    from lineal.lineage.stated import data_taints
+    from lineal.lineage.tables import data_files
 
     if (model is None) == (data is None):
         raise UsageError("a model is needed, or --data with a data file")

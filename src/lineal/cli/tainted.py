@@ -10,7 +10,7 @@ from lineal.cli.terminal import print_json, say
 if TYPE_CHECKING:
     from lineal.derivation.canonical import Json
     from lineal.lineage.registry import Registry
-    from lineal.lineage.taints import Taint
+    from lineal.lineage.tables.taints import Taint
 
 EXAMPLES = """
 Exit code 0: none of them is tainted; 1: one is. Without models it lists every taint that stands.
@@ -33,7 +33,7 @@ def tainted(
 ) -> None:
     """Say what taints models: their own taints, and those of everything that they go back to."""
     from lineal.errors import AnswerIsNo
-    from lineal.lineage.locate import locate
+    from lineal.lineage.database.locate import locate
     from lineal.lineage.registry import Registry
 
     with Registry.open_existing(locate(registry)) as opened:
@@ -56,8 +56,8 @@ def _of(registry: "Registry", models: list[str]) -> "list[dict[str, Json]]":
 
 def _standing(registry: "Registry") -> "list[dict[str, Json]]":
     from lineal.derivation.hashes import format_hash
-    from lineal.lineage import data_taints
-    from lineal.lineage.as_json import written_time
+    from lineal.lineage.shown.as_json import written_time
+    from lineal.lineage.stated import data_taints
 
     found: list[dict[str, Json]] = [
         {**_written(registry, taint), "reaches": reached} for taint, reached in registry.taints()
@@ -81,7 +81,7 @@ def _standing(registry: "Registry") -> "list[dict[str, Json]]":
 
 def _written(registry: "Registry", taint: "Taint") -> "dict[str, Json]":
     from lineal.derivation.hashes import format_hash
-    from lineal.lineage.as_json import written_time
+    from lineal.lineage.shown.as_json import written_time
 
     return {
         "tainted": registry.label(taint.model),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lineal.derivation.hashes import format_hash
-from lineal.family.verify import Verdict
+from lineal.family.trust.verify import Verdict
 
 
 def lines_of(verdict: Verdict) -> list[str]:

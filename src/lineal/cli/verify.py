@@ -39,10 +39,10 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Hash every byte again and recompute every exact derivation; remembered hashes are not trusted."""
+    from lineal.cli.session import is_named, open_workshop
     from lineal.cli.verdicts import lines_of, verdict_json
-    from lineal.cli.workshop import is_named, open_workshop
     from lineal.errors import UsageError, VerificationFailed
-    from lineal.family.verify import verify_references
+    from lineal.family.trust.verify import verify_references
 
     if not models and family is None:
         raise UsageError("name models to verify, or --family")

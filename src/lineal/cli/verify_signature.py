@@ -45,7 +45,7 @@ def verify_signature(
     """Say of each signature of a model whether a key that you trust has made it."""
     from lineal.cli.signature_lines import finding_json, line_of
     from lineal.errors import AnswerIsNo
-    from lineal.family.signing import require_signed
+    from lineal.family.trust.signing import require_signed
     from lineal.lineage.signing.keys import read_public_keys, require_signing
     from lineal.lineage.signing.trust import Verdict
 
@@ -70,10 +70,10 @@ def _found(
     model: str, trusted: "tuple[PublicKey, ...]", of: str | None, threads: int | None, registry: str | None
 ) -> "tuple[Finding, ...]":
     from lineal.cli.progress_bars import TerminalProgress
-    from lineal.cli.workshop import open_workshop
+    from lineal.cli.session import open_workshop
     from lineal.derivation.hashes import parse_hash
     from lineal.errors import UsageError
-    from lineal.family.signing import is_model_place, judge_all, verify_place, verify_signatures
+    from lineal.family.trust.signing import is_model_place, judge_all, verify_place, verify_signatures
     from lineal.lineage.signing.bundle import read_bundle
 
     place = Path(model)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lineal.lineage.records import ModelVersion
+from lineal.lineage.records.records import ModelVersion
 
 
 def version_lines(versions: Sequence[ModelVersion]) -> list[str]:

@@ -17,9 +17,9 @@ def why(
 ) -> None:
     """Say how a model came about: a sentence for each step that led to it, from the roots down."""
     from lineal.derivation.hashes import format_hash
-    from lineal.lineage.locate import locate
+    from lineal.lineage.database.locate import locate
+    from lineal.lineage.questions.why import why as reasons_of
     from lineal.lineage.registry import Registry
-    from lineal.lineage.why import why as reasons_of
 
     with Registry.open_existing(locate(registry)) as opened:
         reasons = reasons_of(opened, opened.resolve(model))

@@ -6,9 +6,9 @@ from lineal.checkpoint.inside import resolved
 from lineal.cli.terminal import say
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
-from lineal.family.one_off import derive, overridden
-from lineal.family.recipe import Family
-from lineal.family.workshop import Workshop
+from lineal.family.build.one_off import derive, overridden
+from lineal.family.file.recipe import Family
+from lineal.family.session import Workshop
 
 
 def models_and_options(words: list[str]) -> tuple[list[str], list[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from lineal.checkpoint.inside import resolved
 from lineal.derivation.hashes import HASH_LENGTH
 from lineal.errors import UsageError
-from lineal.lineage.records import Name
+from lineal.lineage.records.records import Name
 from lineal.shown import quoted
 
 NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]*")

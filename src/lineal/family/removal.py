@@ -6,9 +6,9 @@ from pathlib import Path
 
 from lineal.checkpoint.reader import is_lone_file
 from lineal.errors import UsageError
-from lineal.family.workshop import Workshop
-from lineal.lineage.lineal_json import read_provenance, record_path
-from lineal.lineage.records import Name
+from lineal.family.session import Workshop
+from lineal.lineage.records.lineal_json import read_provenance, record_path
+from lineal.lineage.records.records import Name
 
 
 def deletable(workshop: Workshop, reference: str) -> tuple[Path, ...]:

@@ -8,17 +8,35 @@ from typing import Self, final
 
 from sqlalchemy import Connection
 
-from lineal.checkpoint.identity import Manifest
+from lineal.checkpoint.content.identity import Manifest
 from lineal.derivation.canonical import Json
-from lineal.lineage import evaluations, journal, models, names, recording, references, steps, taints, versions
 from lineal.lineage.database.store import Store, begin_store, dialect_at, open_store
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.journal import Entry
-from lineal.lineage.records import Evaluation, KnownModel, ModelRecord, ModelVersion, Name, Recording, StepRecord
-from lineal.lineage.semantic_version import SemanticVersion
-from lineal.lineage.signing import signatures
-from lineal.lineage.signing.signatures import Signature
-from lineal.lineage.taints import Taint
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.records import (
+    Evaluation,
+    KnownModel,
+    ModelRecord,
+    ModelVersion,
+    Name,
+    Recording,
+    StepRecord,
+)
+from lineal.lineage.records.semantic_version import SemanticVersion
+from lineal.lineage.tables import (
+    evaluations,
+    journal,
+    models,
+    names,
+    recording,
+    references,
+    signatures,
+    steps,
+    taints,
+    versions,
+)
+from lineal.lineage.tables.journal import Entry
+from lineal.lineage.tables.signatures import Signature
+from lineal.lineage.tables.taints import Taint
 
 
 @final

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from lineal.engines.kinship.grid import grid_of
+from lineal.engines.compare.kinship.grid import grid_of
 from tests.builders import Array
 from tests.trained_llamas import on_float8, on_integers, trained_like
 

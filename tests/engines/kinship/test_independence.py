@@ -6,7 +6,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from lineal.engines.kinship.independence import ALPHA, Agreement, agreement, combined
+from lineal.engines.compare.kinship.independence import ALPHA, Agreement, agreement, combined
 from tests.builders import Array
 from tests.trained_llamas import trained_like, tuned
 

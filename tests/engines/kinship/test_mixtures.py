@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lineal.engines.kinship.mixtures import find_mixture
+from lineal.engines.compare.kinship.mixtures import find_mixture
 from tests.builders import Array
 from tests.trained_llamas import Tensors, trained_like, tuned
 

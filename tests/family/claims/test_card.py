@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lineal.errors import CheckpointError, UsageError
-from lineal.family.claims.card import Card, read_card
+from lineal.family.origin.claims.card import Card, read_card
 
 
 def write(folder: Path, text: str) -> Path:

@@ -7,13 +7,13 @@ from blake3 import blake3
 
 from lineal.derivation.hashes import format_hash
 from lineal.errors import AnswerIsNo, LineageCycle, RecipeError
-from lineal.family.add import add_folder
-from lineal.family.claims.importing import Imported, import_place
-from lineal.family.workshop import Workshop
-from lineal.lineage.ancestry import roots
-from lineal.lineage.check import check
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.why import why
+from lineal.family.origin.add import add_folder
+from lineal.family.origin.claims.importing import Imported, import_place
+from lineal.family.session import Workshop
+from lineal.lineage.questions.ancestry import roots
+from lineal.lineage.questions.why import why
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.soundness.check import check
 from tests.builders import make_adapter, make_checkpoint, random_tensors
 
 SHAPES = {"model.embed_tokens.weight": (12, 8), "model.norm.weight": (8,)}

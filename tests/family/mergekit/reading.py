@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lineal.errors import RecipeError, StorageError
-from lineal.family.mergekit.files import read_mergekit_file
-from lineal.family.recipe import ModelRecipe
+from lineal.family.file.mergekit.files import read_mergekit_file
+from lineal.family.file.recipe import ModelRecipe
 from lineal.methods.method import Method
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lineal.methods.merge import DareTies, Linear, MergeRecipe, NuSlerp, Passthrough, Slerp, Ties
-from lineal.methods.merge.recipe import Part, Stretch
-from lineal.methods.merge.settings import Rule
+from lineal.methods.merge import DareTies, Linear, NuSlerp, Passthrough, Slerp, Ties
+from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch
+from lineal.methods.recipe.settings import Rule
 from tests.family.mergekit.reading import faults, inputs, method, read
 
 TIES = """

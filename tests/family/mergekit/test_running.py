@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lineal.checkpoint.hashing import hash_folder
+from lineal.checkpoint.content.hashing import hash_folder
 from lineal.errors import CheckpointError
-from lineal.family.one_off import derive, family_of_recipe
-from lineal.family.read import read_family
-from lineal.family.run import run_family
-from lineal.family.verify import verify_references
-from lineal.family.workshop import Workshop
+from lineal.family.build.one_off import derive, family_of_recipe
+from lineal.family.build.run import run_family
+from lineal.family.file.read import read_family
+from lineal.family.session import Workshop
+from lineal.family.trust.verify import verify_references
 from tests.builders import Array, make_adapter, make_checkpoint, random_tensors, read_folder
 from tests.family.conftest import write_family
 

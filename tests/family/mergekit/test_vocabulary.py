@@ -11,10 +11,10 @@ from tokenizers import Tokenizer
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from lineal.errors import CheckpointError
-from lineal.family.mergekit.chat_templates import chat_template
-from lineal.family.one_off import derive, family_of_recipe
-from lineal.family.verify import verify_references
-from lineal.family.workshop import Workshop
+from lineal.family.build.one_off import derive, family_of_recipe
+from lineal.family.file.mergekit.chat_templates import chat_template
+from lineal.family.session import Workshop
+from lineal.family.trust.verify import verify_references
 from tests.builders import make_checkpoint, read_folder, write_json
 from tests.family.mergekit.test_documents import faults, method
 from tests.llamas import BYTE_LEVEL, added

@@ -12,9 +12,9 @@ import pytest
 
 import lineal.lineage.database.postgres as dialect
 from lineal.errors import MissingExtra, RegistryError
-from lineal.lineage.check import check
 from lineal.lineage.database.store import dialect_at
 from lineal.lineage.registry import Registry
+from lineal.lineage.soundness.check import check
 from tests.databases import GUARDED, PASSWORD, Database, Postgres
 from tests.lineage.families import ROOT, model
 

@@ -11,10 +11,10 @@ import pytest
 
 from lineal.cli.entry import main
 from lineal.errors import RegistryError
-from lineal.lineage.check import check
 from lineal.lineage.database.schema import MIGRATIONS, MIGRATIONS_TABLE
-from lineal.lineage.records import Name
+from lineal.lineage.records.records import Name
 from lineal.lineage.registry import Registry
+from lineal.lineage.soundness.check import check
 from tests.databases import GUARDED, PASSWORD, Database, Postgres
 from tests.lineage.families import ROOT, add_family, model
 
@@ -22,7 +22,7 @@ READER, CAREFUL = "reader", "careful"
 ASKING = (["log"], ["show", "both"], ["check"], ["journal"], ["tainted"])
 WRITER = """
 import sys
-from lineal.lineage.records import Name
+from lineal.lineage.records.records import Name
 from lineal.lineage.registry import Registry
 from tests.lineage.families import model
 with Registry.open(sys.argv[1]) as registry:

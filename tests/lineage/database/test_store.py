@@ -12,8 +12,8 @@ from sqlalchemy import text
 from lineal.errors import RegistryError
 from lineal.lineage.database.schema import MIGRATIONS, MIGRATIONS_TABLE
 from lineal.lineage.database.store import Store, begin_store, dialect_at
+from lineal.lineage.records.semantic_version import SemanticVersion
 from lineal.lineage.registry import Registry
-from lineal.lineage.semantic_version import SemanticVersion
 from tests.databases import Database
 from tests.lineage.families import ROOT, add_family, model
 

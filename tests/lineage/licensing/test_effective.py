@@ -2,16 +2,16 @@
 
 import pytest
 
-from lineal.checkpoint.stated_licence import StatedLicence
+from lineal.checkpoint.licence.stated import StatedLicence
 from lineal.derivation.hashes import format_hash
 from lineal.errors import LicenceConflict, UsageError
-from lineal.lineage.check import check
 from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.licensing.effective import judgement
 from lineal.lineage.licensing.graph import refuse_conflicts
-from lineal.lineage.records import ModelRecord
+from lineal.lineage.questions.why import why
+from lineal.lineage.records.records import ModelRecord
 from lineal.lineage.registry import Registry
-from lineal.lineage.why import why
+from lineal.lineage.soundness.check import check
 from tests.databases import Database
 from tests.lineage.families import add_family, digest, hash_of, model, step
 

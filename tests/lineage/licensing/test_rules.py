@@ -5,8 +5,8 @@ from itertools import product
 import pytest
 
 from lineal.errors import UsageError
-from lineal.lineage.licensing.licences import front_matter, given, identifiers, terms_of, told
-from lineal.lineage.licensing.rules import clash, forbids_derivatives, joined
+from lineal.lineage.records.licence_rules import clash, forbids_derivatives, joined
+from lineal.lineage.records.licences import front_matter, given, identifiers, terms_of, told
 
 GNU_LIST = "https://www.gnu.org/licenses/license-list.html"
 GNU_MATRIX = "https://www.gnu.org/licenses/gpl-faq.html#AllCompatibility"

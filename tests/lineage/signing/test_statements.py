@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineal.derivation import DataFile, Input, Step
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.records import StepRecord
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.records import StepRecord
 from lineal.lineage.signing.dsse import IN_TOTO, Envelope, EnvelopeSignature
 from lineal.lineage.signing.statements import Claim, model_statement, payload_of, read_claim, step_statement
 from tests.lineage.families import digest, model

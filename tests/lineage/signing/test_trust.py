@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from lineal.errors import UsageError
-from lineal.lineage import check as checking
-from lineal.lineage.as_json import portrait_as_json
-from lineal.lineage.check import check
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.portrait import portrait
+from lineal.lineage.questions.portrait import portrait
+from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.registry import Registry
+from lineal.lineage.shown.as_json import portrait_as_json
 from lineal.lineage.signing.keys import PrivateKey, PublicKey
-from lineal.lineage.signing.signatures import Signature
 from lineal.lineage.signing.trust import Finding, Verdict, judge, sign_model, sign_steps
+from lineal.lineage.soundness import check as checking
+from lineal.lineage.soundness.check import check
+from lineal.lineage.tables.signatures import Signature
 from tests.databases import Database
 from tests.lineage.families import add_family, digest, model, step
 from tests.lineage.signing.keys import KINDS, der, envelope, id_of, line, make_key, pae, verify

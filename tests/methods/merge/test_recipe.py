@@ -7,9 +7,9 @@ import pytest
 
 from lineal.derivation.canonical import canonical_json
 from lineal.errors import MethodError
-from lineal.methods.merge import MergeRecipe, Passthrough, Ties
-from lineal.methods.merge.recipe import Part, Stretch
-from lineal.methods.merge.settings import Rule
+from lineal.methods.merge import Passthrough, Ties
+from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch
+from lineal.methods.recipe.settings import Rule
 
 BASE = Stretch(model=0)
 WHOLE = Part(base=BASE, models=(Stretch(model=1), Stretch(model=2)))

@@ -3,7 +3,7 @@
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.merge.settings import Rule, look_up
+from lineal.methods.recipe.settings import Rule, look_up
 
 
 @pytest.mark.parametrize(

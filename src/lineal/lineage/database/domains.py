@@ -17,9 +17,9 @@ from typing import Any, final
 from lineal.derivation.hashes import HASH_LENGTH
 from lineal.derivation.step import KINDS, ROLES
 from lineal.errors import LinealError
-from lineal.lineage.evidence import Evidence
-from lineal.lineage.semantic_version import SemanticVersion
-from lineal.lineage.stages import STAGES
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.semantic_version import SemanticVersion
+from lineal.lineage.records.stages import STAGES
 
 LATEST = 253402300800
 """The year 10000, in seconds since 1970: no calendar writes later times."""

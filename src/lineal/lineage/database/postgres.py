@@ -15,7 +15,7 @@ from lineal.lineage.database.blueprint import differences, named_parts, postgres
 from lineal.lineage.database.dialect import WAIT_SECONDS, Dialect, Engines, engines_on
 from lineal.lineage.database.domains import gate
 from lineal.lineage.database.insertion import Insertion
-from lineal.lineage.locate import home
+from lineal.lineage.database.locate import home
 
 SCHEMES = ("postgresql", "postgres")
 

@@ -2,11 +2,11 @@
 
 from sqlalchemy import Connection
 
-from lineal.lineage import edges, models, references, steps
 from lineal.lineage.database.domains import IllFormedRow
 from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.licensing.graph import Judgement, Licensed, LicensedData, judge
 from lineal.lineage.registry import Registry
+from lineal.lineage.tables import edges, models, references, steps
 
 
 def judgement(registry: Registry, model: bytes) -> Judgement:

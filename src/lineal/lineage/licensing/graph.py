@@ -7,8 +7,8 @@ from itertools import combinations
 from typing import Generic, TypeVar, final
 
 from lineal.errors import LicenceConflict
-from lineal.lineage.licensing import rules
-from lineal.lineage.licensing.licences import UNKNOWN, identifiers, told
+from lineal.lineage.records import licence_rules as rules
+from lineal.lineage.records.licences import UNKNOWN, identifiers, told
 from lineal.shown import printable
 
 _WHAT_TO_DO = "; where their owners agreed to it, record an override with that reason"

@@ -8,13 +8,13 @@ from sqlalchemy import Connection, text
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import UsageError
-from lineal.lineage import journal, models
 from lineal.lineage.database.seals import sealed
 from lineal.lineage.database.statements import rows_for
-from lineal.lineage.licensing import licences
 from lineal.lineage.licensing.graph import Statement
-from lineal.lineage.licensing.licences import AND, UNKNOWN, identifiers
+from lineal.lineage.records import licences
+from lineal.lineage.records.licences import AND, UNKNOWN, identifiers
 from lineal.lineage.registry import Registry
+from lineal.lineage.tables import journal, models
 
 GIVEN, OVERRIDE = "given", "override"
 """The bases of what people state; beside them stands what was found."""

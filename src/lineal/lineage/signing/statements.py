@@ -12,12 +12,12 @@ from typing import Annotated, Any, final
 
 from pydantic import Field
 
-from lineal.checkpoint.identity import Manifest, model_hash
+from lineal.checkpoint.content.identity import Manifest, model_hash
 from lineal.derivation.canonical import Json, canonical_json
 from lineal.derivation.hashes import format_hash, parse_hash
 from lineal.derivation.step import Step
 from lineal.errors import DerivationError
-from lineal.lineage.records import StepRecord
+from lineal.lineage.records.records import StepRecord
 from lineal.lineage.signing.dsse import IN_TOTO, Envelope, Foreign, read_as, strict_json
 from lineal.shown import quoted
 

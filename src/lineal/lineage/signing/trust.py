@@ -10,13 +10,13 @@ from sqlalchemy import Connection
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
-from lineal.lineage.records import StepRecord
+from lineal.lineage.records.records import StepRecord
 from lineal.lineage.registry import Registry
-from lineal.lineage.signing import signatures
 from lineal.lineage.signing.dsse import IN_TOTO, Envelope, EnvelopeSignature, pre_authentication_encoding, read_envelope
 from lineal.lineage.signing.keys import PrivateKey, PublicKey, key_id, public_key
-from lineal.lineage.signing.signatures import Signature
 from lineal.lineage.signing.statements import Claim, model_statement, payload_of, read_claim, step_statement
+from lineal.lineage.tables import signatures
+from lineal.lineage.tables.signatures import Signature
 from lineal.shown import printable
 
 

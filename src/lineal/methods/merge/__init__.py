@@ -13,7 +13,6 @@ from lineal.methods.merge.nearswap import Nearswap
 from lineal.methods.merge.nuslerp import NuSlerp
 from lineal.methods.merge.passthrough import Passthrough
 from lineal.methods.merge.ram import Ram, RamPlus
-from lineal.methods.merge.recipe import MergeRecipe
 from lineal.methods.merge.sce import Sce
 from lineal.methods.merge.slerp import Slerp
 from lineal.methods.merge.soup import GreedySoup, UniformSoup
@@ -45,6 +44,3 @@ METHODS = (
     Ties,
     UniformSoup,
 )
-
-RECIPES = (MergeRecipe,)
-"""What is not a method itself but says how one is used."""

@@ -3,7 +3,7 @@
 import math
 
 from lineal.kernels import kernel
-from lineal.methods.trigonometry import arccos, sin
+from lineal.methods.exact.trigonometry import arccos, sin
 
 
 @kernel

@@ -10,7 +10,7 @@ from lineal.errors import MethodError
 from lineal.kernels import kernel
 from lineal.methods.merge.divergence import divergences
 from lineal.methods.method import Reproducibility
-from lineal.methods.order_statistic import SmallestMagnitudes
+from lineal.methods.selection.order_statistic import SmallestMagnitudes
 from lineal.methods.streaming import Block, Emit, Float32, Gather, Site, StreamingMethod
 
 _ANNOUNCEMENT = (

@@ -13,8 +13,8 @@ from lineal.methods.merge.per_model import PerModel, check_density, spread, writ
 from lineal.methods.merge.task_vectors import Combination, addition, consensus
 from lineal.methods.merge.trimming import trim
 from lineal.methods.method import Reproducibility
-from lineal.methods.order_statistic import SmallestMagnitudes, gathers
-from lineal.methods.selection import between, count_kept, count_of, everything
+from lineal.methods.selection.entries import between, count_kept, count_of, everything
+from lineal.methods.selection.order_statistic import SmallestMagnitudes, gathers
 from lineal.methods.streaming import Block, Emit, Gather, Sample, Site, StreamingMethod
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lineal.kernels import kernel
-from lineal.methods.exponential import exp_to_zero, log
+from lineal.methods.exact.exponential import exp_to_zero, log
 
 _LANES = 16
 _SMALL = 0.125

@@ -9,12 +9,12 @@ import numpy as np
 
 from lineal.errors import MethodError
 from lineal.kernels import kernel
+from lineal.methods.exact.trigonometry import arccos, cos, sin
 from lineal.methods.merge.combination import emit_combination
 from lineal.methods.merge.dot_products import dot_products
 from lineal.methods.merge.sphere import CANCELLED, Float64, at_length, cosine_with, directions, length_of
 from lineal.methods.method import Reproducibility
 from lineal.methods.streaming import Emit, Gather, Site, StreamingMethod
-from lineal.methods.trigonometry import arccos, cos, sin
 
 
 @final

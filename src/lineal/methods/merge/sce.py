@@ -11,8 +11,8 @@ from lineal.kernels import kernel
 from lineal.methods.merge.consensus import combine_agreeing
 from lineal.methods.merge.dot_products import add_dot_products
 from lineal.methods.method import Reproducibility
-from lineal.methods.order_statistic import SmallestMagnitudes, gathers
-from lineal.methods.selection import Cuts, all_but_the_smallest, count_kept, everything, thin, within
+from lineal.methods.selection.entries import Cuts, all_but_the_smallest, count_kept, everything, thin, within
+from lineal.methods.selection.order_statistic import SmallestMagnitudes, gathers
 from lineal.methods.streaming import GRANULE, Block, Emit, Float32, Gather, Sample, Site, StreamingMethod
 
 _CHUNK = 2048

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from lineal.kernels import kernel
-from lineal.methods.selection import Cuts, thin, within
+from lineal.methods.selection.entries import Cuts, thin, within
 from lineal.methods.streaming import Block
 
 

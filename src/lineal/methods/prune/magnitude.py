@@ -9,8 +9,8 @@ import numpy as np
 from lineal.errors import MethodError
 from lineal.kernels import kernel
 from lineal.methods.method import Reproducibility
-from lineal.methods.order_statistic import SmallestMagnitudes, gathers
-from lineal.methods.selection import all_but_the_smallest, begin, count_of, everything, selected
+from lineal.methods.selection.entries import all_but_the_smallest, begin, count_of, everything, selected
+from lineal.methods.selection.order_statistic import SmallestMagnitudes, gathers
 from lineal.methods.streaming import Block, Emit, Gather, Sample, Site, StreamingMethod
 from lineal.shown import quoted
 

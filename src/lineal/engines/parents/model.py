@@ -1,0 +1,153 @@
+"""A model that others are derived from: full weights under transformers' names, a config, a vocabulary."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+from lineal.checkpoint.adapter.adapter import low_rank_updates
+from lineal.checkpoint.names.tied_heads import heads, says_tied, stored_heads, untied
+from lineal.checkpoint.package import has_tokenizer, vocabulary
+from lineal.checkpoint.reader import Checkpoint
+from lineal.checkpoint.scaled import cache_scales, scales_of
+from lineal.checkpoint.stated_dtype import require_dtype
+from lineal.checkpoint.tokenizer_types import read_tokenizer_json
+from lineal.engines.gguf.parent import gguf_config, gguf_tensors, gguf_vocabulary
+from lineal.engines.gguf.tokenizer_back import chat_template, tokenizer_json
+from lineal.engines.stream.gathered import Gathered, Input
+from lineal.engines.stream.source import Source
+from lineal.engines.tokenizers.chat_templates import DEFAULT, chat_templates
+from lineal.engines.tokenizers.tokenizer_files import settings_of
+from lineal.errors import CheckpointError
+from lineal.shown import quoted
+
+MAKE_WEIGHTS = "make full weights of it first: lineal merge MODEL --method passthrough --out FOLDER"
+"""The way out where a model's weights are stored in a form that only merges take."""
+
+CODES_ARE_NO_PARENT = f"holds scaled float8 codes, which only merges take; {MAKE_WEIGHTS}"
+GGUF_IS_NO_PARENT = f"is a GGUF, which only merges take; {MAKE_WEIGHTS}"
+
+
+@final
+@dataclass(frozen=True)
+class Model(Mapping[str, Input]):
+    """A parent as full weights, tensor by tensor, whatever it is on disk.
+
+    name: as the user knows it, for messages; checkpoint: the full weights; adapter: on top of them, or None;
+    gathered: what takes the place of sources in another vocabulary; remarks: what of it does not go into a child;
+    rules: 2 where rules 1 would have made something else of it.
+    """
+
+    name: str
+    checkpoint: Checkpoint
+    adapter: Checkpoint | None
+    sources: Mapping[str, Source]
+    gathered: Mapping[str, Gathered] = field(default_factory=dict[str, Gathered])
+    remarks: tuple[str, ...] = ()
+    rules: int = 1
+
+    @property
+    def folder(self) -> Path:
+        """Where the config and tokenizer of the full model lie."""
+        return self.checkpoint.folder
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """Its config.json in full weights: of a GGUF it follows from the metadata, of codes it says so no longer.
+
+        With a head of its own it says that it is not tied, whatever is stored.
+        """
+        stored = gguf_config(self.checkpoint) if self.checkpoint.form == "gguf" else self.checkpoint.config
+        config = {key: value for key, value in stored.items() if key != "quantization_config"}
+        return untied(config) if says_tied(config) and heads(self.sources) else config
+
+    @property
+    def is_codes(self) -> bool:
+        """Whether weights are only values once they are scaled."""
+        return any(source.scales is not None for source in self.sources.values())
+
+    @property
+    def tied(self) -> bool:
+        """Whether the output head is the input embedding."""
+        return says_tied(self.config)
+
+    @cached_property
+    def tokenizer_folder(self) -> Path:
+        """Where its tokenizer lies: beside the weights, else beside the adapter on top of them."""
+        places = (self.folder, *(() if self.adapter is None else (self.adapter.folder,)))
+        return next((place for place in places if has_tokenizer(place)), self.folder)
+
+    @property
+    def has_tokenizer(self) -> bool:
+        """Whether texts can be read with what lies there."""
+        if self.checkpoint.form == "gguf":
+            return gguf_vocabulary(self.checkpoint) is not None
+        return has_tokenizer(self.tokenizer_folder)
+
+    @cached_property
+    def vocabulary(self) -> Mapping[str, int] | None:
+        """Token -> id; None where nothing says."""
+        if self.checkpoint.form == "gguf":
+            return gguf_vocabulary(self.checkpoint)
+        return vocabulary(self.tokenizer_folder)
+
+    @cached_property
+    def chat_templates(self) -> Mapping[str, str]:
+        """Name -> template."""
+        if self.checkpoint.form == "gguf":
+            template = chat_template(self.checkpoint)
+            return {} if template is None else {DEFAULT: template}
+        return chat_templates(self.tokenizer_folder, settings_of(self.tokenizer_folder))
+
+    @property
+    def added_tokens(self) -> Sequence[Mapping[str, Any]]:
+        """The tokens that are found in a text before it is cut into words, as a tokenizer.json has them."""
+        if self.checkpoint.form == "gguf":
+            return tokenizer_json(self.checkpoint)["added_tokens"]
+        return read_tokenizer_json(self.tokenizer_folder).get("added_tokens") or ()
+
+    def __getitem__(self, name: str) -> Input:
+        return self.gathered[name] if name in self.gathered else self.sources[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.sources
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sources)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = None) -> Model:
+    """A checkpoint, or an adapter on its base, as full weights; a head that is a copy of the embedding is left out."""
+    if checkpoint.form == "gguf":
+        return _of_gguf(name, checkpoint)
+    if checkpoint.form != "full":
+        raise CheckpointError(f"{name}: {checkpoint.folder} is an adapter; its base is needed to see full weights")
+    require_dtype(checkpoint)
+    is_quantized = bool(checkpoint.config.get("quantization_config"))
+    scales, beside = scales_of(checkpoint, name) if is_quantized else ({}, set[str]())
+    updates = {} if adapter is None else low_rank_updates(adapter, checkpoint)
+    head = stored_heads(checkpoint, scales)
+    if updates.keys() & head.copies:
+        raise CheckpointError(f"{name}: adapts the output head, but its config says it is tied to the embedding")
+    if head.own and checkpoint.config.get("is_encoder_decoder") and says_tied(checkpoint.config):
+        raise CheckpointError(
+            f"{name}: its config ties {quoted(min(head.own))} to the embedding, and it differs; "
+            "of an encoder and decoder it cannot be said to be untied, since the same key scales the logits"
+        )
+    kept = {key: spec for key, spec in checkpoint.items() if key not in beside | head.copies}
+    sources = {key: Source(name, spec, updates.get(key), scales.get(key)) for key, spec in kept.items()}
+    dropped = len(cache_scales(checkpoint)) if is_quantized else 0
+    remarks = [f"{dropped} scales of a quantized cache in {name} do not go into the child"] if dropped else []
+    if not head.known:
+        remarks.append(f"whether the stored head of {name} differs from its embedding is unknown until downloaded")
+    return Model(name, checkpoint, adapter, sources, remarks=tuple(remarks), rules=2 if dropped else head.rules)
+
+
+def _of_gguf(name: str, checkpoint: Checkpoint) -> Model:
+    found = gguf_tensors(checkpoint).items()
+    sources = {key: Source(name, spec, head_rows=head_rows) for key, (spec, head_rows) in found}
+    return Model(name, checkpoint, None, sources)

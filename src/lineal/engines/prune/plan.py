@@ -1,0 +1,40 @@
+"""A pruning before a weight is read: the linear layers inside the blocks are pruned, all else stays as it is."""
+
+from lineal.checkpoint.codes.dtypes import FLOATS
+from lineal.checkpoint.names.roles import linear_layers
+from lineal.checkpoint.written.layout import Planned
+from lineal.engines.merge.child_package import own_package, own_rules
+from lineal.engines.parents.model import Model
+from lineal.engines.stream.jobs import Job
+from lineal.engines.stream.plan import StreamPlan
+from lineal.errors import CheckpointError
+from lineal.methods.merge import AdapterMerge
+from lineal.methods.streaming import StreamingMethod
+from lineal.shown import quoted
+
+_PRUNABLE = FLOATS - {"F64"}
+"""Where a weight that is kept keeps its bits: float32 holds all values of these."""
+
+
+def plan_pruning(method: StreamingMethod, model: Model) -> StreamPlan:
+    """Every tensor keeps its dtype and shape; where an adapter's update lands, it is added before anything else."""
+    method.check(1, has_base=False)
+    shapes = {name: source.spec.shape for name, source in model.sources.items()}
+    pruned = linear_layers(shapes, model.checkpoint.config.get("model_type"), model.name)
+    for name in pruned:
+        dtype = model.sources[name].spec.dtype
+        if dtype not in _PRUNABLE:
+            known = ", ".join(sorted(_PRUNABLE))
+            raise CheckpointError(
+                f"{model.name}: {quoted(name)} is {dtype}, which cannot be pruned as it is (known: {known})"
+            )
+    jobs = tuple(_job(method if name in pruned else None, model, name) for name in model)
+    return StreamPlan(jobs, own_package(model, model.config).child(), model.remarks, own_rules(model))
+
+
+def _job(method: StreamingMethod | None, model: Model, name: str) -> Job:
+    source = model.sources[name]
+    planned = Planned(name, source.spec.dtype, source.spec.shape)
+    if method is None and source.update is not None:
+        return Job(planned, (source,), method=AdapterMerge())
+    return Job(planned, (source,), method=method)

@@ -1,0 +1,77 @@
+"""The streaming engine: read -> decode -> method -> encode -> hash -> write, a tensor a thread, in bounded memory."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any, cast
+
+from lineal.derivation.canonical import Json
+from lineal.engines.stream.jobs import Job, Sink
+from lineal.engines.stream.open_files import OpenFiles
+from lineal.engines.stream.reading import Rules
+from lineal.engines.stream.tensor_pass import TensorPass
+
+BytesDone = Callable[[int], None]
+SMALL_BYTES = 1 << 16
+"""What jobs that one thread does one after the other read at most: a task each would cost more than they do, and
+threads that hardly compute wait for each other."""
+
+DataHashes = dict[str, dict[str, bytes]]
+"""File path -> tensor name -> data hash, of what was read."""
+
+
+def stream(
+    jobs: Sequence[Job],
+    sink: Sink,
+    *,
+    threads: int | None = None,
+    allow_nonfinite: bool = False,
+    bytes_done: BytesDone | None = None,
+) -> DataHashes:
+    """Run the jobs that the sink does not have yet; returns the data hashes of all inputs, hashed as they were read.
+
+    The first error stops all threads and is raised; what was finished stays finished.
+    """
+    stop, errors = threading.Event(), list[Exception]()
+    rules = Rules(stop, allow_nonfinite, bytes_done)
+    waiting = _tasks(job for job in jobs if job.planned.name not in sink.leaves)
+    with OpenFiles() as files:
+
+        def run(task: Sequence[Job]) -> None:
+            try:
+                for job in task:
+                    if stop.is_set():
+                        return
+                    TensorPass(job, files, sink, rules).run()
+            except Exception as error:
+                errors.append(error)  # the first explains the others, Stopped among them
+                stop.set()
+                raise
+
+        with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+            try:
+                wait([pool.submit(run, task) for task in waiting])
+            except BaseException:
+                stop.set()
+                raise
+    if errors:
+        raise errors[0]
+    return _gather_hashes(jobs, sink.notes)
+
+
+def _tasks(jobs: Iterable[Job]) -> list[Sequence[Job]]:
+    """The small jobs, which may be many, as one task; then each other, the largest first."""
+    sized = [(job.bytes_read, job) for job in jobs]
+    small = [job for size, job in sized if size <= SMALL_BYTES]
+    large = sorted(((size, job) for size, job in sized if size > SMALL_BYTES), key=lambda one: -one[0])
+    return [*([small] if small else []), *([job] for _, job in large)]
+
+
+def _gather_hashes(jobs: Sequence[Job], notes: Mapping[str, Json]) -> DataHashes:
+    """The inputs' hashes stand in the notes of the tensors made from them, so a resumed run has them too."""
+    found: DataHashes = {}
+    for job in jobs:
+        for path, name, digest in cast(list[Any], notes[job.planned.name]):
+            found.setdefault(path, {})[name] = bytes.fromhex(digest)
+    return found

@@ -1,0 +1,126 @@
+"""What one tensor is made from, as float32: stored bytes are read in bounded stretches, and hashed once."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from lineal.checkpoint.adapter.adapter import LowRankUpdate
+from lineal.checkpoint.codes.dtypes import decode, first_nonfinite
+from lineal.checkpoint.headers.safetensors import TensorSpec
+from lineal.checkpoint.headers.storage import byte_length
+from lineal.checkpoint.scaled import Scales, multiply
+from lineal.engines.stream.open_files import OpenFiles
+from lineal.engines.stream.source import Source
+from lineal.errors import CheckpointError
+from lineal.methods.merge.adapter import add_low_rank
+from lineal.methods.quantize.rotary_pairs import halves
+from lineal.shown import quoted
+
+_WHOLE_BYTES = 1 << 20
+
+
+class Stopped(Exception):
+    """Another thread failed, or the user interrupted."""
+
+
+@final
+@dataclass(frozen=True)
+class Rules:
+    """What holds for a whole pass. bytes_done: is told what has been read."""
+
+    stop: threading.Event
+    allow_nonfinite: bool = False
+    bytes_done: Callable[[int], None] | None = None
+
+    def refuse_nonfinite(self, values: NDArray[np.float32], dtype: str, start: int, whose: str, name: str) -> None:
+        """An error that names the first value that is, or becomes as `dtype`, infinite or no number."""
+        index = -1 if self.allow_nonfinite else first_nonfinite(values, dtype)
+        if index >= 0:
+            place = f"element {start + index} of {quoted(name)}"
+            raise CheckpointError(f"{whose}: {values[index]} at {place} (as {dtype}); allow it with --allow-nonfinite")
+
+
+@final
+class Reading:
+    """Reads stored tensors for one pass, with what lies beside them: scales, and the matrices of an adapter."""
+
+    def __init__(self, files: OpenFiles, rules: Rules, bytes_done: Callable[[int], None] | None = None) -> None:
+        """bytes_done: is told in place of that of the rules."""
+        self._files, self.rules = files, rules
+        self._bytes_done = bytes_done or rules.bytes_done
+        self.whole_hashes: dict[TensorSpec, bytes] = {}
+        self._updates: dict[LowRankUpdate, tuple[Any, Any]] = {}
+        self._numbers: dict[Scales, NDArray[np.float32]] = {}
+
+    def stored(self, spec: TensorSpec, start: int, buffer: memoryview) -> None:
+        """The bytes of elements from `start` on."""
+        if self.rules.stop.is_set():
+            raise Stopped
+        self._files.read(spec.path, buffer, spec.offset + byte_length(spec.dtype, start))
+        if self._bytes_done:
+            self._bytes_done(len(buffer))
+
+    def values(
+        self, source: Source, raw: NDArray[np.uint8], start: int, row: NDArray[np.float32], *, first: bool
+    ) -> None:
+        """What the stored bytes of a stretch mean; first: whether it has not been looked at in this pass."""
+        spec = source.spec
+        finite = decode(raw, spec.dtype, row)
+        if first and not finite:
+            self.rules.refuse_nonfinite(row, "F32", start, source.model, spec.name)
+        if source.scales is not None:
+            multiply(row, start, source.shape[-1], source.scales, self._numbers[source.scales])
+        if source.head_rows is not None:
+            turned = halves(row.reshape(-1, *source.shape[1:]), source.head_rows)
+            np.copyto(row, turned.reshape(-1))
+        if source.update:
+            b, a = self._updates[source.update]
+            add_low_rank(row, start, b, a)
+
+    def stretch(self, source: Source, start: int, count: int) -> NDArray[np.float32]:
+        """Any stretch of a tensor's values; what lies beside it must be loaded. Whole units are read around it."""
+        unit = max(1, source.unit)
+        low, high = start // unit * unit, -(-(start + count) // unit) * unit
+        raw = np.empty(byte_length(source.spec.dtype, high - low), np.uint8)
+        values = np.empty(high - low, np.float32)
+        self.stored(source.spec, low, raw.data)
+        self.values(source, raw, low, values, first=False)
+        return values[start - low : start - low + count]
+
+    def load_beside(self, source: Source) -> None:
+        """Read scales, and an adapter's two matrices, whole: they are small, and every stretch needs them."""
+        scales = source.scales
+        if scales is not None and scales not in self._numbers:
+            self._numbers[scales] = self._read_whole(scales.spec, source).reshape(-1)
+        update = source.update
+        if update is None or update in self._updates:
+            return
+        a, b = self._read_whole(update.a, source), self._read_whole(update.b, source)
+        self._updates[update] = (np.float32(update.scale) * b, a)
+
+    def hash_whole(self, spec: TensorSpec) -> None:
+        """Read a tensor for its hash alone."""
+        digest, window = blake3(), memoryview(bytearray(min(_WHOLE_BYTES, spec.byte_length)))
+        for start in range(0, spec.byte_length, _WHOLE_BYTES):
+            if self.rules.stop.is_set():
+                raise Stopped
+            part = window[: min(_WHOLE_BYTES, spec.byte_length - start)]
+            self._files.read(spec.path, part, spec.offset + start)
+            digest.update(part)
+            if self._bytes_done:
+                self._bytes_done(len(part))
+        self.whole_hashes[spec] = digest.digest()
+
+    def _read_whole(self, spec: TensorSpec, source: Source) -> NDArray[np.float32]:
+        raw = np.empty(spec.byte_length, np.uint8)
+        self._files.read(spec.path, raw.data, spec.offset)
+        self.whole_hashes[spec] = blake3(raw.data).digest()
+        values = np.empty(spec.elements, np.float32)
+        decode(raw, spec.dtype, values)
+        self.rules.refuse_nonfinite(values, "F32", 0, source.model, spec.name)
+        return values.reshape(spec.shape)

@@ -1,0 +1,26 @@
+"""The weights of two known models, read where they lie and compared."""
+
+from dataclasses import replace
+
+from lineal.checkpoint.names.tensor_names import is_derived_buffer
+from lineal.engines.compare.distances import Distance, comparable, distances
+from lineal.engines.parents.model import Model, full_model
+from lineal.family.build.streams import full_weights
+from lineal.family.session import Placed, Workshop
+
+
+def measure(workshop: Workshop, before: bytes, after: bytes) -> tuple[Distance, ...]:
+    """How far apart they are, tensor by tensor; adapters are seen as full weights."""
+    first, second = (full(workshop.by_hash(model)) for model in (before, after))
+    names = comparable(first, second)
+    unread = sum(model.sources[name].spec.byte_length for model in (first, second) for name in names)
+    with workshop.progress.task("comparing", unread, "bytes") as advance:
+        return distances(first, second, threads=workshop.threads, bytes_done=advance)
+
+
+def full(placed: Placed) -> Model:
+    """A model as full weights, an adapter on its base; without what follows from a config."""
+    base = placed.base
+    model = full_weights(placed, None if base is None else full_model(base.label, base.checkpoint))
+    kept = {name: source for name, source in model.sources.items() if not is_derived_buffer(name, source.shape)}
+    return replace(model, sources=kept)

@@ -1,0 +1,99 @@
+"""What can be known of a family before anything is downloaded, hashed or built; a run and its plan refuse the same."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, final
+
+from lineal.derivation.step import Role
+from lineal.engines.parents.model import full_model
+from lineal.engines.stream.plan import StreamPlan
+from lineal.engines.text.documents import read_documents
+from lineal.family.build.findings import Findings
+from lineal.family.build.foreseen import foreseen_models
+from lineal.family.build.recipe_faults import recipe_faults
+from lineal.family.build.streams import Streamed, foreseen_stream, full_weights, recipe_inputs, stream_inputs
+from lineal.family.file.recipe import Family, ModelRecipe, Origin
+from lineal.family.hub.headers import read_headers
+from lineal.family.hub.repository import cached_snapshot
+from lineal.family.session import Placed, Workshop
+from lineal.methods.recipe.recipe import MergeRecipe
+
+
+@final
+@dataclass(frozen=True)
+class Seen:
+    """The models that recipes begin with, by the names they use; none is registered or named."""
+
+    originals: dict[str, Placed]
+    elsewhere: dict[str, Placed]
+
+
+def look(
+    workshop: Workshop, family: Family, recipes: Sequence[ModelRecipe], out: Path, labels: dict[str, str], headers: Path
+) -> Seen:
+    """Everything that recipes begin with; all that stands against any of them is one error.
+
+    headers: a folder of the caller's for stand-ins of what is still on the Hub, to be removed.
+    """
+    findings = Findings(family)
+    seen = Seen({}, {})
+    for recipe in recipes:
+        if recipe.origin is not None:
+            with findings.of(recipe):
+                label = labels[recipe.name]
+                seen.originals[recipe.name] = see_original(workshop, label, recipe.origin, headers)
+        for name in {r.model for r in recipe.inputs if r.model not in family.models} - seen.elsewhere.keys():
+            with findings.of(recipe):
+                seen.elsewhere[name] = workshop.find(name)
+    placed = {**seen.originals, **seen.elsewhere}
+    models = foreseen_models(recipes, placed, labels)
+    for recipe in recipes:
+        found = list(recipe_faults(recipe, models, placed, out / recipe.name)) if recipe.origin is None else []
+        for fault in found:
+            findings.add(recipe, fault)
+        if not found:
+            with findings.of(recipe):
+                _ = foresee(workshop, recipe, placed)
+    for path in family.texts.values():
+        with findings.of(None):
+            _ = read_documents(path)
+    findings.raise_if_any()
+    return seen
+
+
+def see_original(workshop: Workshop, label: str, origin: Origin, headers: Path) -> Placed:
+    """An original as it lies here; one on the Hub as a stand-in under `headers`. Nothing is registered."""
+    if origin.hub is None:
+        return workshop.place(label, cast(Path, origin.path))
+    revision = str(origin.revision)
+    folder = cached_snapshot(origin.hub, revision)
+    if folder is not None:
+        return workshop.place(label, folder)
+    stand_in = headers / origin.hub.replace("/", "--") / revision
+    return Placed(label, read_headers(origin.hub, revision, stand_in))
+
+
+def foresee(workshop: Workshop, recipe: ModelRecipe, placed: Mapping[str, Placed]) -> StreamPlan | None:
+    """The engine's plan of a streamed derivation, where all its inputs are among `placed`."""
+    method = recipe.method
+    known: list[tuple[Role, Placed]] = [(r.role, placed[r.model]) for r in recipe.inputs if r.model in placed]
+    if not isinstance(method, Streamed) or len(known) < len(recipe.inputs):
+        return None
+    if any(model.form == "adapter" for _, model in known):  # of which base they are is a question of hashes
+        stand_in = next((model for role, model in known if role == "base" and model.checkpoint.headers_only), None)
+        if stand_in is not None:
+            _fit(stand_in, [model for role, model in known if role != "base"])
+            return None
+        known = [(role, workshop.identify(model) if role == "base" else model) for role, model in known]
+    if isinstance(method, MergeRecipe):
+        return foreseen_stream(method, recipe_inputs(method, known))
+    base = next((model for role, model in known if role == "base"), None)
+    return foreseen_stream(method, stream_inputs(method, base, [model for role, model in known if role != "base"]))
+
+
+def _fit(base: Placed, models: Sequence[Placed]) -> None:
+    """Refuse adapters that do not fit the headers of a base that is still on the Hub."""
+    ground = full_model(base.label, base.checkpoint)
+    for model in models:
+        _ = full_weights(model, ground)

@@ -1,0 +1,147 @@
+"""A whole family: find what its models are made from, build what is missing, in order."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast, final
+
+from lineal.derivation.hashes import HASH_LENGTH
+from lineal.derivation.step import Role
+from lineal.engines.parents.model import CODES_ARE_NO_PARENT, GGUF_IS_NO_PARENT
+from lineal.errors import CheckpointError, UsageError
+from lineal.family.build.build import build, existing
+from lineal.family.build.distance import full
+from lineal.family.build.licensing import judge_family, keep_statements
+from lineal.family.build.preflight import Seen, look
+from lineal.family.build.request import Order, rules_of
+from lineal.family.build.streams import Streamed, foreseen_stream, recipe_inputs, stream_inputs
+from lineal.family.file.dependency_order import dependency_order
+from lineal.family.file.recipe import Family, ModelRecipe, Origin
+from lineal.family.hub.repository import snapshot
+from lineal.family.session import Inputs, Placed, Workshop, register
+from lineal.lineage.licensing.graph import Judgement, refuse_conflicts
+from lineal.lineage.records.licences import UNKNOWN
+from lineal.lineage.records.records import Name
+from lineal.lineage.stated import recipe_files
+from lineal.methods.finetune import Training
+from lineal.methods.method import Method, nearest
+from lineal.methods.recipe.recipe import MergeRecipe
+from lineal.shown import quoted
+
+_UNKNOWN = bytes(HASH_LENGTH)
+
+
+@final
+@dataclass
+class Workbench:
+    """A family on this machine: its models as they are found or built, one after the other."""
+
+    workshop: Workshop
+    family: Family
+    out: Path
+    placed: dict[str, Placed] = field(default_factory=dict[str, Placed])
+    licences: dict[str, Judgement] = field(default_factory=dict[str, Judgement])
+
+    def selected(self, wanted: Iterable[str]) -> list[ModelRecipe]:
+        """The recipes of the wanted models (all by default) and of what they need, parents first."""
+        names = list(wanted)
+        for name in names:
+            if name not in self.family.models:
+                raise UsageError(f"the family has no model {quoted(name)} ({nearest(name, self.family.models)})")
+        ordered = dependency_order(self.family.models, names or None)
+        return [self.family.models[name] for name in ordered]
+
+    def order(self, recipe: ModelRecipe) -> Order:
+        """Everything that building a derived or trained model takes; its parents must have been placed."""
+        method = cast(Method, recipe.method)
+        hub = {
+            str(self.name(name)): model.origin
+            for name, model in self.family.models.items()
+            if model.origin and model.origin.hub
+        }
+        licence = self.licences[recipe.name].joined if recipe.name in self.licences else UNKNOWN
+        inputs = self._inputs(recipe)
+        plan = foreseen_stream(method, inputs) if isinstance(method, Streamed) else None
+        rules = rules_of(method, inputs, recipe.data) if plan is None else plan.rules
+        return Order(self.name(recipe.name), recipe, method, inputs, self.out / recipe.name, hub, rules, licence, plan)
+
+    def name(self, model: str) -> Name:
+        return Name(self.family.name, model, _UNKNOWN)
+
+    def bring(self, recipe: ModelRecipe) -> Placed:
+        """An original that is not made here: placed, hashed, registered and named."""
+        origin = cast(Origin, recipe.origin)
+        folder = snapshot(origin.hub, str(origin.revision)) if origin.hub else cast(Path, origin.path)
+        placed = self.workshop.identify(self.workshop.place(str(self.name(recipe.name)), folder))
+        model_hash = register(self.workshop, placed)
+        self.workshop.registry.set_name(Name(self.family.name, recipe.name, model_hash))
+        return placed
+
+    def present(self, recipe: ModelRecipe) -> Placed | None:
+        """A derived model if it is there already; nothing is made or recorded."""
+        if any(r.model in self.family.models and r.model not in self.placed for r in recipe.inputs):
+            return None
+        found = existing(self.workshop, self.order(recipe))
+        return found[0] if found else None
+
+    def look(self, recipes: Sequence[ModelRecipe], headers: Path) -> Seen:
+        """What the recipes begin with; everything that stands against any of them is refused at once, see `look`."""
+        labels = {recipe.name: str(self.name(recipe.name)) for recipe in recipes}
+        return look(self.workshop, self.family, recipes, self.out, labels, headers)
+
+    def require_licences(self, recipes: Iterable[ModelRecipe], originals: Mapping[str, Placed]) -> None:
+        """Find the effective licences of all these models; the answer is no where some cannot be kept together."""
+        self.licences = judge_family(self.workshop, self.family, recipes, originals)
+        refuse_conflicts(self.licences.values())
+
+    def _inputs(self, recipe: ModelRecipe) -> Inputs:
+        found: list[tuple[Role, Placed]] = [(r.role, self._find(r.model)) for r in recipe.inputs]
+        for _, placed in found:
+            if placed.form == "gguf" and recipe.kind != "merge":
+                raise CheckpointError(f"{recipe.name}: {placed.label} {GGUF_IS_NO_PARENT}")
+        if isinstance(recipe.method, Training):
+            _refuse_codes(recipe, found)
+        if not isinstance(recipe.method, Streamed):
+            return found
+        if any(placed.form == "adapter" for _, placed in found):  # of which base they are is a question of hashes
+            found = [(role, self.workshop.identify(placed) if role == "base" else placed) for role, placed in found]
+        if isinstance(recipe.method, MergeRecipe):
+            return recipe_inputs(recipe.method, found)
+        base = next((placed for role, placed in found if role == "base"), None)
+        parents = [placed for role, placed in found if role != "base"]
+        return stream_inputs(recipe.method, base, parents)
+
+    def _find(self, reference: str) -> Placed:
+        return self.placed[reference] if reference in self.family.models else self.workshop.find(reference)
+
+
+def _refuse_codes(recipe: ModelRecipe, inputs: Inputs) -> None:
+    """What is trained must be weights; a teacher is loaded by transformers, whatever it is stored as."""
+    for role, placed in inputs:
+        trained = placed.base or placed
+        if role != "teacher" and trained.checkpoint.config.get("quantization_config") and full(trained).is_codes:
+            raise CheckpointError(f"{recipe.name}: {trained.label} {CODES_ARE_NO_PARENT}")
+
+
+def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[str] = ()) -> Mapping[str, Placed]:
+    """Build what is missing of the wanted models and their ancestors; the finished models by name."""
+    bench = Workbench(workshop, family, out)
+    recipes = bench.selected(wanted)
+    with TemporaryDirectory(prefix="lineal-headers-") as headers:
+        bench.require_licences(recipes, bench.look(recipes, Path(headers)).originals)
+    for recipe in recipes:
+        if recipe.origin is None:
+            began = time.monotonic()
+            order = bench.order(recipe)
+            built = build(workshop, order)
+            bench.placed[recipe.name] = built.placed
+            done = "up to date" if built.was_present else f"done in {time.monotonic() - began:.1f} s"
+            workshop.progress.say(f"{recipe.name}: {done}")
+        else:
+            bench.placed[recipe.name] = bench.bring(recipe)
+        keep_statements(workshop, family, recipe, bench.placed[recipe.name].model_hash)
+        if family.file is not None:
+            recipe_files.keep(workshop.registry, bench.placed[recipe.name].model_hash, family.file)
+    return bench.placed

@@ -1,0 +1,93 @@
+"""Picking the ingredients of a greedy soup: each candidate is streamed, evaluated and deleted, one at a time."""
+
+import json
+import math
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import final
+
+from lineal.engines.extra import require_training
+from lineal.family.build.evaluation import context_of
+from lineal.family.build.scratch import Place
+from lineal.family.build.streams import plan_stream, write_stream
+from lineal.family.file.recipe import ModelRecipe
+from lineal.family.progress import StepProgress
+from lineal.family.session import Inputs, Workshop
+from lineal.methods.merge import GreedySoup
+from lineal.methods.merge.soup import pick_greedily
+
+JOURNAL = "soups.json"
+
+
+def pick_ingredients(
+    workshop: Workshop, recipe: ModelRecipe, method: GreedySoup, inputs: Inputs, place: Place
+) -> GreedySoup:
+    """The method with the ingredients that the recipe's texts pick; what a killed run evaluated is not repeated."""
+    require_training("a greedy soup")
+    place.work.mkdir(exist_ok=True)
+    tasting = Tasting(workshop, recipe, method, inputs, place)
+    return replace(method, ingredients=pick_greedily(len(tasting.models), tasting.nats))
+
+
+@final
+class Tasting:
+    """How well the mean of some of the models predicts the texts; a journal keeps what is known.
+
+    A model alone is tried like any soup, as it would come out: an adapter as part of its base, in the child's dtypes.
+    """
+
+    def __init__(
+        self, workshop: Workshop, recipe: ModelRecipe, method: GreedySoup, inputs: Inputs, place: Place
+    ) -> None:
+        self._workshop, self._recipe, self._method = workshop, recipe, method
+        self._inputs, self._place = inputs, place
+        self._journal = place.work / JOURNAL
+        self._known = _read(self._journal)
+        self.models = [placed.label for role, placed in inputs if role != "base"]
+
+    def nats(self, ingredients: tuple[int, ...]) -> float:
+        """Nats a token, the mean over the texts: the logarithm of the soup's perplexity."""
+        title = " + ".join(self.models[place] for place in ingredients)
+        if ingredients not in self._known:
+            self._known[ingredients] = self._evaluated(ingredients, title)
+            _write(self._journal, self._known)
+        nats = self._known[ingredients]
+        self._workshop.progress.say(f"{self._recipe.name}: {title}: perplexity {math.exp(min(nats, 700)):.4g}")
+        return nats
+
+    def _evaluated(self, ingredients: tuple[int, ...], title: str) -> float:
+        from lineal.engines.inference.evaluate import Reading, evaluate  # torch is imported only where a model is run
+        from lineal.engines.inference.language_model import ModelFolder
+
+        folder = self._place.work / "candidate"
+        plan = plan_stream(replace(self._method, ingredients=ingredients), self._inputs)
+        key = f"{self._place.key} {ingredients}"
+        _ = write_stream(
+            self._workshop, plan, folder, key, f"mixing {title}", allow_nonfinite=self._recipe.allow_nonfinite
+        )
+        texts = {str(path): path for path in self._recipe.data}
+        context = context_of(self._workshop.place(title, folder))
+        with StepProgress(self._workshop.progress, f"evaluating {title}", "tokens") as report:
+            scores = dict(evaluate(ModelFolder(folder), texts, reading=Reading(context), progress=report))
+        shutil.rmtree(folder)
+        return sum(math.log(scores[str(path)].perplexity) for path in self._recipe.data) / len(self._recipe.data)
+
+
+def _read(journal: Path) -> dict[tuple[int, ...], float]:
+    """Nats by ingredients; nothing where no soup was finished."""
+    if not journal.exists():
+        return {}
+    entries: list[tuple[list[int], float]] = json.loads(journal.read_bytes())
+    return {tuple(ingredients): nats for ingredients, nats in entries}
+
+
+def _write(journal: Path, known: dict[tuple[int, ...], float]) -> None:
+    """A kill leaves the old journal or the new one, and so does a power cut."""
+    draft = journal.with_suffix(".draft")
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump(list(known.items()), file)
+        file.flush()
+        os.fsync(file.fileno())
+    _ = draft.replace(journal)

@@ -1,0 +1,126 @@
+"""What a model's files claim of its origin: kind, method and parents by name, from the file that tells most."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast, final
+
+from lineal.checkpoint.package import CARD
+from lineal.checkpoint.reader import ADAPTER_CONFIG, Checkpoint, read_json
+from lineal.derivation.canonical import Json
+from lineal.derivation.quantization import QuantizationType
+from lineal.derivation.step import Kind, Role
+from lineal.errors import UsageError
+from lineal.family.origin.claims.card import Card, read_card
+from lineal.shown import quoted
+
+MERGEKIT_CONFIG = "mergekit_config.yml"
+CLAIMED = "claimed"
+"""The method of a step whose kind is all that is known."""
+
+_BITS = {4: "int4", 8: "int8"}
+_TYPES = tuple(str(kind.value) for kind in QuantizationType)
+
+
+@final
+@dataclass(frozen=True)
+class Claim:
+    """file: who says so; inputs: in order, models as they are named there."""
+
+    file: Path
+    kind: Kind
+    method: str
+    inputs: tuple[tuple[Role, str], ...]
+    options: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    version: int = 1
+
+
+def read_claims(checkpoint: Checkpoint) -> tuple[Claim, ...]:
+    """What the files beside a model say, the most telling first; of a lone GGUF nothing is believed but its card."""
+    folder = checkpoint.folder
+    found = [_of_recipe(folder / MERGEKIT_CONFIG), _of_adapter(folder, checkpoint), _of_card(folder, checkpoint)]
+    claims = [claim for claim in found if claim is not None]
+    card = read_card(folder)
+    if claims and card is not None:
+        claims[0] = replace(claims[0], options={**claims[0].options, **_described(card)})
+    return tuple(claims)
+
+
+def _of_recipe(path: Path) -> Claim | None:
+    if not path.is_file():
+        return None
+    from lineal.family.file.located_yaml import Faults, Located, raise_if_any  # with numpy, which cards do without
+    from lineal.family.file.mergekit.document import read_document
+    from lineal.family.file.mergekit.references import References
+
+    documents = Located.read_all(path)
+    if len(documents) != 1:
+        raise UsageError(f"{path}: {len(documents)} documents; which of them made this model is not said")
+    faults = Faults(documents[0])
+    body = faults.mapping(documents[0].value, (), "a recipe")
+    read = read_document(body, (), faults, References(faults, lambda model, _revision: model))
+    raise_if_any(faults)
+    if read is None:
+        raise UsageError(f"{path}: not a recipe")
+    method, inputs = read
+    roles: list[tuple[Role, str]] = [(one.role, one.model) for one in inputs]
+    return Claim(path, "merge", method.name, tuple(roles), method.options(), method.version)
+
+
+def _of_adapter(folder: Path, checkpoint: Checkpoint) -> Claim | None:
+    path = folder / ADAPTER_CONFIG
+    if checkpoint.form != "adapter" or not path.is_file():
+        return None
+    config = read_json(path)
+    base = config.get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        return None
+    rank = config.get("r")
+    options: dict[str, Json] = {"rank": rank} if isinstance(rank, int) and not isinstance(rank, bool) else {}
+    method = str(config.get("peft_type") or CLAIMED).lower()
+    return Claim(path, "fine-tune", method, (("parent", base),), options)
+
+
+def _of_card(folder: Path, checkpoint: Checkpoint) -> Claim | None:
+    card = read_card(folder)
+    if card is None or not card.base_models:
+        return None
+    several = len(card.base_models) > 1
+    relation = card.relation or ("merge" if several else "quantized" if checkpoint.form == "gguf" else "finetune")
+    path = folder / CARD
+    inputs: tuple[tuple[Role, str], ...] = tuple(("parent", name) for name in card.base_models)
+    match relation:
+        case "merge":  # of one model: its layers, or an adapter's
+            return Claim(path, "merge", CLAIMED if several else "slices", inputs)
+        case "quantized" if not several:
+            return Claim(path, "quantize", CLAIMED, inputs, {"scheme": _scheme(checkpoint)})
+        case _ if not several:
+            return Claim(path, "fine-tune", CLAIMED, inputs)
+        case _:
+            raise UsageError(
+                f"{path}: base_model_relation {quoted(relation)} has one base_model, the card names several"
+            )
+
+
+def _described(card: Card) -> dict[str, Json]:
+    datasets: list[Json] = list(card.datasets)
+    return {
+        **({"datasets": datasets} if datasets else {}),
+        **({"license": card.license} if card.license is not None else {}),
+    }
+
+
+def _scheme(checkpoint: Checkpoint) -> str:
+    """What the weights are stored as, which a card does not say."""
+    matrices = Counter(spec.dtype.lower() for spec in checkpoint.values() if len(spec.shape) > 1)
+    stored = matrices.most_common(1)[0][0] if matrices else ""
+    if checkpoint.form == "gguf" and stored in _TYPES:
+        return stored
+    written: Any = {} if checkpoint.form == "gguf" else checkpoint.config.get("quantization_config")
+    settings = cast(Mapping[str, Any], written) if isinstance(written, dict) else {}
+    named = re.search(r"nf4|fp8", f"{settings.get('quant_method')} {settings.get('bnb_4bit_quant_type')} {stored}")
+    if named or stored.startswith("f8"):
+        return named[0] if named else "fp8"
+    return _BITS.get(settings.get("bits", 4 if settings.get("load_in_4bit") else 8 if stored == "i8" else 0), "dynamic")

@@ -1,0 +1,216 @@
+"""Known models beside weights of unknown origin: found by hashes and headers, compared in windows, ranked."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
+
+from lineal.checkpoint.content.identity import Leaf
+from lineal.checkpoint.inside import resolved
+from lineal.engines.compare.distances import comparable, distances
+from lineal.engines.compare.kinship.alignment import aligned, matched_blocks
+from lineal.engines.compare.kinship.contrast import Look, contrast, look
+from lineal.engines.compare.kinship.judgement import Facts, Finding, Relation, judge, with_ranks
+from lineal.engines.compare.kinship.ranks import may_be_low
+from lineal.engines.compare.kinship.windows import Windows, is_matrix, read, spots
+from lineal.engines.parents.model import Model
+from lineal.errors import LinealError
+from lineal.family.build.distance import full
+from lineal.family.session import Placed, Workshop
+from lineal.lineage.questions.ancestry import depth
+from lineal.lineage.questions.candidates import candidates
+from lineal.lineage.questions.difference import weights
+
+_MATRICES = 48
+"""Of a model, that are looked at in a candidate's; a quarter of them would have to agree by chance."""
+
+_MOST_KIN = 5
+"""The nearest models, of which combinations are tried."""
+
+_ROUNDING = {"F64": 2.0**-24, "F32": 2.0**-24, "F16": 2.0**-11}
+"""Half a unit in the last place, relative, as float32 sees it; of every other dtype that of BF16 is taken."""
+
+_BF16 = 2.0**-8
+
+
+@final
+@dataclass(frozen=True)
+class Candidate:
+    """A known model, opened. depth: derivations between it and its roots; shared: bytes of tensors that both hold."""
+
+    placed: Placed
+    model: Model
+    depth: int
+    shared: int
+
+
+@final
+@dataclass(frozen=True)
+class Kin:
+    """A candidate and what its weights say; names: the unknown model's tensor -> its own; windows: what was read."""
+
+    candidate: Candidate
+    finding: Finding
+    names: Mapping[str, str]
+    windows: Windows
+    change: float
+
+    @property
+    def label(self) -> str:
+        return self.candidate.placed.label
+
+    @property
+    def model_hash(self) -> bytes:
+        return self.candidate.placed.model_hash
+
+
+def candidates_for(workshop: Workshop, child: Placed, folders: Sequence[Path]) -> tuple[list[Candidate], list[str]]:
+    """Every known model that can be compared, and those in `folders`; and why others could not be opened."""
+    registry, found, remarks = workshop.registry, list[Candidate](), list[str]()
+    sizes = {leaf.data_hash: leaf.byte_length for leaf in child.manifest.leaves}
+    seen = {child.model_hash}
+    places = [*candidates(registry, child.manifest), *(place for folder in folders for place in _inside(folder))]
+    for place in places:
+        try:
+            placed = workshop.by_hash(place) if isinstance(place, bytes) else _placed(workshop, place)
+            if placed.model_hash in seen:
+                continue
+            seen.add(placed.model_hash)
+            placed = _on_its_base(workshop, placed)
+            model = full(placed)
+        except LinealError as error:
+            remarks.append(f"not compared: {error}")
+            continue
+        shared = sum(sizes.get(data, 0) for data in {leaf.data_hash for leaf in placed.manifest.leaves})
+        known = registry.knows(placed.model_hash)
+        found.append(Candidate(placed, model, depth(registry, placed.model_hash) if known else 0, shared))
+    return found, remarks
+
+
+def looked_at(model: Model) -> Look:
+    """The windows of the unknown model that all candidates are compared with."""
+    chosen = spots(model, _MATRICES)
+    windows = read(model, [(spot, spot.name) for spot in chosen])
+    return look(windows, _dtypes(model, {spot.name: spot.name for spot in chosen}))
+
+
+def compared(
+    workshop: Workshop, child: Placed, model: Model, mine: Look, found: Sequence[Candidate]
+) -> tuple[Kin, ...]:
+    """Each candidate, judged by windows of both; those of the nearest relatives are kept."""
+    kin: list[Kin] = []
+    with workshop.progress.task("comparing windows", len(found), "steps") as advance:
+        for candidate in found:
+            kin.append(_compared(child, model, mine, candidate, len(found)))
+            kept = {id(one) for one in nearest(kin)}
+            kin = [one if id(one) in kept else replace(one, windows={}) for one in kin]
+            advance(1)
+    return tuple(kin)
+
+
+def nearest(kin: Sequence[Kin]) -> list[Kin]:
+    """Those that a combination could be made of: a few, the nearest first."""
+    near = (one for one in kin if one.finding.relation in (Relation.PARENT, Relation.SIBLING))
+    return sorted(near, key=lambda one: one.change)[:_MOST_KIN]
+
+
+def ranked(kin: Sequence[Kin]) -> list[Kin]:
+    """The likeliest parent first: by what it is, what its step leaves unexplained, and on a tie the simplest."""
+    order = list(Relation)
+    return sorted(
+        kin,
+        key=lambda one: (
+            order.index(one.finding.relation),
+            one.finding.unexplained,
+            one.change,
+            -one.candidate.shared,
+            one.candidate.depth,
+            one.label,
+        ),
+    )
+
+
+def measured(workshop: Workshop, model: Model, looked: Look, best: Kin) -> Kin:
+    """The best, with the ranks of all that changed: where they may be low, both models' matrices are read whole."""
+    if best.finding.kind != "fine-tune" or best.finding.relation is not Relation.PARENT:
+        return best
+    if best.windows and not may_be_low(looked.windows, best.windows, rounding_of(model)):
+        return best
+    theirs = best.candidate.model
+    mine = replace(model, sources={name: model.sources[name] for name in best.names if is_matrix(model.sources[name])})
+    other = replace(theirs, sources={name: theirs.sources[there] for name, there in best.names.items()})
+    names = comparable(other, mine)
+    unread = sum(one.sources[name].spec.byte_length for one in (mine, other) for name in names)
+    with workshop.progress.task(f"measuring {best.label}", unread, "bytes") as advance:
+        found = distances(other, mine, threads=workshop.threads, bytes_done=advance)
+    ranks = [(d.rank, min(d.shape[-1], d.shape[0])) for d in found if d.norm and d.rank is not None]
+    return replace(best, finding=with_ranks(best.finding, ranks))
+
+
+def rounding_of(model: Model) -> float:
+    """The largest relative error of storing its matrices' entries."""
+    stored = (source.dtype for source in model.sources.values() if is_matrix(source))
+    return max((_ROUNDING.get(dtype, _BF16) for dtype in stored), default=_BF16)
+
+
+def _compared(child: Placed, model: Model, mine: Look, candidate: Candidate, count: int) -> Kin:
+    blocks, pairs = matched_blocks(model, candidate.model)
+    leaves, theirs = weights(child.manifest), weights(candidate.placed.manifest)
+    equal = _equal(leaves, theirs)
+    names = aligned(model, candidate.model, equal, blocks)
+    chosen = spots(model, _MATRICES)
+    spotted = {spot.name: names[spot.name] for spot in chosen if spot.name in names}
+    windows = read(candidate.model, [(spot, spotted[spot.name]) for spot in chosen if spot.name in spotted])
+    windows = {name: w for name, w in windows.items() if w.shape[1] == mine.windows[name].shape[1]}
+    found = contrast(mine, look(windows, _dtypes(candidate.model, spotted)))
+    facts = Facts(
+        tensors=len(leaves),
+        equal=len(equal),
+        renamed=sum(name != there for name, there in equal.items()),
+        missing=len(candidate.model.sources.keys() - set(names.values())),
+        grown=sum(model.sources[name].shape[:1] > candidate.model.sources[names[name]].shape[:1] for name in names),
+        dtype=Counter(mine.dtypes.values()).most_common(1)[0][0] if mine.dtypes else "",
+    )
+    return Kin(candidate, judge(found, facts, count * pairs), names, windows, found.change_squares)
+
+
+def _equal(mine: Sequence[Leaf], theirs: Sequence[Leaf]) -> dict[str, str]:
+    """The unknown model's tensors with the same bytes in the known one -> their name there, the same where it is."""
+    there = {leaf.name: leaf.data_hash for leaf in theirs}
+    by_data = {(leaf.data_hash, leaf.dtype, leaf.shape): leaf.name for leaf in theirs}
+    equal: dict[str, str] = {}
+    for leaf in mine:
+        if there.get(leaf.name) == leaf.data_hash:
+            equal[leaf.name] = leaf.name
+        elif (name := by_data.get((leaf.data_hash, leaf.dtype, leaf.shape))) is not None:
+            equal[leaf.name] = name
+    return equal
+
+
+def _dtypes(model: Model, names: Mapping[str, str]) -> dict[str, str]:
+    """As what each is stored; scaled codes count as what they stand for."""
+    sources = {name: model.sources[there] for name, there in names.items()}
+    return {name: source.spec.dtype if source.scales is None else source.dtype for name, source in sources.items()}
+
+
+def _on_its_base(workshop: Workshop, placed: Placed) -> Placed:
+    """An adapter whose own record names no base stands on the one that its step here has, be it only claimed."""
+    if placed.form != "adapter" or placed.base is not None:
+        return placed
+    for record in workshop.registry.steps_of(placed.model_hash):
+        parents = [used.model_hash for used in record.step.inputs if used.role in ("parent", "base")]
+        if len(parents) == 1 and workshop.registry.locations(parents[0]):
+            return replace(placed, base=workshop.by_hash(parents[0]))
+    return placed
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The model that a folder is, or those that lie in it."""
+    if not folder.is_dir() or any(folder.glob("*.safetensors")):
+        return [folder]
+    return [path for path in sorted(folder.iterdir()) if any(path.glob("*.safetensors")) or path.suffix == ".gguf"]
+
+
+def _placed(workshop: Workshop, place: Path) -> Placed:
+    return workshop.identify(workshop.place(resolved(place).name, place))

@@ -1,0 +1,80 @@
+"""Recomputing a recorded step from its inputs, without writing anything."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from random import SystemRandom
+
+from lineal.checkpoint.content.identity import Manifest, manifest_of
+from lineal.derivation.hashes import format_hash
+from lineal.derivation.step import Role, Step
+from lineal.engines.stream.engine import DataHashes, stream
+from lineal.engines.stream.jobs import Recomputation
+from lineal.errors import CheckpointError, LinealError, MethodError
+from lineal.family.build.streams import Streamed, plan_stream
+from lineal.family.session import Placed, Workshop
+from lineal.lineage.records.environment import method_package
+from lineal.lineage.records.records import StepRecord
+from lineal.methods.catalogue import find_method
+from lineal.methods.method import Method, Reproducibility
+from lineal.shown import quoted
+
+
+def method_of(step: Step) -> Method:
+    """The method with the options that the step records; another version of it is refused."""
+    return find_method(step.type, step.method, step.version).from_options(step.options)
+
+
+def reproducibility_of(step: Step) -> Reproducibility:
+    return find_method(step.type, step.method).reproducibility
+
+
+def why_not(record: StepRecord, error: LinealError) -> str:
+    """Why a step cannot be computed here; where its method is another package's, which one that is."""
+    package = method_package(record.environment)
+    if package is None or not isinstance(error, MethodError):
+        return str(error)
+    try:
+        here = f"of which {version(package.name)} is installed"
+    except (PackageNotFoundError, ValueError):  # the latter of a name that can be none
+        here = "which is not installed"
+    return f"its method is from the package {package.name} {package.version}, {here}: {error}"
+
+
+def replay(
+    workshop: Workshop, step: Step, label: str, share: float = 1.0, *, at_hand: Sequence[Placed] = ()
+) -> Manifest:
+    """The child's manifest as recomputed from the step's inputs, which are hashed in the same pass.
+
+    share: of the tensors, drawn anew each time; fewer are read then, and the manifest has leaves for those alone.
+    at_hand: inputs, hashed, that the registry need not know.
+    """
+    method = method_of(step)
+    if not isinstance(method, Streamed):
+        raise MethodError(f"{step.method}: is not computed in the streaming engine")
+    here = {placed.model_hash: placed for placed in at_hand}
+    inputs: list[tuple[Role, Placed]] = [
+        (used.role, here.get(used.model_hash) or workshop.by_hash(used.model_hash)) for used in step.inputs
+    ]
+    plan = plan_stream(method, inputs)
+    if plan.rules != step.rules:
+        raise MethodError(f"it was made under rules {step.rules}, and this lineal would make it under {plan.rules}")
+    if share < 1:
+        count = max(1, round(share * len(plan.jobs)))
+        plan = replace(plan, jobs=tuple(SystemRandom().sample(plan.jobs, count)))
+    result = Recomputation()
+    with workshop.progress.task(f"recomputing {label}", plan.bytes_read, "bytes") as advance:
+        # Inf and NaN are let through: whether the child may hold them was decided when it was made
+        read = stream(plan.jobs, result, threads=workshop.threads, allow_nonfinite=True, bytes_done=advance)
+    for _, placed in inputs:
+        _check_input(placed, read)
+    return manifest_of(result.leaves.values(), plan.child.package())
+
+
+def _check_input(placed: Placed, read: DataHashes) -> None:
+    """A recomputation from other inputs than the recorded ones would prove nothing."""
+    recorded = {leaf.name: leaf.data_hash for leaf in placed.hashes.manifest.leaves} if placed.hashes else {}
+    for name, spec in placed.checkpoint.items():
+        found = read.get(str(spec.path), {}).get(name, recorded.get(name))
+        if found is None or found != recorded.get(name):
+            raise CheckpointError(f"{placed.label} ({format_hash(placed.model_hash)[:11]}): {quoted(name)} has changed")

@@ -1,0 +1,64 @@
+"""Which ancestor introduced the bytes that each tensor of a model has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+from sqlalchemy import Connection
+
+from lineal.errors import UsageError
+from lineal.lineage.database.statements import rows_for
+from lineal.lineage.registry import Registry
+from lineal.lineage.tables import edges, models
+from lineal.lineage.tables.order import Edges
+from lineal.shown import quoted
+
+
+@final
+@dataclass(frozen=True)
+class Blamed:
+    """A tensor of a model, and the ancestor, or the model itself, that had these bytes first."""
+
+    tensor: str
+    introduced_by: bytes
+
+
+def blame(registry: Registry, model: bytes, tensor: str | None = None) -> tuple[Blamed, ...]:
+    """For every tensor, or for one: from the model up to the first parent with the same bytes, and on from there.
+
+    A tensor that moved to another name, as blocks do in a merge of slices, keeps its bytes and is followed.
+    """
+    leaves = {leaf.name: leaf.data_hash for leaf in registry.manifest(model).leaves}
+    if tensor is not None and tensor not in leaves:
+        raise UsageError(f"{registry.label(model)} has no tensor {quoted(tensor)}")
+    asked = leaves if tensor is None else {tensor: leaves[tensor]}
+    with registry.reading() as connection:
+        start = models.key(connection, model)
+        above = edges.edges_above(connection, start)
+        holders = _holders(connection, above, frozenset(asked.values()))
+        first = {data: _first_holder(start, above, holders.get(data, frozenset())) for data in set(asked.values())}
+        digests = models.hashes(connection, set(first.values()))
+    return tuple(Blamed(name, digests[first[data]]) for name, data in asked.items())
+
+
+def _holders(connection: Connection, above: Edges, wanted: frozenset[bytes]) -> Mapping[bytes, frozenset[int]]:
+    """Data hash -> the ancestors that have a tensor with these bytes."""
+    ancestors: Sequence[int] = list(dict.fromkeys(parent for parents in above.values() for parent in parents))
+    query = """
+        SELECT model_id, data_hash FROM model_tensor JOIN tensor ON tensor.id = tensor_id WHERE model_id IN :values
+    """
+    found: dict[bytes, set[int]] = {}
+    for ancestor, data in rows_for(connection, query, ancestors):
+        if data in wanted:
+            found.setdefault(data, set()).add(ancestor)
+    return {data: frozenset(holders) for data, holders in found.items()}
+
+
+def _first_holder(start: int, above: Edges, holders: frozenset[int]) -> int:
+    """Up from parent to parent as long as one has the bytes."""
+    here = start
+    while True:
+        parent = next((parent for parent in above.get(here, ()) if parent in holders), None)
+        if parent is None:
+            return here
+        here = parent

@@ -1,0 +1,111 @@
+"""How two models differ by their hashes alone: no weight is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+from lineal.checkpoint.content.identity import Leaf, Manifest
+from lineal.checkpoint.names.tensor_names import BLOCK, is_derived_buffer
+from lineal.lineage.registry import Registry
+
+
+@final
+class Change(Enum):
+    SAME = "same"
+    CHANGED = "changed"
+    """Other bytes in the same dtype and shape."""
+    RETYPED = "retyped"
+    """Another dtype or shape."""
+    ADDED = "added"
+    REMOVED = "removed"
+
+
+@final
+@dataclass(frozen=True)
+class TensorChange:
+    """One name in either model; block: the number of the one it belongs to, None outside of all."""
+
+    name: str
+    change: Change
+    before: Leaf | None
+    after: Leaf | None
+
+    @property
+    def block(self) -> int | None:
+        match = BLOCK.fullmatch(self.name)
+        return int(match["number"]) if match else None
+
+    @property
+    def role(self) -> str:
+        """The name inside its block, where it is in one, without what every weight's ends in."""
+        match = BLOCK.fullmatch(self.name)
+        return (match["after"].removeprefix(".") if match else self.name).removesuffix(".weight")
+
+
+@final
+@dataclass(frozen=True)
+class Difference:
+    """tensors: of both, by name; package: path -> how a file of config or tokenizer changed, where it did."""
+
+    same_weights: bool
+    tensors: tuple[TensorChange, ...]
+    package: Mapping[str, Change]
+
+    @property
+    def is_empty(self) -> bool:
+        return self.same_weights and not self.package
+
+    def of(self, change: Change) -> tuple[TensorChange, ...]:
+        return tuple(tensor for tensor in self.tensors if tensor.change is change)
+
+
+def difference(registry: Registry, before: bytes, after: bytes) -> Difference:
+    """From one model to the other; what follows from a config, and is stored by old checkpoints alone, is left out."""
+    old, new = registry.manifest(before), registry.manifest(after)
+    theirs, ours = ({leaf.name: leaf for leaf in weights(manifest)} for manifest in (old, new))
+    match [registry.model(model).form for model in (before, after)]:
+        case ["gguf", "full"]:
+            theirs = _under_names_of(ours, theirs)
+        case ["full", "gguf"]:
+            ours = _under_names_of(theirs, ours)
+        case _:
+            pass
+    tensors = tuple(
+        TensorChange(name, _change(theirs.get(name), ours.get(name)), theirs.get(name), ours.get(name))
+        for name in sorted(theirs.keys() | ours.keys())
+    )
+    package = {
+        path: _file_change(old.package.get(path), new.package.get(path)) for path in {**old.package, **new.package}
+    }
+    changed = {path: change for path, change in sorted(package.items()) if change is not Change.SAME}
+    return Difference(all(tensor.change is Change.SAME for tensor in tensors), tensors, changed)
+
+
+def weights(manifest: Manifest) -> list[Leaf]:
+    """Its tensors without buffers that are computed anew when the model is built."""
+    return [leaf for leaf in manifest.leaves if not is_derived_buffer(leaf.name, leaf.shape)]
+
+
+def _under_names_of(full: Mapping[str, Leaf], gguf: Mapping[str, Leaf]) -> dict[str, Leaf]:
+    """A GGUF's tensors under the names that they have in a folder, as far as it is a Llama's."""
+    from gguf import MODEL_ARCH, get_tensor_name_map  # noqa: PLC0415 - loads numpy, which other questions do without
+
+    blocks = 1 + max((int(match["number"]) for match in map(BLOCK.fullmatch, full) if match), default=0)
+    table = get_tensor_name_map(MODEL_ARCH.LLAMA, blocks)
+    named = {table.get_name(name, try_suffixes=(".weight", ".bias")): name for name in full}
+    return {named.get(name, name): leaf for name, leaf in gguf.items()}
+
+
+def _change(before: Leaf | None, after: Leaf | None) -> Change:
+    if before is None or after is None:
+        return Change.ADDED if before is None else Change.REMOVED
+    if (before.dtype, before.shape) != (after.dtype, after.shape):
+        return Change.RETYPED
+    return Change.SAME if before.data_hash == after.data_hash else Change.CHANGED
+
+
+def _file_change(before: bytes | None, after: bytes | None) -> Change:
+    if before is None or after is None:
+        return Change.ADDED if before is None else Change.REMOVED
+    return Change.SAME if before == after else Change.CHANGED

@@ -1,0 +1,35 @@
+"""Whether what the registry says of each model follows from the model's own tensors and files."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, text
+
+from lineal.derivation.hashes import format_hash
+from lineal.errors import RegistryError
+from lineal.lineage.database.domains import IllFormedRow
+from lineal.lineage.tables import models
+
+
+def faults(connection: Connection) -> Iterator[str]:
+    query = 'SELECT model_hash AS "key" FROM model'
+    for digest in list(connection.execute(text(query)).scalars()):
+        if isinstance(digest, bytes) and len(digest) == 32:
+            try:
+                yield from _of_model(connection, digest)
+            except (RegistryError, IllFormedRow) as error:
+                yield f"{format_hash(digest)[:11]}: {error}"
+
+
+def _of_model(connection: Connection, digest: bytes) -> Iterator[str]:
+    known = models.facts(connection, [digest])[digest]
+    if known.is_unresolved:
+        if models.has_contents(connection, digest):
+            yield f"{format_hash(digest)[:11]}: its tensors are known, but not the hash of its weights"
+        return
+    made_of = models.manifest(connection, digest)
+    followed = (made_of.weights_hash, made_of.parameters, made_of.tensor_bytes)
+    names = ("hash of the weights", "parameters", "bytes of tensors")
+    recorded = (known.weights_hash, known.parameters, known.tensor_bytes)
+    for name, told, right in zip(names, recorded, followed, strict=True):
+        if told != right:
+            yield f"{format_hash(digest)[:11]}: its {name} do not follow from its tensors"
