@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from lineal.family.origin.adopt import Answer, explain
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.lineage.registry import Registry
 from tests.adoptions import CASES, Case, make_zoo
 
@@ -16,8 +16,8 @@ def is_right(case: Case, answer: Answer) -> bool:
         return answer.same == case.parents[0]
     if answer.best is None or not case.parents:
         return answer.best is None and not case.parents
-    found = {placed.label for _, placed in answer.best.inputs}
-    roles = {placed.label for role, placed in answer.best.inputs if role == "base"}
+    found = {local.label for _, local in answer.best.inputs}
+    roles = {local.label for role, local in answer.best.inputs if role == "base"}
     parents = set(case.parents) - {case.base}
     return answer.best.finding.kind == case.kind and found - {case.base} == parents and not roles & parents
 
@@ -37,7 +37,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         known, other = (stack.enter_context(Registry.open(folder / name / "registry.db")) for name in ("known", "else"))
-        zoo = make_zoo(folder, Workshop(known), Workshop(other))
+        zoo = make_zoo(folder, Session(known), Session(other))
         for number, case in enumerate(CASES):
             place = folder / "cases" / str(number) / "unknown"
             place.parent.mkdir(parents=True)

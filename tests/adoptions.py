@@ -12,7 +12,7 @@ from lineal.derivation.step import Kind
 from lineal.family.build.one_off import derive, family_of_one, family_of_recipe, method_from_words
 from lineal.family.file.recipe import Reference
 from lineal.family.origin.add import add_folder
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from tests.builders import Array, make_adapter, write_safetensors
 from tests.llamas import make_llama
 from tests.trained_llamas import (
@@ -32,12 +32,12 @@ from tests.trained_llamas import (
 class Zoo:
     """Known models: base; a, b and c, fine-tunes of it; aa, one of a; half, base in BF16; lora, an adapter of a; twins.
 
-    elsewhere: a workshop that derives children which nobody remembers.
+    elsewhere: a session that derives children which nobody remembers.
     """
 
     folder: Path
-    known: Workshop
-    elsewhere: Workshop
+    known: Session
+    elsewhere: Session
     tensors: Mapping[str, Tensors]
 
     def write(self, place: Path, tensors: Mapping[str, Array], **options: Any) -> None:
@@ -61,7 +61,7 @@ class Zoo:
         return str(self.folder / name)
 
 
-def make_zoo(folder: Path, known: Workshop, elsewhere: Workshop) -> Zoo:
+def make_zoo(folder: Path, known: Session, elsewhere: Session) -> Zoo:
     base = trained_like(1)
     a, b, c = tuned(base, 2), tuned(base, 3), tuned(base, 4, 0.08)
     tensors = {"base": base, "a": a, "b": b, "c": c, "aa": tuned(a, 5, 0.04)}

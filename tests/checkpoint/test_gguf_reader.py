@@ -25,7 +25,7 @@ def test_a_file_is_a_model_whatever_lies_beside_it(tmp_path: Path) -> None:
     make_checkpoint(tmp_path, random_tensors(1, {"a": (2,)}))
     checkpoint = open_checkpoint(random_gguf(tmp_path / "x.gguf"))
     assert (checkpoint.form, checkpoint.weight_files, checkpoint.lone) == ("gguf", ("x.gguf",), True)
-    assert (checkpoint.folder, checkpoint.place) == (tmp_path, tmp_path / "x.gguf")
+    assert (checkpoint.folder, checkpoint.path) == (tmp_path, tmp_path / "x.gguf")
     assert checkpoint.keys() == random_values(1).keys()
     assert checkpoint.metadata["llama.block_count"].content == 1
 
@@ -35,14 +35,14 @@ def test_a_folder_with_one_gguf_is_a_model(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("card")
     checkpoint = open_checkpoint(tmp_path)
     assert (checkpoint.form, checkpoint.weight_files, checkpoint.lone) == ("gguf", ("x.gguf",), False)
-    assert checkpoint.folder == checkpoint.place == tmp_path
+    assert checkpoint.folder == checkpoint.path == tmp_path
 
 
 def test_a_folder_of_safetensors_is_that_model_even_with_a_gguf_in_it(tmp_path: Path) -> None:
     make_checkpoint(tmp_path, random_tensors(1, {"a": (2,)}))
     random_gguf(tmp_path / "x.gguf")
     checkpoint = open_checkpoint(tmp_path)
-    assert (checkpoint.form, checkpoint.metadata, checkpoint.place) == ("full", {}, tmp_path)
+    assert (checkpoint.form, checkpoint.metadata, checkpoint.path) == ("full", {}, tmp_path)
     assert set(hash_folder(tmp_path).files) == {"config.json", "model.safetensors", "x.gguf"}
 
 

@@ -67,8 +67,8 @@ def adapt(base: Path, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
 
 def merged(base: Path, adapter: Path, out: Path) -> dict[str, Any]:
     checkpoint = open_checkpoint(base)
-    grounds, model = full_model("base", checkpoint), full_model("adapter", checkpoint, open_checkpoint(adapter))
-    plan = plan_merge(AdapterMerge(), [model], grounds if AdapterMerge.uses_base else None)
+    base_model, model = full_model("base", checkpoint), full_model("adapter", checkpoint, open_checkpoint(adapter))
+    plan = plan_merge(AdapterMerge(), [model], base_model if AdapterMerge.uses_base else None)
     layout = lay_out(plan.planned)
     with CheckpointWriter(out, layout, "key") as writer:
         stream(plan.jobs, writer, threads=2)

@@ -14,7 +14,7 @@ from lineal.engines.inference.language_model import load_model, load_tokenizer
 from lineal.engines.text.batches import collate
 from lineal.engines.train.base_name import BaseName
 from lineal.engines.train.distill.distill import ModelFolder
-from lineal.engines.train.distill.objective import Pupil, Teaching
+from lineal.engines.train.distill.objective import DistillationObjective, Pupil
 from lineal.engines.train.train import train
 from lineal.errors import MethodError
 from lineal.methods.distill import Attention, Distill, Progressive
@@ -46,7 +46,7 @@ def loss_of(method: Distill, folders: list[Path], given=None, counted: int | Non
     student, *taught_by = loaded(folders)
     given = given or batch()
     total = int((given["shift_labels"] != -100).sum()) if counted is None else counted
-    objective = Teaching(method, student, taught_by, [None] * len(taught_by))
+    objective = DistillationObjective(method, student, taught_by, [None] * len(taught_by))
     return objective.loss(student, given, torch.tensor(total))
 
 
@@ -122,7 +122,7 @@ def test_only_the_student_and_its_projection_receive_gradients(tiny_model, tmp_p
     pupil = Pupil(student, [projection])
     assert len([p for p in pupil.parameters() if p is projection]) == 1
     given = batch()
-    Teaching(method, student, [teacher], [projection]).loss(pupil, given, torch.tensor(10)).backward()
+    DistillationObjective(method, student, [teacher], [projection]).loss(pupil, given, torch.tensor(10)).backward()
     assert projection.grad is not None
     assert projection.grad.abs().max() > 0
     assert all(parameter.grad is not None for parameter in student.parameters())

@@ -15,7 +15,7 @@ from lineal.engines.stream import tensor_pass
 from lineal.errors import CheckpointError
 from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.family.trust.verify import verify_references
 from lineal.lineage.registry import Registry
 from lineal.methods.merge import Linear, Passthrough
@@ -143,14 +143,14 @@ models:
   both: {merge: {parents: [a, b], method: linear}}
 """
     with Registry.open(tmp_path / ".lineal" / "registry.db") as registry:
-        workshop = Workshop(registry, threads=2)
+        session = Session(registry, threads=2)
         family = read_family(write_family(tmp_path, text))
-        placed = run_family(workshop, family, tmp_path / "models")["both"]
-        child = read_folder(placed.folder)
+        local = run_family(session, family, tmp_path / "models")["both"]
+        child = read_folder(local.folder)
         wanted = (expected(FORMS["blocks"][2]) * np.float32(0.5) + plain[WEIGHT] * np.float32(0.5)).astype(np.float32)
         assert child[WEIGHT].tobytes() == wanted.astype(ml_dtypes.bfloat16).tobytes()
-        assert "quantization_config" not in json.loads((placed.folder / "config.json").read_text())
-        verdicts = {v.label: v for v in verify_references(workshop, [], "f")}
+        assert "quantization_config" not in json.loads((local.folder / "config.json").read_text())
+        verdicts = {v.label: v for v in verify_references(session, [], "f")}
         assert all(verdict.ok for verdict in verdicts.values())
         assert verdicts["both"].recomputed == 2
         pruned = text.replace(
@@ -163,4 +163,4 @@ models:
         way = r"scaled float8 codes, which only merges take; .*lineal merge MODEL --method passthrough --out FOLDER"
         for other in (pruned, trained):
             with pytest.raises(CheckpointError, match=way):
-                run_family(workshop, read_family(write_family(tmp_path, other)), tmp_path / "models")
+                run_family(session, read_family(write_family(tmp_path, other)), tmp_path / "models")

@@ -1,4 +1,4 @@
-"""A workshop of its own for every test, and small models to work with."""
+"""A session of its own for every test, and small models to work with."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from lineal.derivation.step import Kind
 from lineal.family.build.one_off import derive, family_of_one
 from lineal.family.file.recipe import Reference
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.lineage.registry import Registry
 from lineal.methods.method import Method
 from tests.builders import make_checkpoint, make_tokenizer, random_tensors
@@ -19,9 +19,9 @@ SHAPES = {"model.embed_tokens.weight": (12, 8), "model.layers.0.mlp.up_proj.weig
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Iterator[Workshop]:
+def session(tmp_path: Path) -> Iterator[Session]:
     with Registry.open(tmp_path / ".lineal" / "registry.db") as registry:
-        yield Workshop(registry, threads=2)
+        yield Session(registry, threads=2)
 
 
 @pytest.fixture
@@ -34,10 +34,10 @@ def parents(tmp_path: Path) -> Path:
 
 
 def derive_one(
-    workshop: Workshop, kind: Kind, method: Method, inputs: Sequence[Reference], out: Path, **options: Any
-) -> Placed:
+    session: Session, kind: Kind, method: Method, inputs: Sequence[Reference], out: Path, **options: Any
+) -> LocalModel:
     """One model as a verb of the command line makes it."""
-    return derive(workshop, family_of_one(kind, method, inputs, out, **options), out)
+    return derive(session, family_of_one(kind, method, inputs, out, **options), out)
 
 
 def write_family(folder: Path, text: str) -> Path:

@@ -13,7 +13,7 @@ from lineal.engines.inference.language_model import load_model
 from lineal.errors import CheckpointError, UsageError
 from lineal.family.build.evaluation import Asked, settings_of
 from lineal.family.origin.adapter_base import with_base
-from lineal.family.session import Placed, Workshop, register
+from lineal.family.session import LocalModel, Session, register
 from lineal.lineage.records.records import Name
 from tests.engines.tiny_models import make_model
 
@@ -36,24 +36,24 @@ def adapter_claiming(base: Path, claim: str, targets: list[str] | None = None, *
     return folder
 
 
-def placed_at(workshop: Workshop, folder: Path) -> Placed:
-    return workshop.identify(workshop.place(folder.name, folder))
+def placed_at(session: Session, folder: Path) -> LocalModel:
+    return session.identify(session.open(folder.name, folder))
 
 
-def test_a_base_that_is_only_claimed_is_tried_as_a_path_and_as_a_known_name(workshop: Workshop, base: Path) -> None:
-    adapter = placed_at(workshop, adapter_claiming(base, str(base)))
-    by_path = with_base(workshop, adapter).base
+def test_a_base_that_is_only_claimed_is_tried_as_a_path_and_as_a_known_name(session: Session, base: Path) -> None:
+    adapter = placed_at(session, adapter_claiming(base, str(base)))
+    by_path = with_base(session, adapter).base
     assert by_path is not None
     assert by_path.folder.resolve() == base.resolve()
-    model = register(workshop, placed_at(workshop, base))
-    workshop.registry.set_name(Name("org", "model", model))
-    by_name = with_base(workshop, placed_at(workshop, adapter_claiming(base, "org/model"))).base
+    model = register(session, placed_at(session, base))
+    session.registry.set_name(Name("org", "model", model))
+    by_name = with_base(session, placed_at(session, adapter_claiming(base, "org/model"))).base
     assert by_name is not None
     assert by_name.model_hash == model
 
 
 def test_a_claimed_base_is_found_in_the_hubs_cache(
-    workshop: Workshop, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = "1" * 40
     cached = tmp_path / "hub" / "models--org--model"
@@ -62,20 +62,20 @@ def test_a_claimed_base_is_found_in_the_hubs_cache(
     (cached / "refs" / "main").write_text(commit)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    found = with_base(workshop, placed_at(workshop, adapter_claiming(base, "org/model"))).base
+    found = with_base(session, placed_at(session, adapter_claiming(base, "org/model"))).base
     assert found is not None
     assert found.folder == cached / "snapshots" / commit
 
 
-def test_a_base_that_is_nowhere_is_asked_for_and_one_that_is_named_is_taken(workshop: Workshop, base: Path) -> None:
-    adapter = placed_at(workshop, adapter_claiming(base, "org/model"))
+def test_a_base_that_is_nowhere_is_asked_for_and_one_that_is_named_is_taken(session: Session, base: Path) -> None:
+    adapter = placed_at(session, adapter_claiming(base, "org/model"))
     with pytest.raises(CheckpointError, match=r"an adapter of 'org/model'.*--base MODEL names it"):
-        with_base(workshop, adapter)
-    named = with_base(workshop, adapter, f"{base}")
+        with_base(session, adapter)
+    named = with_base(session, adapter, f"{base}")
     assert named.base is not None
     assert settings_of(named, Asked()) == {"context": 32, "base": f"b3:{named.base.model_hash.hex()}"}
     with pytest.raises(UsageError, match="and this is none"):
-        with_base(workshop, placed_at(workshop, base), f"{base}")
+        with_base(session, placed_at(session, base), f"{base}")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from lineal.family.build.one_off import derive, family_of_one, method_from_words
 from lineal.family.file.recipe import Reference
 from lineal.family.origin.add import add_folder
 from lineal.family.origin.adopt import explain, keep
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.records import StepRecord
 from lineal.lineage.registry import Registry
@@ -26,13 +26,13 @@ TUNED = tuned(BASE, 2)
 
 
 @pytest.fixture
-def known(tmp_path: Path) -> Iterator[Workshop]:
+def known(tmp_path: Path) -> Iterator[Session]:
     """A base, and a twin of another seed."""
     with Registry.open(tmp_path / "registry.db") as registry:
-        workshop = Workshop(registry, threads=1)
+        session = Session(registry, threads=1)
         for name, tensors in {"base": BASE, "twin": trained_like(9, num_hidden_layers=1)}.items():
-            _ = add_folder(workshop, make_checkpoint(tmp_path / name, tensors, CONFIG), f"zoo:{name}")
-        yield workshop
+            _ = add_folder(session, make_checkpoint(tmp_path / name, tensors, CONFIG), f"zoo:{name}")
+        yield session
 
 
 def write(folder: Path, name: str, card: str | None = None) -> str:
@@ -43,7 +43,7 @@ def write(folder: Path, name: str, card: str | None = None) -> str:
 
 
 def test_an_adopted_model_is_registered_with_an_inferred_step_and_what_stands_behind_it(
-    known: Workshop, tmp_path: Path
+    known: Session, tmp_path: Path
 ) -> None:
     answer = explain(known, write(tmp_path, "unknown"))
     assert keep(known, answer) == ()
@@ -58,22 +58,22 @@ def test_an_adopted_model_is_registered_with_an_inferred_step_and_what_stands_be
     assert check(known.registry).faults == ()
 
 
-def test_explaining_writes_nothing(known: Workshop, tmp_path: Path) -> None:
+def test_explaining_writes_nothing(known: Session, tmp_path: Path) -> None:
     before = known.registry.names()
     answer = explain(known, write(tmp_path, "unknown"))
     assert answer.best is not None
     assert known.registry.names() == before
-    assert not known.registry.knows(answer.placed.model_hash)
+    assert not known.registry.knows(answer.local.model_hash)
 
 
-def test_adopting_twice_changes_nothing(known: Workshop, tmp_path: Path) -> None:
+def test_adopting_twice_changes_nothing(known: Session, tmp_path: Path) -> None:
     place = write(tmp_path, "unknown")
     for _ in range(2):
         assert keep(known, explain(known, place)) == ()
     assert len(known.registry.steps_of(known.registry.resolve("unknown"))) == 1
 
 
-def test_a_better_answer_stands_beside_the_first_and_says_so(known: Workshop, tmp_path: Path) -> None:
+def test_a_better_answer_stands_beside_the_first_and_says_so(known: Session, tmp_path: Path) -> None:
     place = write(tmp_path, "unknown")
     _ = keep(known, explain(known, place))
     nearer = tuned(TUNED, 3, 0.0)
@@ -83,13 +83,13 @@ def test_a_better_answer_stands_beside_the_first_and_says_so(known: Workshop, tm
     answer = explain(known, place)
     assert answer.best is not None
     remarks = keep(known, answer)
-    assert [placed.label for _, placed in answer.best.inputs] == ["nearer"]
+    assert [local.label for _, local in answer.best.inputs] == ["nearer"]
     assert len(remarks) == 1
     assert "inferred before: fine-tune of base" in remarks[0]
     assert len(known.registry.steps_of(known.registry.resolve("unknown"))) == 2
 
 
-def test_where_the_origin_is_recorded_nothing_is_inferred(known: Workshop, tmp_path: Path) -> None:
+def test_where_the_origin_is_recorded_nothing_is_inferred(known: Session, tmp_path: Path) -> None:
 
     added = add_folder(known, Path(write(tmp_path, "unknown")), "zoo:unknown")
     step = Step(type="fine-tune", method="full", inputs=(Input("parent", known.registry.resolve("twin")),))
@@ -99,7 +99,7 @@ def test_where_the_origin_is_recorded_nothing_is_inferred(known: Workshop, tmp_p
     assert len(known.registry.steps_of(added.model_hash)) == 1
 
 
-def test_a_copy_in_other_shards_is_the_model_that_it_is(known: Workshop, tmp_path: Path) -> None:
+def test_a_copy_in_other_shards_is_the_model_that_it_is(known: Session, tmp_path: Path) -> None:
     copy = make_checkpoint(tmp_path / "copy", BASE, CONFIG, shards=2)
     answer = explain(known, str(copy))
     assert (answer.same, answer.best) == ("base", None)
@@ -107,21 +107,21 @@ def test_a_copy_in_other_shards_is_the_model_that_it_is(known: Workshop, tmp_pat
     assert copy in known.registry.locations(known.registry.resolve("base"))
 
 
-def test_what_was_made_from_the_weights_is_never_their_parent(known: Workshop, tmp_path: Path) -> None:
+def test_what_was_made_from_the_weights_is_never_their_parent(known: Session, tmp_path: Path) -> None:
     _ = add_folder(known, make_checkpoint(tmp_path / "pruned", linear(TUNED, two_of_four), CONFIG), "zoo:pruned")
     answer = explain(known, write(tmp_path, "unknown"))
     relations = {one.label: one.finding.relation.value for one in answer.ranking}
     assert relations == {"base": "parent", "pruned": "child", "twin": "unrelated"}
 
 
-def test_known_descendants_are_not_asked(known: Workshop, tmp_path: Path) -> None:
+def test_known_descendants_are_not_asked(known: Session, tmp_path: Path) -> None:
     place = write(tmp_path, "unknown")
     _ = keep(known, explain(known, place))
     answer = explain(known, "base")
     assert "unknown" not in {one.label for one in answer.ranking}
 
 
-def test_a_model_of_a_folder_of_candidates_is_known_once_it_is_a_parent(known: Workshop, tmp_path: Path) -> None:
+def test_a_model_of_a_folder_of_candidates_is_known_once_it_is_a_parent(known: Session, tmp_path: Path) -> None:
     hub = tmp_path / "hub"
     make_checkpoint(hub / "near", tuned(TUNED, 5, 0.01), CONFIG)
     make_checkpoint(hub / "far", trained_like(30, num_hidden_layers=1), CONFIG)
@@ -132,29 +132,29 @@ def test_a_model_of_a_folder_of_candidates_is_known_once_it_is_a_parent(known: W
     assert all(known.registry.label(name.model_hash) != "far" for name in known.registry.names())
 
 
-def test_a_folder_that_changed_is_left_out_with_a_reason(known: Workshop, tmp_path: Path) -> None:
+def test_a_folder_that_changed_is_left_out_with_a_reason(known: Session, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "twin")
     answer = explain(known, write(tmp_path, "unknown"))
     assert len(answer.remarks) == 1
     assert answer.remarks[0].startswith("not compared: twin ")
 
 
-def test_a_card_that_names_another_parent_is_contradicted(known: Workshop, tmp_path: Path) -> None:
+def test_a_card_that_names_another_parent_is_contradicted(known: Session, tmp_path: Path) -> None:
     answer = explain(known, write(tmp_path, "unknown", "base_model: zoo/twin"))
     assert answer.remarks == ("README.md names zoo/twin (unrelated), and the weights do not: the weights say base",)
 
 
-def test_a_card_that_names_the_parent_is_not_contradicted(known: Workshop, tmp_path: Path) -> None:
+def test_a_card_that_names_the_parent_is_not_contradicted(known: Session, tmp_path: Path) -> None:
     assert explain(known, write(tmp_path, "unknown", "base_model: zoo/base")).remarks == ()
 
 
-def test_a_broken_card_is_told_and_does_not_stop_the_answer(known: Workshop, tmp_path: Path) -> None:
+def test_a_broken_card_is_told_and_does_not_stop_the_answer(known: Session, tmp_path: Path) -> None:
     answer = explain(known, write(tmp_path, "unknown", "base_model: [zoo/base"))
     assert answer.best is not None
     assert "its front matter is not YAML" in answer.remarks[0]
 
 
-def test_adapters_say_nothing_of_their_base(known: Workshop, tmp_path: Path) -> None:
+def test_adapters_say_nothing_of_their_base(known: Session, tmp_path: Path) -> None:
     pairs = {
         "model.layers.0.mlp.up_proj": (random_tensors(1, {"a": (4, 64)})["a"], random_tensors(2, {"b": (96, 4)})["b"])
     }
@@ -163,7 +163,7 @@ def test_adapters_say_nothing_of_their_base(known: Workshop, tmp_path: Path) -> 
         _ = explain(known, str(adapter))
 
 
-def test_an_adapter_is_found_in_its_base(known: Workshop, tmp_path: Path) -> None:
+def test_an_adapter_is_found_in_its_base(known: Session, tmp_path: Path) -> None:
 
     pairs = {
         name.removesuffix(".weight"): (
@@ -180,10 +180,10 @@ def test_an_adapter_is_found_in_its_base(known: Workshop, tmp_path: Path) -> Non
     inputs = [Reference("base", str(tmp_path / "base")), Reference("parent", str(adapter))]
     with Registry.open(tmp_path / "else" / "registry.db") as registry:
         place = tmp_path / "merged"
-        elsewhere = Workshop(registry, threads=1)
+        elsewhere = Session(registry, threads=1)
         _ = derive(elsewhere, family_of_one("merge", method_from_words("merge", "adapter", []), inputs, place), place)
     (place / "lineal.json").unlink()
     answer = explain(known, str(place))
     assert answer.best is not None
     assert (answer.best.step.type, answer.best.step.method) == ("merge", "adapter")
-    assert [(role, placed.label) for role, placed in answer.best.inputs] == [("base", "base"), ("adapter", "adapter")]
+    assert [(role, local.label) for role, local in answer.best.inputs] == [("base", "base"), ("adapter", "adapter")]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lineal.family.origin.adopt import explain
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.lineage.registry import Registry
 from tests.adoptions import CASES, Case, Zoo, make_zoo
 
@@ -15,7 +15,7 @@ from tests.adoptions import CASES, Case, Zoo, make_zoo
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
     folder = tmp_path_factory.mktemp("zoo")
     with Registry.open(folder / "known.db") as known, Registry.open(folder / "else" / "registry.db") as elsewhere:
-        yield make_zoo(folder, Workshop(known, threads=2), Workshop(elsewhere, threads=2))
+        yield make_zoo(folder, Session(known, threads=2), Session(elsewhere, threads=2))
 
 
 NEARER = "the sibling that changed in the same direction is nearer than the parent"
@@ -50,7 +50,7 @@ def test_the_true_parents_come_first_and_twins_are_never_adopted(zoo: Zoo, case:
     best = answer.best
     assert best is not None
     assert best.finding.kind == case.kind
-    labels = {placed.label for _, placed in best.inputs}
+    labels = {local.label for _, local in best.inputs}
     assert labels - {case.base} == set(case.parents) - {case.base}
     assert labels <= {*case.parents, case.base}
-    assert not {placed.label for role, placed in best.inputs if role == "base"} & (set(case.parents) - {case.base})
+    assert not {local.label for role, local in best.inputs if role == "base"} & (set(case.parents) - {case.base})

@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from lineal.family.origin.add import add_folder
 from lineal.family.origin.adopt import Answer, explain
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.lineage.registry import Registry
 from tests.builders import make_checkpoint
 from tests.engines.tiny_models import make_documents
@@ -70,7 +70,7 @@ def models() -> dict[str, Any]:
 @pytest.fixture
 def ask(models: dict[str, Any], tmp_path: Path) -> Iterator[Any]:
     with Registry.open(tmp_path / "registry.db") as registry:
-        workshop = Workshop(registry, threads=1)
+        session = Session(registry, threads=1)
 
         def written(name: str) -> Path:
             tensors = {key: value.numpy() for key, value in models[name].state_dict().items()}
@@ -78,14 +78,14 @@ def ask(models: dict[str, Any], tmp_path: Path) -> Iterator[Any]:
 
         def asked(unknown: str, *known: str) -> Answer:
             for name in known:
-                _ = add_folder(workshop, written(name), f"zoo:{name}")
-            return explain(workshop, str(written(unknown)))
+                _ = add_folder(session, written(name), f"zoo:{name}")
+            return explain(session, str(written(unknown)))
 
         yield asked
 
 
 def parents(answer: Answer) -> list[str]:
-    return [] if answer.best is None else [placed.label for _, placed in answer.best.inputs]
+    return [] if answer.best is None else [local.label for _, local in answer.best.inputs]
 
 
 def test_a_fine_tune_comes_from_its_base_and_from_no_sibling(ask: Any) -> None:

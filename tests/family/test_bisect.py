@@ -8,7 +8,7 @@ import pytest
 from lineal.errors import UsageError
 from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.family.trust.bisect import bisect, by_command, by_text
 from tests.family.conftest import write_family
 
@@ -26,9 +26,9 @@ models:
 
 
 @pytest.fixture
-def hashes(workshop: Workshop, parents: Path) -> dict[str, bytes]:
-    built = run_family(workshop, read_family(write_family(parents, FAMILY)), parents / "models")
-    return {name: placed.model_hash for name, placed in built.items()}
+def hashes(session: Session, parents: Path) -> dict[str, bytes]:
+    built = run_family(session, read_family(write_family(parents, FAMILY)), parents / "models")
+    return {name: local.model_hash for name, local in built.items()}
 
 
 def judge(names: str, folder: Path, *, other: int = 0) -> str:
@@ -41,34 +41,34 @@ def judge(names: str, folder: Path, *, other: int = 0) -> str:
     return f"{sys.executable} {script}"
 
 
-def test_a_command_finds_the_first_bad_model(workshop: Workshop, hashes: dict[str, bytes], parents: Path) -> None:
+def test_a_command_finds_the_first_bad_model(session: Session, hashes: dict[str, bytes], parents: Path) -> None:
     command = judge("two three four", parents)
-    found = bisect(workshop, hashes["a"], hashes["four"], by_command(command))
+    found = bisect(session, hashes["a"], hashes["four"], by_command(command))
     assert (found.first_bad, found.suspects) == (hashes["two"], (hashes["two"],))
     assert found.tried <= 4
-    again = bisect(workshop, hashes["a"], hashes["four"], by_command(command + " {}"))
+    again = bisect(session, hashes["a"], hashes["four"], by_command(command + " {}"))
     assert again.first_bad == hashes["two"]
 
 
-def test_a_parent_from_outside_can_be_the_culprit(workshop: Workshop, hashes: dict[str, bytes], parents: Path) -> None:
-    found = bisect(workshop, hashes["a"], hashes["four"], by_command(judge("c three four", parents)))
+def test_a_parent_from_outside_can_be_the_culprit(session: Session, hashes: dict[str, bytes], parents: Path) -> None:
+    found = bisect(session, hashes["a"], hashes["four"], by_command(judge("c three four", parents)))
     assert found.suspects == (hashes["c"],)
 
 
 def test_what_cannot_be_told_or_lies_nowhere_is_skipped(
-    workshop: Workshop, hashes: dict[str, bytes], parents: Path
+    session: Session, hashes: dict[str, bytes], parents: Path
 ) -> None:
-    found = bisect(workshop, hashes["a"], hashes["four"], by_command(judge("", parents, other=125)))
+    found = bisect(session, hashes["a"], hashes["four"], by_command(judge("", parents, other=125)))
     assert (found.first_bad, len(found.suspects)) == (hashes["four"], 6)
     (parents / "models" / "two").rename(parents / "gone")
-    found = bisect(workshop, hashes["a"], hashes["four"], by_command(judge("two three four", parents)))
+    found = bisect(session, hashes["a"], hashes["four"], by_command(judge("two three four", parents)))
     assert set(found.suspects) == {hashes["two"], hashes["three"]}
 
 
 def test_commands_that_cannot_be_run_and_texts_that_are_not_there_are_refused(
-    workshop: Workshop, hashes: dict[str, bytes]
+    session: Session, hashes: dict[str, bytes]
 ) -> None:
     with pytest.raises(UsageError, match="the command is empty"):
         by_command("  ")
     with pytest.raises(UsageError, match="no text"):
-        by_text(workshop, hashes["a"], hashes["four"], Path("nowhere.txt"))
+        by_text(session, hashes["a"], hashes["four"], Path("nowhere.txt"))

@@ -8,7 +8,7 @@ from lineal.engines.inference import evaluate as engine
 from lineal.engines.inference.evaluate import Scores
 from lineal.family.build.evaluation import Asked, evaluate_model, settings_of
 from lineal.family.build.training_rules import training_rules
-from lineal.family.session import Placed, Workshop, register
+from lineal.family.session import LocalModel, Session, register
 from lineal.lineage.records.records import Evaluation
 from lineal.methods.finetune import FullFineTune
 from tests.engines.bordered import bordered_model, lines_of
@@ -16,8 +16,8 @@ from tests.engines.tiny_models import make_documents, make_model
 
 
 @pytest.fixture
-def placed(workshop: Workshop, tmp_path: Path) -> Placed:
-    return known(workshop, make_model(tmp_path / "m"))
+def local(session: Session, tmp_path: Path) -> LocalModel:
+    return known(session, make_model(tmp_path / "m"))
 
 
 @pytest.fixture
@@ -25,14 +25,14 @@ def texts(tmp_path: Path) -> dict[str, Path]:
     return {name: lines_of(tmp_path / f"{name}.jsonl", make_documents(seed, 4)) for seed, name in enumerate("ab")}
 
 
-def known(workshop: Workshop, folder: Path) -> Placed:
-    placed = workshop.identify(workshop.place(folder.name, folder))
-    register(workshop, placed)
-    return placed
+def known(session: Session, folder: Path) -> LocalModel:
+    local = session.identify(session.open(folder.name, folder))
+    register(session, local)
+    return local
 
 
 def test_a_finished_text_is_kept_when_the_next_one_is_interrupted(
-    workshop: Workshop, placed: Placed, texts: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    session: Session, local: LocalModel, texts: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score, calls = engine._score, 0
 
@@ -45,48 +45,48 @@ def test_a_finished_text_is_kept_when_the_next_one_is_interrupted(
 
     monkeypatch.setattr(engine, "_score", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        evaluate_model(workshop, placed, texts)
-    assert [e.text for e in workshop.registry.evaluations(placed.model_hash)] == ["a"]
-    assert [e.text for e in evaluate_model(workshop, placed, texts)] == ["a", "b"]
+        evaluate_model(session, local, texts)
+    assert [e.text for e in session.registry.evaluations(local.model_hash)] == ["a"]
+    assert [e.text for e in evaluate_model(session, local, texts)] == ["a", "b"]
     assert calls == 3
 
 
 def test_figures_in_bfloat16_stand_beside_those_in_float32(
-    workshop: Workshop, placed: Placed, texts: dict[str, Path]
+    session: Session, local: LocalModel, texts: dict[str, Path]
 ) -> None:
-    (exact, _) = evaluate_model(workshop, placed, texts)
-    (rounded, _) = evaluate_model(workshop, placed, texts, Asked(dtype="bfloat16"))
+    (exact, _) = evaluate_model(session, local, texts)
+    (rounded, _) = evaluate_model(session, local, texts, Asked(dtype="bfloat16"))
     assert exact.settings == {"context": 32}
     assert rounded.settings == {"context": 32, "dtype": "bfloat16"}
     assert exact.perplexity != rounded.perplexity
     assert rounded.perplexity == pytest.approx(exact.perplexity, rel=0.05)
-    assert evaluate_model(workshop, placed, texts)[0] == exact
+    assert evaluate_model(session, local, texts)[0] == exact
 
 
 def test_how_many_logits_are_held_is_no_part_of_a_figure(
-    workshop: Workshop, placed: Placed, texts: dict[str, Path]
+    session: Session, local: LocalModel, texts: dict[str, Path]
 ) -> None:
-    assert settings_of(placed, Asked(logits_mebibytes=1)) == settings_of(placed, Asked())
+    assert settings_of(local, Asked(logits_mebibytes=1)) == settings_of(local, Asked())
 
 
 def test_what_was_recorded_when_only_the_first_window_had_a_beginning_is_not_taken(
-    workshop: Workshop, texts: dict[str, Path], tmp_path: Path
+    session: Session, texts: dict[str, Path], tmp_path: Path
 ) -> None:
-    placed = known(workshop, bordered_model(tmp_path / "bos", bos=True))
+    local = known(session, bordered_model(tmp_path / "bos", bos=True))
     text = {"a": texts["a"]}
-    (now,) = evaluate_model(workshop, placed, text)
+    (now,) = evaluate_model(session, local, text)
     assert now.settings == {"context": 32, "beginning": "every window"}
     assert now.perplexity is not None
-    before = Evaluation(placed.model_hash, "a", now.data_hash, {"context": 32}, None, 9.0, 1.0, None, 5, 5)
-    workshop.registry.record_evaluation(before)
-    assert evaluate_model(workshop, placed, text) == [now]
+    before = Evaluation(local.model_hash, "a", now.data_hash, {"context": 32}, None, 9.0, 1.0, None, 5, 5)
+    session.registry.record_evaluation(before)
+    assert evaluate_model(session, local, text) == [now]
 
 
 def test_a_training_on_texts_that_were_once_read_with_two_beginnings_is_another_step(
-    workshop: Workshop, tmp_path: Path
+    session: Session, tmp_path: Path
 ) -> None:
-    with_bos = known(workshop, bordered_model(tmp_path / "bos", bos=True))
-    plain = known(workshop, bordered_model(tmp_path / "plain"))
+    with_bos = known(session, bordered_model(tmp_path / "bos", bos=True))
+    plain = known(session, bordered_model(tmp_path / "plain"))
     chats = lines_of(tmp_path / "chats.jsonl", ["a step", "<bos>[user] a step"])
     letters = lines_of(tmp_path / "letters.jsonl", ["a step", "by <bos> in the middle"])
     assert training_rules(FullFineTune(), [("parent", with_bos)], [letters, chats]) == 2

@@ -18,7 +18,7 @@ from lineal.family.build.one_off import derive, family_of_recipe
 from lineal.family.build.plan import plan_family
 from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.family.trust.verify import verify_references
 from tests.builders import Array, make_checkpoint, read_folder
 from tests.engines.tiny_models import make_model
@@ -47,9 +47,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-def built(workshop: Workshop, model: Path, at: Path, scheme: str) -> dict[str, Placed]:
+def built(session: Session, model: Path, at: Path, scheme: str) -> dict[str, LocalModel]:
     shutil.copytree(model, at / "m", dirs_exist_ok=True)
-    return dict(run_family(workshop, read_family(write_family(at, FAMILY % scheme)), at / "models"))
+    return dict(run_family(session, read_family(write_family(at, FAMILY % scheme)), at / "models"))
 
 
 def decoded(path: Path) -> dict[str, Array]:
@@ -80,87 +80,87 @@ def expected(path: Path, names: list[str]) -> dict[str, Array]:
 @pytest.mark.parametrize("scheme", ["f32", "bf16", "f16", "q8_0", "q4_0"])
 @pytest.mark.parametrize("window", [1 << 17, 64])
 def test_a_merge_of_a_gguf_with_itself_is_what_gguf_py_decodes(
-    workshop: Workshop, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, window: int
+    session: Session, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, window: int
 ) -> None:
     monkeypatch.setattr(tensor_pass, "WINDOW_ELEMENTS", window)
-    placed = built(workshop, model, tmp_path, scheme)
-    child, parent = read_folder(placed["same"].folder), read_folder(model)
+    local = built(session, model, tmp_path, scheme)
+    child, parent = read_folder(local["same"].folder), read_folder(model)
     assert set(child) == set(parent)
-    for name, values in expected(placed["q.gguf"].place, list(child)).items():
+    for name, values in expected(local["q.gguf"].place, list(child)).items():
         stored = values.astype(np.float16) if scheme.startswith("q") and child[name].dtype == np.float16 else values
         assert child[name].astype(np.float32).tobytes() == stored.astype(np.float32).tobytes()
-    both = read_folder(placed["mixed"].folder)
+    both = read_folder(local["mixed"].folder)
     assert {name: values.dtype for name, values in both.items()} == {n: v.dtype for n, v in parent.items()}
 
 
 def test_it_is_an_ordinary_folder_that_computes_and_reads_as_the_gguf(
-    workshop: Workshop, model: Path, tmp_path: Path
+    session: Session, model: Path, tmp_path: Path
 ) -> None:
-    placed = built(workshop, model, tmp_path, "f32")
+    local = built(session, model, tmp_path, "f32")
     text = "def f(x): return x"
-    ours, theirs = (load_tokenizer(placed[name].place) for name in ("same", "q.gguf"))
+    ours, theirs = (load_tokenizer(local[name].place) for name in ("same", "q.gguf"))
     assert ours(text)["input_ids"] == theirs(text)["input_ids"]
-    assert AutoTokenizer.from_pretrained(placed["same"].folder)(text)["input_ids"] == ours(text)["input_ids"]
+    assert AutoTokenizer.from_pretrained(local["same"].folder)(text)["input_ids"] == ours(text)["input_ids"]
     import torch
 
     ids = torch.tensor([ours(text)["input_ids"]])
-    logits = [load_model(placed[name].place)(ids).logits for name in ("same", "m")]
+    logits = [load_model(local[name].place)(ids).logits for name in ("same", "m")]
     assert torch.equal(logits[0], logits[1])
 
 
 def test_a_gguf_parent_is_verified_by_recomputation_and_hashed_as_it_is_read(
-    workshop: Workshop, model: Path, tmp_path: Path
+    session: Session, model: Path, tmp_path: Path
 ) -> None:
-    placed = built(workshop, model, tmp_path, "q8_0")
-    verdicts = {v.label: v for v in verify_references(workshop, [], "small")}
+    local = built(session, model, tmp_path, "q8_0")
+    verdicts = {v.label: v for v in verify_references(session, [], "small")}
     assert all(verdict.ok for verdict in verdicts.values()), verdicts
-    assert verdicts["same"].recomputed == verdicts["mixed"].recomputed == len(placed["same"].checkpoint)
-    (step,) = workshop.registry.steps_of(placed["same"].model_hash)
-    assert {i.model_hash for i in step.step.inputs} == {placed["q.gguf"].model_hash}
+    assert verdicts["same"].recomputed == verdicts["mixed"].recomputed == len(local["same"].checkpoint)
+    (step,) = session.registry.steps_of(local["same"].model_hash)
+    assert {i.model_hash for i in step.step.inputs} == {local["q.gguf"].model_hash}
 
 
-def test_a_plan_knows_what_comes_out_before_anything_is_built(workshop: Workshop, model: Path, tmp_path: Path) -> None:
-    placed = built(workshop, model, tmp_path, "q8_0")
-    text = f"models: {{x: {{merge: {{parents: [{placed['q.gguf'].place}], method: passthrough}}}}}}"
-    (plan,) = plan_family(workshop, read_family(write_family(tmp_path, text), workshop.knows), tmp_path / "other")
-    assert plan.parameters == placed["same"].checkpoint.parameters
-    assert plan.tensor_bytes == placed["same"].checkpoint.tensor_bytes
+def test_a_plan_knows_what_comes_out_before_anything_is_built(session: Session, model: Path, tmp_path: Path) -> None:
+    local = built(session, model, tmp_path, "q8_0")
+    text = f"models: {{x: {{merge: {{parents: [{local['q.gguf'].place}], method: passthrough}}}}}}"
+    (plan,) = plan_family(session, read_family(write_family(tmp_path, text), session.knows), tmp_path / "other")
+    assert plan.parameters == local["same"].checkpoint.parameters
+    assert plan.tensor_bytes == local["same"].checkpoint.tensor_bytes
 
 
-def test_a_recipe_takes_blocks_of_a_gguf(workshop: Workshop, model: Path, tmp_path: Path) -> None:
-    placed = built(workshop, model, tmp_path, "q8_0")
+def test_a_recipe_takes_blocks_of_a_gguf(session: Session, model: Path, tmp_path: Path) -> None:
+    local = built(session, model, tmp_path, "q8_0")
     recipe = tmp_path / "recipe.yml"
     recipe.write_text(
-        f"merge_method: passthrough\nslices:\n - sources: [{{model: {placed['q.gguf'].place}, layer_range: [1, 2]}}]\n"
+        f"merge_method: passthrough\nslices:\n - sources: [{{model: {local['q.gguf'].place}, layer_range: [1, 2]}}]\n"
     )
-    family = family_of_recipe(workshop, recipe, tmp_path / "cut", allow_nonfinite=False)
-    folder = run_family(workshop, family, tmp_path)["cut"].folder
+    family = family_of_recipe(session, recipe, tmp_path / "cut", allow_nonfinite=False)
+    folder = run_family(session, family, tmp_path)["cut"].folder
     assert json.loads((folder / "config.json").read_text())["num_hidden_layers"] == 1
-    whole = read_folder(placed["same"].folder)
+    whole = read_folder(local["same"].folder)
     child = read_folder(folder)
     name = "model.layers.{}.self_attn.q_proj.weight"
     assert child[name.format(0)].tobytes() == whole[name.format(1)].tobytes()
 
 
 def test_a_licence_beside_a_gguf_in_a_folder_travels_and_one_beside_a_lone_file_does_not(
-    workshop: Workshop, model: Path, tmp_path: Path
+    session: Session, model: Path, tmp_path: Path
 ) -> None:
     text = FAMILY.replace("  same", "  whole: {quantize: {parent: m, scheme: f32}}\n  same") % "f32"
     text += "  from_folder: {merge: {parents: [whole, whole], method: linear}}\n"
     shutil.copytree(model, tmp_path / "m")
     (tmp_path / "m" / "LICENSE").write_text("MIT")
-    placed = run_family(workshop, read_family(write_family(tmp_path, text)), tmp_path / "models")
+    local = run_family(session, read_family(write_family(tmp_path, text)), tmp_path / "models")
     (tmp_path / "models" / "NOTICE").write_text("of whoever")
-    assert (placed["from_folder"].folder / "LICENSE").read_text() == "MIT"
-    assert not (placed["same"].folder / "LICENSE").exists()
+    assert (local["from_folder"].folder / "LICENSE").read_text() == "MIT"
+    assert not (local["same"].folder / "LICENSE").exists()
 
 
-def test_nothing_else_is_derived_from_a_gguf(workshop: Workshop, model: Path, tmp_path: Path) -> None:
-    built(workshop, model, tmp_path, "q8_0")
+def test_nothing_else_is_derived_from_a_gguf(session: Session, model: Path, tmp_path: Path) -> None:
+    built(session, model, tmp_path, "q8_0")
     text = FAMILY % "q8_0" + "  lean: {prune: {parent: q.gguf, sparsity: 0.5}}\n"
     family = read_family(write_family(tmp_path, text))
     with pytest.raises(CheckpointError, match=r"is a GGUF, which only merges take; make full weights of it"):
-        run_family(workshop, family, tmp_path / "models")
+        run_family(session, family, tmp_path / "models")
 
 
 @pytest.mark.parametrize("kind", ["Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "TQ2_0"])
@@ -179,29 +179,29 @@ def test_every_block_type_that_gguf_py_decodes_is_decoded(kind: str) -> None:
 @pytest.mark.parametrize("scheme", ["f32", "q8_0"])
 @pytest.mark.parametrize("donor", ["q.gguf", "n"])
 def test_a_gguf_gives_and_takes_tokens(
-    workshop: Workshop, model: Path, tmp_path: Path, scheme: str, donor: str, monkeypatch: pytest.MonkeyPatch
+    session: Session, model: Path, tmp_path: Path, scheme: str, donor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A union of the GGUF with a model whose ids stand in another order, with one token that it alone has."""
-    gguf_model = built(workshop, model, tmp_path, scheme)["q.gguf"]
+    gguf_model = built(session, model, tmp_path, scheme)["q.gguf"]
     ids = _reordered(model, tmp_path / "n")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipe.yml").write_text(
         "merge_method: linear\nmodels: [{model: ./models/q.gguf}, {model: ./n}]\n"
         f"base_model: {'./models/q.gguf' if donor == 'q.gguf' else './n'}\ntokenizer_source: union\n"
     )
-    family = family_of_recipe(workshop, tmp_path / "recipe.yml", tmp_path / "out", allow_nonfinite=False)
-    merged = derive(workshop, family, tmp_path / "out")
+    family = family_of_recipe(session, tmp_path / "recipe.yml", tmp_path / "out", allow_nonfinite=False)
+    merged = derive(session, family, tmp_path / "out")
     child, old = (AutoTokenizer.from_pretrained(folder) for folder in (merged.folder, model))
     name = "model.embed_tokens.weight"
     theirs = read_folder(tmp_path / "n")[name]
-    ours = expected(gguf_model.place, [name])[name]
+    ours = expected(gguf_model.path, [name])[name]
     found = read_folder(merged.folder)[name]
     assert len(found) == len(child) == len(old) + 1
     for token, index in child.get_vocab().items():
         mine = ours[old.get_vocab()[token]] if token in old.get_vocab() else theirs[ids[token]]
         wanted = (mine.astype(np.float64) + theirs[ids[token]]) / 2
         np.testing.assert_allclose(found[index].astype(np.float64), wanted, rtol=1e-3, atol=1e-3)
-    (verdict,) = verify_references(workshop, [str(merged.folder)])
+    (verdict,) = verify_references(session, [str(merged.folder)])
     assert (verdict.ok, verdict.faults) == (True, ())
 
 

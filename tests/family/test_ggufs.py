@@ -18,7 +18,7 @@ from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
 from lineal.family.file.recipe import Reference
 from lineal.family.origin.add import add_folder
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.family.trust.verify import verify_folder, verify_references
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.lineal_json import read_provenance, record_path
@@ -49,81 +49,81 @@ def parent(model: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Workshop]:
-    """A workshop that knows nothing yet."""
+def elsewhere(tmp_path: Path) -> Iterator[Session]:
+    """A session that knows nothing yet."""
     with Registry.open(tmp_path / "other" / "registry.db") as registry:
-        yield Workshop(registry, threads=1)
+        yield Session(registry, threads=1)
 
 
-def quantize(workshop: Workshop, parent: Path, out: Path, scheme: str = "q8_0") -> Placed:
+def quantize(session: Session, parent: Path, out: Path, scheme: str = "q8_0") -> LocalModel:
     method = GgufQuantization(scheme=scheme)
-    return derive_one(workshop, "quantize", method, [Reference("parent", f"{parent}")], out)
+    return derive_one(session, "quantize", method, [Reference("parent", f"{parent}")], out)
 
 
-def faults(workshop: Workshop, place: Path) -> tuple[str, ...]:
-    (verdict,) = verify_references(workshop, [f"{place}"])
+def faults(session: Session, place: Path) -> tuple[str, ...]:
+    (verdict,) = verify_references(session, [f"{place}"])
     return verdict.faults
 
 
 def test_a_file_is_built_with_its_record_beside_it_and_nothing_else(
-    workshop: Workshop, parent: Path, tmp_path: Path
+    session: Session, parent: Path, tmp_path: Path
 ) -> None:
-    placed = quantize(workshop, parent, tmp_path / "out" / "x.gguf")
-    assert placed.place == tmp_path / "out" / "x.gguf"
+    local = quantize(session, parent, tmp_path / "out" / "x.gguf")
+    assert local.path == tmp_path / "out" / "x.gguf"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"x.gguf", "x.gguf.lineal.json", ".locks"}
-    assert len(GGUFReader(placed.place).tensors) == len(placed.checkpoint)
-    provenance = read_provenance(placed.place)
+    assert len(GGUFReader(local.path).tensors) == len(local.checkpoint)
+    provenance = read_provenance(local.path)
     assert provenance is not None
-    assert (provenance.form, provenance.hashes) == ("gguf", placed.hashes)
-    assert workshop.registry.locations(placed.model_hash) == (placed.place,)
-    assert [str(name) for name in workshop.registry.names("out")] == ["out:x.gguf"]
+    assert (provenance.form, provenance.hashes) == ("gguf", local.hashes)
+    assert session.registry.locations(local.model_hash) == (local.path,)
+    assert [str(name) for name in session.registry.names("out")] == ["out:x.gguf"]
 
 
-def test_a_file_that_is_there_is_up_to_date(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_there_is_up_to_date(session: Session, parent: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.gguf"
-    first = quantize(workshop, parent, out)
+    first = quantize(session, parent, out)
     written = out.stat().st_mtime_ns
-    assert quantize(workshop, parent, out).model_hash == first.model_hash
+    assert quantize(session, parent, out).model_hash == first.model_hash
     assert out.stat().st_mtime_ns == written
 
 
 def test_a_file_does_not_take_the_name_of_the_folder_that_it_was_made_from(
-    workshop: Workshop, parent: Path, tmp_path: Path
+    session: Session, parent: Path, tmp_path: Path
 ) -> None:
-    add_folder(workshop, parent)
-    quantize(workshop, parent, tmp_path / "m.gguf")
-    assert {name.name for name in workshop.registry.names(tmp_path.name)} == {"m", "m.gguf"}
+    add_folder(session, parent)
+    quantize(session, parent, tmp_path / "m.gguf")
+    assert {name.name for name in session.registry.names(tmp_path.name)} == {"m", "m.gguf"}
 
 
 def test_a_family_has_ggufs_in_folders_and_where_their_name_says_so_as_files(
-    workshop: Workshop, parent: Path, tmp_path: Path
+    session: Session, parent: Path, tmp_path: Path
 ) -> None:
     family = read_family(write_family(tmp_path, FAMILY))
-    built = run_family(workshop, family, tmp_path / "models")
+    built = run_family(session, family, tmp_path / "models")
     folder, file = tmp_path / "models" / "q8", tmp_path / "models" / "q4.gguf"
     assert {path.name for path in folder.iterdir()} == {"q8.gguf", "lineal.json", "README.md"}
     assert "library_name: gguf\n" in (folder / "README.md").read_text()
     assert (built["q8"].place, built["q4.gguf"].place) == (folder, file)
-    verdicts = list(verify_references(workshop, [], "small"))
+    verdicts = list(verify_references(session, [], "small"))
     assert all(verdict.ok for verdict in verdicts)
     assert [verdict.recomputed for verdict in verdicts] == [0, len(built["q8"].checkpoint), len(built["q8"].checkpoint)]
     times = (folder.stat().st_mtime_ns, file.stat().st_mtime_ns)
-    run_family(workshop, family, tmp_path / "models")
+    run_family(session, family, tmp_path / "models")
     assert (folder.stat().st_mtime_ns, file.stat().st_mtime_ns) == times
 
 
-def test_a_file_and_a_folder_of_one_recipe_are_one_model(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
-    file = quantize(workshop, parent, tmp_path / "x.gguf")
-    folder = quantize(workshop, parent, tmp_path / "x")
+def test_a_file_and_a_folder_of_one_recipe_are_one_model(session: Session, parent: Path, tmp_path: Path) -> None:
+    file = quantize(session, parent, tmp_path / "x.gguf")
+    folder = quantize(session, parent, tmp_path / "x")
     assert file.model_hash == folder.model_hash
-    assert workshop.registry.locations(file.model_hash) == (tmp_path / "x", tmp_path / "x.gguf")
+    assert session.registry.locations(file.model_hash) == (tmp_path / "x", tmp_path / "x.gguf")
 
 
-def test_a_bit_that_flips_anywhere_is_found(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+def test_a_bit_that_flips_anywhere_is_found(session: Session, parent: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.gguf"
-    placed = quantize(workshop, parent, out)
-    assert faults(workshop, out) == ()
-    specs = list(placed.checkpoint.values())
+    local = quantize(session, parent, out)
+    assert faults(session, out) == ()
+    specs = list(local.checkpoint.values())
     padded = next(s for s in specs if s.byte_length % 32)
     named = {
         specs[3].offset + 40: f"tensor {specs[3].name!r} differs",
@@ -132,51 +132,49 @@ def test_a_bit_that_flips_anywhere_is_found(workshop: Workshop, parent: Path, tm
     }
     for position, fault in named.items():
         flip(out, position)
-        assert [found.partition(": ")[2].startswith(fault) for found in faults(workshop, out)] == [True]
+        assert [found.partition(": ")[2].startswith(fault) for found in faults(session, out)] == [True]
         flip(out, position)
     flip(record_path(out), 200)
-    assert "x.gguf.lineal.json" in faults(workshop, out)[0]
+    assert "x.gguf.lineal.json" in faults(session, out)[0]
 
 
-def test_a_changed_key_is_named(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+def test_a_changed_key_is_named(session: Session, parent: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.gguf"
-    quantize(workshop, parent, out)
+    quantize(session, parent, out)
     content = out.read_bytes()
     flip(out, content.index(b"llama.block_count") + len("llama.block_count") + 4)
-    assert [fault.partition(": ")[2] for fault in faults(workshop, out)] == [
+    assert [fault.partition(": ")[2] for fault in faults(session, out)] == [
         "metadata llama.block_count differs from the record",
         "file x.gguf differs from the record",
     ]
 
 
-def test_a_file_that_is_replaced_is_kept_aside_and_stays_known(
-    workshop: Workshop, parent: Path, tmp_path: Path
-) -> None:
+def test_a_file_that_is_replaced_is_kept_aside_and_stays_known(session: Session, parent: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.gguf"
-    first = quantize(workshop, parent, out, "q8_0")
-    second = quantize(workshop, parent, out, "q4_0")
+    first = quantize(session, parent, out, "q8_0")
+    second = quantize(session, parent, out, "q4_0")
     aside = tmp_path / REPLACED / f"x.gguf-{format_hash(first.model_hash)[3:15]}" / "x.gguf"
-    assert first.model_hash != second.model_hash == workshop.identify(workshop.place("x", out)).model_hash
-    assert workshop.by_hash(first.model_hash).place == aside
-    assert verify_folder(workshop, aside).ok
+    assert first.model_hash != second.model_hash == session.identify(session.open("x", out)).model_hash
+    assert session.by_hash(first.model_hash).place == aside
+    assert verify_folder(session, aside).ok
 
 
-def test_a_damaged_file_is_made_anew(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+def test_a_damaged_file_is_made_anew(session: Session, parent: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.gguf"
-    first = quantize(workshop, parent, out)
+    first = quantize(session, parent, out)
     content = out.read_bytes()
     os.truncate(out, 1000)
-    assert quantize(workshop, parent, out).model_hash == first.model_hash
+    assert quantize(session, parent, out).model_hash == first.model_hash
     assert out.read_bytes() == content
     assert (tmp_path / REPLACED / "x.gguf-unreadable" / "x.gguf").stat().st_size == 1000
 
 
 @pytest.mark.parametrize("crash_at", [1, 2, 3])
 def test_a_crash_while_it_is_published_is_finished_by_the_same_command(
-    workshop: Workshop, parent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crash_at: int
+    session: Session, parent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crash_at: int
 ) -> None:
     out = tmp_path / "x.gguf"
-    old = quantize(workshop, parent, out, "q8_0")
+    old = quantize(session, parent, out, "q8_0")
     rename, renamed = Path.rename, list[Path]()
 
     def crash(self: Path, to: Path) -> Path:
@@ -188,42 +186,42 @@ def test_a_crash_while_it_is_published_is_finished_by_the_same_command(
 
     monkeypatch.setattr(Path, "rename", crash)
     with pytest.raises(KeyboardInterrupt):
-        quantize(workshop, parent, out, "q4_0")
+        quantize(session, parent, out, "q4_0")
     monkeypatch.undo()
-    new = quantize(workshop, parent, out, "q4_0")
-    assert verify_folder(workshop, out).ok
+    new = quantize(session, parent, out, "q4_0")
+    assert verify_folder(session, out).ok
     assert {path.name for path in tmp_path.iterdir() if path.name.startswith(".x")} == set()
     kept = [path for path in (tmp_path / REPLACED).glob("*/x.gguf") if read_provenance(path)]
-    assert [workshop.identify(workshop.place("x", path)).model_hash for path in kept] == [old.model_hash]
+    assert [session.identify(session.open("x", path)).model_hash for path in kept] == [old.model_hash]
     assert new.model_hash != old.model_hash
 
 
-def test_a_file_that_lineal_did_not_make_is_never_replaced(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+def test_a_file_that_lineal_did_not_make_is_never_replaced(session: Session, parent: Path, tmp_path: Path) -> None:
     out = random_gguf(tmp_path / "x.gguf")
     content = out.read_bytes()
     with pytest.raises(UsageError, match=r"x\.gguf exists and was not made by lineal"):
-        quantize(workshop, parent, out)
+        quantize(session, parent, out)
     assert out.read_bytes() == content
 
 
-def test_a_merge_makes_no_file(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+def test_a_merge_makes_no_file(session: Session, parent: Path, tmp_path: Path) -> None:
     method = method_from_words("merge", "linear", [])
     models = [Reference("parent", f"{parent}")] * 2
     with pytest.raises(UsageError, match=r"x\.gguf: linear makes a folder; its name must not end in \.gguf"):
-        derive_one(workshop, "merge", method, models, tmp_path / "x.gguf")
+        derive_one(session, "merge", method, models, tmp_path / "x.gguf")
     assert not list(tmp_path.glob("*x.gguf*"))
 
 
 def test_a_file_is_added_with_its_history_wherever_it_lies_and_whatever_its_name(
-    workshop: Workshop, elsewhere: Workshop, parent: Path, tmp_path: Path
+    session: Session, elsewhere: Session, parent: Path, tmp_path: Path
 ) -> None:
-    placed = quantize(workshop, parent, tmp_path / "x.gguf")
+    local = quantize(session, parent, tmp_path / "x.gguf")
     moved = tmp_path / "y.gguf"
-    record_path(placed.place).rename(record_path(moved))
-    placed.place.rename(moved)
+    record_path(local.path).rename(record_path(moved))
+    local.path.rename(moved)
     assert verify_folder(elsewhere, moved).ok
     added = add_folder(elsewhere, moved)
-    assert (added.model_hash, added.name.name) == (placed.model_hash, "y.gguf")
+    assert (added.model_hash, added.name.name) == (local.model_hash, "y.gguf")
     assert added.history == f"quantize (gguf) of {parent.name}"
     (step,) = elsewhere.registry.steps_of(added.model_hash)
     assert step.evidence is Evidence.RECORDED
@@ -232,25 +230,25 @@ def test_a_file_is_added_with_its_history_wherever_it_lies_and_whatever_its_name
     assert any("differs" in fault or "GGUF" in fault or "y.gguf" in fault for fault in faults(elsewhere, moved))
 
 
-def test_a_file_from_elsewhere_is_an_original(workshop: Workshop, tmp_path: Path) -> None:
-    added = add_folder(workshop, random_gguf(tmp_path / "x.gguf"), "mine:x")
+def test_a_file_from_elsewhere_is_an_original(session: Session, tmp_path: Path) -> None:
+    added = add_folder(session, random_gguf(tmp_path / "x.gguf"), "mine:x")
     assert added.history == "an original, as far as is known"
-    assert workshop.find("mine:x").place == tmp_path / "x.gguf"
+    assert session.find("mine:x").place == tmp_path / "x.gguf"
     with pytest.raises(CheckpointError, match=r"no x\.gguf\.lineal\.json, and not in the registry"):
-        verify_folder(workshop, tmp_path / "x.gguf")
+        verify_folder(session, tmp_path / "x.gguf")
 
 
-def test_a_file_whose_record_is_of_another_is_refused(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
-    placed = quantize(workshop, parent, tmp_path / "x.gguf")
+def test_a_file_whose_record_is_of_another_is_refused(session: Session, parent: Path, tmp_path: Path) -> None:
+    local = quantize(session, parent, tmp_path / "x.gguf")
     random_gguf(tmp_path / "y.gguf")
-    shutil.copy(record_path(placed.place), tmp_path / "y.gguf.lineal.json")
+    shutil.copy(record_path(local.path), tmp_path / "y.gguf.lineal.json")
     with pytest.raises(CheckpointError, match=r"y\.gguf: holds b3:[0-9a-f]{8}, its record is of b3:"):
-        add_folder(workshop, tmp_path / "y.gguf")
+        add_folder(session, tmp_path / "y.gguf")
 
 
-def test_a_record_holds_no_local_paths(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
-    placed = quantize(workshop, parent, tmp_path / "x.gguf")
-    text = record_path(placed.place).read_text()
+def test_a_record_holds_no_local_paths(session: Session, parent: Path, tmp_path: Path) -> None:
+    local = quantize(session, parent, tmp_path / "x.gguf")
+    text = record_path(local.path).read_text()
     assert str(tmp_path) not in text
     assert json.loads(text)["form"] == "gguf"
-    assert open_checkpoint(placed.place).metadata["general.architecture"].content == "llama"
+    assert open_checkpoint(local.path).metadata["general.architecture"].content == "llama"

@@ -17,7 +17,7 @@ from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
 from lineal.family.hub.headers import read_headers
 from lineal.family.hub.repository import commit_of
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.family.trust.verify import verify_references
 from tests.builders import make_checkpoint, random_tensors
 from tests.family.conftest import write_family
@@ -54,17 +54,17 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield served
 
 
-def plan(workshop: Workshop, tmp_path: Path) -> dict[str, PlannedModel]:
+def plan(session: Session, tmp_path: Path) -> dict[str, PlannedModel]:
     family = read_family(write_family(tmp_path, FAMILY))
-    return {model.name: model for model in plan_family(workshop, family, tmp_path / "models")}
+    return {model.name: model for model in plan_family(session, family, tmp_path / "models")}
 
 
 def header_bytes(file: Path) -> int:
     return 8 + struct.unpack("<Q", file.read_bytes()[:8])[0]
 
 
-def test_a_plan_asks_for_headers_and_for_no_byte_of_weights(workshop: Workshop, tmp_path: Path, hub: Hub) -> None:
-    planned = plan(workshop, tmp_path)
+def test_a_plan_asks_for_headers_and_for_no_byte_of_weights(session: Session, tmp_path: Path, hub: Hub) -> None:
+    planned = plan(session, tmp_path)
     assert planned["mean"].parameters == 300 * 256 + 256
     assert planned["mean"].bytes_read == 2 * 4 * (300 * 256 + 256)
     assert {name: model.status for name, model in planned.items()} == {
@@ -79,24 +79,24 @@ def test_a_plan_asks_for_headers_and_for_no_byte_of_weights(workshop: Workshop, 
     assert {one.token for one in hub.asked if "/org/" in one.path} == {"Bearer hf_of_a_test"}
 
 
-def test_a_plan_leaves_no_model_no_name_and_no_stand_in(workshop: Workshop, tmp_path: Path, hub: Hub) -> None:
-    plan(workshop, tmp_path)
-    assert not workshop.registry.names()
+def test_a_plan_leaves_no_model_no_name_and_no_stand_in(session: Session, tmp_path: Path, hub: Hub) -> None:
+    plan(session, tmp_path)
+    assert not session.registry.names()
     assert not [path for path in tmp_path.rglob("*.safetensors") if hub.root not in path.parents]
 
 
-def test_a_run_finds_what_cannot_be_merged_before_it_downloads(workshop: Workshop, tmp_path: Path, hub: Hub) -> None:
+def test_a_run_finds_what_cannot_be_merged_before_it_downloads(session: Session, tmp_path: Path, hub: Hub) -> None:
     make_checkpoint(hub.root / "org" / "two", random_tensors(1, OTHER, np.float32), shards=2)
     family = read_family(write_family(tmp_path, FAMILY))
     with pytest.raises(CheckpointError, match=r"'model.norm.weight' is \[256\] in tuned:one, \[255\] in tuned:two"):
-        run_family(workshop, family, tmp_path / "models")
+        run_family(session, family, tmp_path / "models")
     assert sum(one.sent for one in hub.asked) < 10_000
 
 
-def test_what_the_cache_holds_is_planned_without_a_request(workshop: Workshop, tmp_path: Path, hub: Hub) -> None:
-    run_family(workshop, read_family(write_family(tmp_path, FAMILY)), tmp_path / "models")
+def test_what_the_cache_holds_is_planned_without_a_request(session: Session, tmp_path: Path, hub: Hub) -> None:
+    run_family(session, read_family(write_family(tmp_path, FAMILY)), tmp_path / "models")
     hub.asked.clear()
-    assert {model.status for model in plan(workshop, tmp_path).values()} == {"present"}
+    assert {model.status for model in plan(session, tmp_path).values()} == {"present"}
     assert not hub.asked
 
 
@@ -137,31 +137,31 @@ def test_a_size_that_does_not_fit_the_header_is_refused(tmp_path: Path, hub: Hub
 
 
 def test_a_plan_that_does_not_fit_answers_no(
-    workshop: Workshop, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    session: Session, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planned = plan(workshop, tmp_path).values()
+    planned = plan(session, tmp_path).values()
     require_room(planned, tmp_path / "models")
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 * 4 * 300 * 256))
     with pytest.raises(AnswerIsNo, match="does not fit: 924,672 bytes to write, 921,600 free"):
         require_room(planned, tmp_path / "models")
 
 
-def test_a_recipe_names_repositories_as_mergekit_does(workshop: Workshop, tmp_path: Path, hub: Hub) -> None:
+def test_a_recipe_names_repositories_as_mergekit_does(session: Session, tmp_path: Path, hub: Hub) -> None:
     recipe = tmp_path / "recipe.yml"
     recipe.write_text(f"merge_method: linear\nmodels: [{{model: org/one}}, {{model: org/two@{COMMIT}}}]\n")
-    family = family_of_recipe(workshop, recipe, tmp_path / "out", allow_nonfinite=False)
+    family = family_of_recipe(session, recipe, tmp_path / "out", allow_nonfinite=False)
     short = COMMIT[:7]
     assert list(family.models) == [f"org--one-{short}", f"org--two-{short}", "out"]
-    assert {model.status for model in plan_family(workshop, family, tmp_path)} == {"to download", "to build"}
+    assert {model.status for model in plan_family(session, family, tmp_path)} == {"to download", "to build"}
     assert not [one for one in hub.of_weights() if one.range is None]
-    merged = derive(workshop, family, tmp_path / "out")
+    merged = derive(session, family, tmp_path / "out")
     assert "base_model:\n- org/one\n- org/two\n" in (merged.folder / "README.md").read_text()
-    (verdict,) = verify_references(workshop, [str(merged.folder)])
+    (verdict,) = verify_references(session, [str(merged.folder)])
     assert verdict.ok
 
 
 def test_a_branch_is_asked_for_once_and_offline_is_what_it_was(
-    workshop: Workshop, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    session: Session, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huggingface_hub import constants
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from lineal.family.build.make import Made
-from lineal.family.build.request import Order
+from lineal.family.build.request import Request
 from lineal.family.build.run import run_family
-from lineal.family.build.scratch import Place
+from lineal.family.build.scratch import Scratch
 from lineal.family.file.read import read_family
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.lineage.registry import Registry
 from tests.builders import make_checkpoint, random_tensors
 from tests.family.conftest import write_family
@@ -178,12 +178,12 @@ def test_a_training_by_path_finds_its_work_again_though_its_parent_is_known_by_n
     shutil.copytree(trained[0] / "models" / "base", base)
     found: list[list[Path]] = []
 
-    def interrupted(workshop: Workshop, order: Order, place: Place) -> Made:
-        found.append(sorted(path for path in place.work.parent.rglob("*") if path.is_file()))
-        place.work.mkdir(exist_ok=True)
-        (place.work / "progress").touch()
-        for _, placed in order.inputs:
-            workshop.identify(placed)
+    def interrupted(session: Session, request: Request, scratch: Scratch) -> Made:
+        found.append(sorted(path for path in scratch.work.parent.rglob("*") if path.is_file()))
+        scratch.work.mkdir(exist_ok=True)
+        (scratch.work / "progress").touch()
+        for _, local in request.inputs:
+            session.identify(local)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lineal.family.build.build.make", interrupted)
@@ -193,7 +193,7 @@ def test_a_training_by_path_finds_its_work_again_though_its_parent_is_known_by_n
         (tmp_path / "text.txt").write_text("some text")
         (tmp_path / "family.yaml").write_text(text)
         for _ in range(2):
-            workshop = Workshop(registry)
+            session = Session(registry)
             with pytest.raises(KeyboardInterrupt):
-                run_family(workshop, read_family(tmp_path / "family.yaml", workshop.knows), tmp_path / "models")
+                run_family(session, read_family(tmp_path / "family.yaml", session.knows), tmp_path / "models")
     assert [[path.name for path in paths] for paths in found] == [[], ["progress"]]

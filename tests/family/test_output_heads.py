@@ -16,7 +16,7 @@ from lineal.derivation.step import Kind
 from lineal.engines.inference.language_model import load_model
 from lineal.errors import CheckpointError, MethodError
 from lineal.family.file.recipe import Reference
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.family.trust.replay import replay
 from lineal.family.trust.verify import verify_references
 from lineal.lineage.records.lineal_json import read_provenance, write_provenance
@@ -92,65 +92,65 @@ def rules(folder: Path) -> int:
     [("merge", Passthrough()), ("prune", MagnitudePruning(sparsity=0.0))],
 )
 def test_a_head_of_its_own_goes_into_the_child(
-    workshop: Workshop, parent: Path, tmp_path: Path, kind: Kind, method: Method
+    session: Session, parent: Path, tmp_path: Path, kind: Kind, method: Method
 ) -> None:
     out = tmp_path / "out"
-    derive_one(workshop, kind, method, [Reference("parent", str(parent))], out)
+    derive_one(session, kind, method, [Reference("parent", str(parent))], out)
     assert torch.equal(logits(out), logits(parent))
     assert says(out) is False
     assert rules(out) == 2
-    (verdict,) = verify_references(workshop, [str(out)])
+    (verdict,) = verify_references(session, [str(out)])
     assert verdict.recomputed == len(load_file(out / "model.safetensors"))
 
 
-def test_an_adapter_on_such_a_base_becomes_part_of_it(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+def test_an_adapter_on_such_a_base_becomes_part_of_it(session: Session, parent: Path, tmp_path: Path) -> None:
     pair = (np.ones((1, 32), np.float32), np.full((48, 1), 0.01, np.float32))
     adapter = make_adapter(tmp_path / "adapter", {UP: pair, UP.replace("0", "1"): pair})
     references = [Reference("base", str(parent)), Reference("parent", str(adapter))]
-    derive_one(workshop, "merge", AdapterMerge(), references, tmp_path / "out")
+    derive_one(session, "merge", AdapterMerge(), references, tmp_path / "out")
     with torch.no_grad():
         expected = load_model(adapter, parent)(input_ids=TOKENS).logits
     torch.testing.assert_close(logits(tmp_path / "out"), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_a_gguf_holds_the_head(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+def test_a_gguf_holds_the_head(session: Session, parent: Path, tmp_path: Path) -> None:
     file = tmp_path / "out.gguf"
-    derive_one(workshop, "quantize", GgufQuantization(scheme="f32"), [Reference("parent", str(parent))], file)
+    derive_one(session, "quantize", GgufQuantization(scheme="f32"), [Reference("parent", str(parent))], file)
     with torch.no_grad():
         found = load_model(file)(input_ids=TOKENS).logits
     torch.testing.assert_close(found, logits(parent), rtol=1e-5, atol=1e-5)
 
 
-def test_a_step_made_before_is_neither_a_hit_nor_contradicted(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+def test_a_step_made_before_is_neither_a_hit_nor_contradicted(session: Session, parent: Path, tmp_path: Path) -> None:
     out, references = tmp_path / "out", [Reference("parent", str(parent))]
-    derive_one(workshop, "merge", Passthrough(), references, out)
+    derive_one(session, "merge", Passthrough(), references, out)
     provenance = read_provenance(out)
     assert provenance is not None
     old = replace(provenance, step=replace(provenance.step, rules=1))
     with pytest.raises(MethodError, match="it was made under rules 1, and this lineal would make it under 2"):
-        replay(workshop, old.step, "out")
+        replay(session, old.step, "out")
     write_provenance(out, old)
-    derive_one(workshop, "merge", Passthrough(), references, out)
+    derive_one(session, "merge", Passthrough(), references, out)
     assert rules(out) == 2
 
 
-def test_a_copy_of_the_embedding_goes_under_the_rules_as_they_were(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_copy_of_the_embedding_goes_under_the_rules_as_they_were(session: Session, tmp_path: Path) -> None:
     folder = make_model(tmp_path / "parent")
     embedding = load_file(folder / "model.safetensors")[EMBEDDING]
     edited(folder, {HEAD: embedding.clone()})
     out = tmp_path / "out"
-    derive_one(workshop, "merge", Passthrough(), [Reference("parent", str(folder))], out)
+    derive_one(session, "merge", Passthrough(), [Reference("parent", str(folder))], out)
     assert HEAD not in load_file(out / "model.safetensors")
     assert (out / "config.json").read_bytes() == (folder / "config.json").read_bytes()
     assert rules(out) == 1
 
 
 def test_models_of_a_tied_architecture_merge_whether_they_store_the_copy_or_not(
-    workshop: Workshop, tmp_path: Path
+    session: Session, tmp_path: Path
 ) -> None:
     base, tuned = gemma(tmp_path / "base", 1, head=False), gemma(tmp_path / "tuned", 2, head=True)
     out = tmp_path / "out"
-    derive_one(workshop, "merge", Linear(), [Reference("parent", str(base)), Reference("parent", str(tuned))], out)
+    derive_one(session, "merge", Linear(), [Reference("parent", str(base)), Reference("parent", str(tuned))], out)
     child = load_file(out / "model.safetensors")
     means = [load_file(folder / "model.safetensors")[EMBEDDING] / 2 for folder in (base, tuned)]
     torch.testing.assert_close(child[EMBEDDING], means[0] + means[1])
@@ -158,21 +158,21 @@ def test_models_of_a_tied_architecture_merge_whether_they_store_the_copy_or_not(
     assert says(out) is None
 
 
-def test_random_methods_do_not_untie_what_is_tied(workshop: Workshop, tmp_path: Path) -> None:
+def test_random_methods_do_not_untie_what_is_tied(session: Session, tmp_path: Path) -> None:
     base, tuned = gemma(tmp_path / "base", 1, head=True), gemma(tmp_path / "tuned", 2, head=True)
     references = [Reference("base", str(base)), Reference("parent", str(tuned))]
-    derive_one(workshop, "merge", DareLinear(density=0.5), references, tmp_path / "out")
+    derive_one(session, "merge", DareLinear(density=0.5), references, tmp_path / "out")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     assert model.lm_head.weight is model.model.embed_tokens.weight
     assert rules(tmp_path / "out") == 2  # rules 1 merged each copy with random numbers of its own
 
 
 def test_where_one_parent_has_a_head_the_embedding_is_that_of_a_tied_one(
-    workshop: Workshop, parent: Path, tmp_path: Path
+    session: Session, parent: Path, tmp_path: Path
 ) -> None:
     tied, out = make_model(tmp_path / "tied", 3), tmp_path / "out"
     references = [Reference("parent", str(tied)), Reference("parent", str(parent))]
-    derive_one(workshop, "merge", Linear(), references, out)
+    derive_one(session, "merge", Linear(), references, out)
     ours, theirs = (load_file(folder / "model.safetensors") for folder in (tied, parent))
     child = load_file(out / "model.safetensors")
     torch.testing.assert_close(child[HEAD], (ours[EMBEDDING] + theirs[HEAD]) / 2)
@@ -187,13 +187,11 @@ def test_where_one_parent_has_a_head_the_embedding_is_that_of_a_tied_one(
         ("distillation", Distill(sequence_length=16, tokens=32, learning_rate=1e-9, layers=1)),
     ],
 )
-def test_a_training_keeps_the_head(
-    workshop: Workshop, parent: Path, tmp_path: Path, kind: Kind, method: Method
-) -> None:
+def test_a_training_keeps_the_head(session: Session, parent: Path, tmp_path: Path, kind: Kind, method: Method) -> None:
     data, out = write_data(tmp_path / "data.jsonl", count=4), tmp_path / "out"
     references = [Reference("student" if kind == "distillation" else "parent", str(parent))]
     references += [Reference("teacher", str(parent))] if kind == "distillation" else []
-    derive_one(workshop, kind, method, references, out, data=[data])
+    derive_one(session, kind, method, references, out, data=[data])
     child, stored = (load_file(folder / "model.safetensors") for folder in (out, parent))
     for name in (HEAD, EMBEDDING):
         torch.testing.assert_close(child[name], stored[name], rtol=0, atol=1e-6)
@@ -201,9 +199,9 @@ def test_a_training_keeps_the_head(
     assert rules(out) == 2
 
 
-def test_of_an_encoder_and_decoder_it_is_refused(workshop: Workshop, tmp_path: Path) -> None:
+def test_of_an_encoder_and_decoder_it_is_refused(session: Session, tmp_path: Path) -> None:
     tensors = random_tensors(1, {"shared.weight": (8, 4), HEAD: (8, 4)})
     config = {**CONFIG, "model_type": "t5", "is_encoder_decoder": True, "tie_word_embeddings": True}
     folder = make_checkpoint(tmp_path / "t5", tensors, config)
     with pytest.raises(CheckpointError, match=r"its config ties 'lm_head\.weight' to the embedding, and it differs"):
-        derive_one(workshop, "merge", Passthrough(), [Reference("parent", str(folder))], tmp_path / "out")
+        derive_one(session, "merge", Passthrough(), [Reference("parent", str(folder))], tmp_path / "out")

@@ -12,7 +12,7 @@ from lineal.family.build.plan import plan_family
 from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
 from lineal.family.file.recipe import Reference
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.family.trust.verify import verify_references
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.lineal_json import read_provenance
@@ -32,12 +32,12 @@ models:
 UP = "model.layers.0.mlp.up_proj"
 
 
-def run(workshop: Workshop, folder: Path, text: str = FAMILY) -> dict[str, Placed]:
-    return dict(run_family(workshop, read_family(write_family(folder, text), workshop.knows), folder / "models"))
+def run(session: Session, folder: Path, text: str = FAMILY) -> dict[str, LocalModel]:
+    return dict(run_family(session, read_family(write_family(folder, text), session.knows), folder / "models"))
 
 
-def test_linear_layers_are_pruned_and_all_else_is_the_parent_s(workshop: Workshop, parents: Path) -> None:
-    run(workshop, parents)
+def test_linear_layers_are_pruned_and_all_else_is_the_parent_s(session: Session, parents: Path) -> None:
+    run(session, parents)
     mean, lean, leaner = (read_folder(parents / "models" / name) for name in ("mean", "lean", "leaner"))
     weight = f"{UP}.weight"
     assert same_bits(lean[weight], MagnitudePruning(sparsity=0.5)([mean[weight]]))
@@ -47,17 +47,17 @@ def test_linear_layers_are_pruned_and_all_else_is_the_parent_s(workshop: Worksho
         assert (parents / "models" / "lean" / path).read_bytes() == (parents / "a" / path).read_bytes()
 
 
-def test_a_pruned_model_is_recomputed(workshop: Workshop, parents: Path) -> None:
-    built = run(workshop, parents)
-    verdicts = {v.label: v for v in verify_references(workshop, [], "small")}
+def test_a_pruned_model_is_recomputed(session: Session, parents: Path) -> None:
+    built = run(session, parents)
+    verdicts = {v.label: v for v in verify_references(session, [], "small")}
     for name in ("lean", "leaner"):
         assert (verdicts[name].faults, verdicts[name].recomputed) == ((), len(SHAPES))
-        (step,) = workshop.registry.steps_of(built[name].model_hash)
+        (step,) = session.registry.steps_of(built[name].model_hash)
         assert (step.evidence, step.share) == (Evidence.REPLAYED, 1.0)
 
 
-def test_the_step_and_its_summary_go_to_json_and_back(workshop: Workshop, parents: Path) -> None:
-    built = run(workshop, parents)
+def test_the_step_and_its_summary_go_to_json_and_back(session: Session, parents: Path) -> None:
+    built = run(session, parents)
     provenance = read_provenance(built["leaner"].folder)
     assert provenance is not None
     step = provenance.step
@@ -67,10 +67,10 @@ def test_the_step_and_its_summary_go_to_json_and_back(workshop: Workshop, parent
     assert derivation_from_json(json.loads(json.dumps(step.derivation.to_json()))) == step.derivation
 
 
-def test_the_plan_is_what_is_built_and_says_that_nothing_gets_smaller(workshop: Workshop, parents: Path) -> None:
+def test_the_plan_is_what_is_built_and_says_that_nothing_gets_smaller(session: Session, parents: Path) -> None:
     family = read_family(write_family(parents, FAMILY))
-    planned = {model.name: model for model in plan_family(workshop, family, parents / "models")}
-    built = run(workshop, parents)
+    planned = {model.name: model for model in plan_family(session, family, parents / "models")}
+    built = run(session, parents)
     for name in ("lean", "leaner"):
         checkpoint = built[name].checkpoint
         assert (planned[name].parameters, planned[name].tensor_bytes) == (
@@ -83,15 +83,15 @@ def test_the_plan_is_what_is_built_and_says_that_nothing_gets_smaller(workshop: 
 
 
 def test_an_unknown_architecture_is_refused_by_the_plan_and_before_a_byte_is_written(
-    workshop: Workshop, parents: Path
+    session: Session, parents: Path
 ) -> None:
     make_checkpoint(parents / "a", {f"{UP}.weight": np.ones((4, 4))}, {"model_type": "gpt2"})
     text = "models: {a: {original: {path: ./a}}, lean: {prune: {parent: a, sparsity: 0.5}}}"
     family = read_family(write_family(parents, text))
     with pytest.raises(CheckpointError, match=r":a: what its tensors do is not known for model_type 'gpt2'"):
-        plan_family(workshop, family, parents / "models")
+        plan_family(session, family, parents / "models")
     with pytest.raises(CheckpointError, match="a: what its tensors do is not known for model_type 'gpt2'"):
-        run(workshop, parents, text)
+        run(session, parents, text)
     assert not (parents / "models" / "lean").exists()
 
 
@@ -110,30 +110,30 @@ def tuned(parents: Path) -> Path:
     return make_adapter(parents / "tuned", {UP: (a, b)})
 
 
-def test_an_adapter_is_pruned_on_its_base(workshop: Workshop, parents: Path, tuned: Path) -> None:
-    run(workshop, parents, ADAPTED)
+def test_an_adapter_is_pruned_on_its_base(session: Session, parents: Path, tuned: Path) -> None:
+    run(session, parents, ADAPTED)
     inputs = [Reference("base", str(parents / "a")), Reference("parent", str(tuned))]
-    lean = derive_one(workshop, "prune", MagnitudePruning(sparsity=0.5), inputs, parents / "models" / "lean")
+    lean = derive_one(session, "prune", MagnitudePruning(sparsity=0.5), inputs, parents / "models" / "lean")
     whole = read_folder(parents / "models" / "whole")
     found = read_folder(lean.folder)
     assert same_bits(found[f"{UP}.weight"], MagnitudePruning(sparsity=0.5)([whole[f"{UP}.weight"]]))
-    (record,) = workshop.registry.steps_of(lean.model_hash)
+    (record,) = session.registry.steps_of(lean.model_hash)
     assert [used.role for used in record.step.inputs] == ["base", "parent"]
-    assert record.step.derivation == Prune(workshop.identify(workshop.find(str(tuned))).model_hash, 0.5)
-    (verdict,) = verify_references(workshop, [str(lean.folder)])
+    assert record.step.derivation == Prune(session.identify(session.find(str(tuned))).model_hash, 0.5)
+    (verdict,) = verify_references(session, [str(lean.folder)])
     assert (verdict.faults, verdict.recomputed) == ((), len(SHAPES))
 
 
-def test_an_adapter_of_unknown_base_is_refused(workshop: Workshop, parents: Path, tuned: Path) -> None:
+def test_an_adapter_of_unknown_base_is_refused(session: Session, parents: Path, tuned: Path) -> None:
     method = MagnitudePruning(sparsity=0.5)
     with pytest.raises(MethodError, match="magnitude: the base of the adapter tuned is not known; name it as base"):
-        derive_one(workshop, "prune", method, [Reference("parent", str(tuned))], parents / "models" / "lean")
+        derive_one(session, "prune", method, [Reference("parent", str(tuned))], parents / "models" / "lean")
 
 
-def test_two_parents_are_refused(workshop: Workshop, parents: Path) -> None:
+def test_two_parents_are_refused(session: Session, parents: Path) -> None:
     inputs = [Reference("parent", str(parents / name)) for name in "ab"]
     with pytest.raises(MethodError, match="magnitude: one model is pruned at a time, got 2"):
-        derive_one(workshop, "prune", MagnitudePruning(sparsity=0.5), inputs, parents / "models" / "lean")
+        derive_one(session, "prune", MagnitudePruning(sparsity=0.5), inputs, parents / "models" / "lean")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_faulty_recipe_is_told_with_its_line(parents: Path, written: str, faul
     assert f"family.yaml:3: {fault}" in line
 
 
-def test_transformers_opens_a_pruned_model(workshop: Workshop, tmp_path: Path) -> None:
+def test_transformers_opens_a_pruned_model(session: Session, tmp_path: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -169,7 +169,7 @@ def test_transformers_opens_a_pruned_model(workshop: Workshop, tmp_path: Path) -
 
     inputs = [Reference("parent", str(make_model(tmp_path / "dense")))]
     method = MagnitudePruning(sparsity=0.5, scope="row")
-    folder = derive_one(workshop, "prune", method, inputs, tmp_path / "models" / "lean").folder
+    folder = derive_one(session, "prune", method, inputs, tmp_path / "models" / "lean").folder
     model, loading = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
     assert not any(loading.values())
     zeros = {

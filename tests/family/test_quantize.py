@@ -13,7 +13,7 @@ from lineal.family.build.plan import plan_family
 from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
 from lineal.family.file.recipe import Reference
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.methods.merge import AdapterMerge
 from lineal.methods.quantize import GgufQuantization
 from tests.builders import make_adapter, random_tensors
@@ -39,12 +39,12 @@ def adapter_on(folder: Path) -> Path:
     return make_adapter(folder, {UP: (0.1 * pair["a"], 0.1 * pair["b"])})
 
 
-def test_a_gguf_is_compared_with_what_it_was_made_from(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+def test_a_gguf_is_compared_with_what_it_was_made_from(session: Session, parent: Path, tmp_path: Path) -> None:
     family = read_family(write_family(tmp_path, FAMILY))
-    built = run_family(workshop, family, tmp_path / "models")
+    built = run_family(session, family, tmp_path / "models")
     text = write_data(tmp_path / "data.jsonl", count=5)
-    (found,) = evaluate_model(workshop, built["q8"], {"t": text})
-    (itself,) = evaluate_model(workshop, built["m"], {"t": text})
+    (found,) = evaluate_model(session, built["q8"], {"t": text})
+    (itself,) = evaluate_model(session, built["m"], {"t": text})
     assert found.reference == built["m"].model_hash
     assert found.settings == itself.settings == {"context": 32}
     assert 0 < (found.kl or 0) < 0.1
@@ -52,54 +52,54 @@ def test_a_gguf_is_compared_with_what_it_was_made_from(workshop: Workshop, paren
 
 
 def test_of_an_adapter_it_is_the_whole_that_is_stored_and_compared_with(
-    workshop: Workshop, parent: Path, tmp_path: Path
+    session: Session, parent: Path, tmp_path: Path
 ) -> None:
     adapter = adapter_on(tmp_path / "tuned")
     inputs = [Reference("base", f"{parent}"), Reference("parent", f"{adapter}")]
-    quantized = derive_one(workshop, "quantize", GgufQuantization(scheme="f32"), inputs, tmp_path / "a.gguf")
-    merged = derive_one(workshop, "merge", AdapterMerge(), inputs, tmp_path / "whole")
+    quantized = derive_one(session, "quantize", GgufQuantization(scheme="f32"), inputs, tmp_path / "a.gguf")
+    merged = derive_one(session, "merge", AdapterMerge(), inputs, tmp_path / "whole")
     again = derive_one(
-        workshop,
+        session,
         "quantize",
         GgufQuantization(scheme="f32"),
-        [Reference("parent", f"{merged.place}")],
+        [Reference("parent", f"{merged.path}")],
         tmp_path / "b.gguf",
     )
     assert quantized.model_hash == again.model_hash
-    (reference,) = references_of(workshop, quantized)
-    assert reference.place == adapter
-    (record, *_) = workshop.registry.steps_of(quantized.model_hash)
+    (reference,) = references_of(session, quantized)
+    assert reference.path == adapter
+    (record, *_) = session.registry.steps_of(quantized.model_hash)
     assert [i.role for i in record.step.inputs] == ["base", "parent"]
     assert record.step.derivation == Quantize(reference.model_hash, QuantizationType.F32)
 
 
-def test_a_plan_refuses_what_the_run_would(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+def test_a_plan_refuses_what_the_run_would(session: Session, parent: Path, tmp_path: Path) -> None:
     text = FAMILY + "  lean: {prune: {parent: q8, sparsity: 0.5}}\n"
     family = read_family(write_family(tmp_path, text))
     for _ in range(2):  # when the GGUF is still to be made, and when it is there
         with pytest.raises(CheckpointError, match=r"lean: .*q8 is a GGUF, which only merges take"):
-            plan_family(workshop, family, tmp_path / "models")
-        run_family(workshop, family, tmp_path / "models", ["q8"])
+            plan_family(session, family, tmp_path / "models")
+        run_family(session, family, tmp_path / "models", ["q8"])
 
 
-def test_a_plan_knows_what_a_merge_makes_of_a_gguf(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+def test_a_plan_knows_what_a_merge_makes_of_a_gguf(session: Session, parent: Path, tmp_path: Path) -> None:
     text = FAMILY + "  mean: {merge: {parents: [q8, q8], method: linear}}\n"
     family = read_family(write_family(tmp_path, text))
-    planned = [plan_family(workshop, family, tmp_path / "models")[-1]]  # when the GGUF is still to be made
-    run_family(workshop, family, tmp_path / "models", ["q8"])
-    planned.append(plan_family(workshop, family, tmp_path / "models")[-1])  # and when it is there
-    made = run_family(workshop, family, tmp_path / "models")["mean"].checkpoint
+    planned = [plan_family(session, family, tmp_path / "models")[-1]]  # when the GGUF is still to be made
+    run_family(session, family, tmp_path / "models", ["q8"])
+    planned.append(plan_family(session, family, tmp_path / "models")[-1])  # and when it is there
+    made = run_family(session, family, tmp_path / "models")["mean"].checkpoint
     for plan in planned:
         assert (plan.parameters, plan.tensor_bytes) == (made.parameters, made.tensor_bytes)
 
 
-def test_a_plan_refuses_rows_that_are_no_whole_blocks(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_plan_refuses_rows_that_are_no_whole_blocks(session: Session, tmp_path: Path) -> None:
     make_model(tmp_path / "m", hidden_size=64, intermediate_size=40)
     with pytest.raises(CheckpointError, match=r"m cannot be written as a GGUF: .*down_proj.* has rows of 40; Q8_0"):
-        plan_family(workshop, read_family(write_family(tmp_path, FAMILY)), tmp_path / "models")
+        plan_family(session, read_family(write_family(tmp_path, FAMILY)), tmp_path / "models")
 
 
-def test_a_file_with_an_unknown_scheme_is_told_with_its_line(workshop: Workshop, parent: Path, tmp_path: Path) -> None:
+def test_a_file_with_an_unknown_scheme_is_told_with_its_line(session: Session, parent: Path, tmp_path: Path) -> None:
     path = write_family(tmp_path, FAMILY.replace("q8_0", "q4_k_m"))
     with pytest.raises(RecipeError, match=r"family.yaml:5: q8: gguf: scheme must be one of f32, f16, bf16, q8_0, q4_0"):
         read_family(path)

@@ -12,7 +12,7 @@ from lineal.family.build.make import Inputs
 from lineal.family.build.request import rules_of
 from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.family.trust.replay import replay
 from lineal.family.trust.verify import verify_references
 from lineal.lineage.records.evidence import Evidence
@@ -22,14 +22,14 @@ from tests.builders import CONFIG, make_checkpoint, random_tensors
 from tests.family.conftest import MERGES, write_family
 
 
-def built_under_other_rules(workshop: Workshop, parents: Path) -> Path:
+def built_under_other_rules(session: Session, parents: Path) -> Path:
     """A merge whose record, beside it and in the registry, says rules that this case does not have."""
     family = read_family(write_family(parents, MERGES))
-    placed = run_family(workshop, family, parents / "models")["sum"]
-    provenance = read_provenance(placed.place)
+    local = run_family(session, family, parents / "models")["sum"]
+    provenance = read_provenance(local.path)
     assert isinstance(provenance, Provenance)
-    write_provenance(placed.place, replace(provenance, step=replace(provenance.step, rules=2)))
-    return placed.place
+    write_provenance(local.path, replace(provenance, step=replace(provenance.step, rules=2)))
+    return local.path
 
 
 def test_rules_are_written_and_part_of_the_id_only_where_they_are_not_the_first() -> None:
@@ -41,34 +41,34 @@ def test_rules_are_written_and_part_of_the_id_only_where_they_are_not_the_first(
     assert Step.from_json(second.to_json()) == second
 
 
-def test_a_child_of_other_rules_is_no_hit(workshop: Workshop, parents: Path) -> None:
-    place = built_under_other_rules(workshop, parents)
+def test_a_child_of_other_rules_is_no_hit(session: Session, parents: Path) -> None:
+    place = built_under_other_rules(session, parents)
     before = (place / "model.safetensors").stat().st_ino
-    run_family(workshop, read_family(write_family(parents, MERGES)), parents / "models")
+    run_family(session, read_family(write_family(parents, MERGES)), parents / "models")
     assert (place / "model.safetensors").stat().st_ino != before
     made = read_provenance(place)
     assert made is not None
     assert made.step.rules == 1
 
 
-def test_a_step_of_other_rules_is_said_so_and_not_contradicted(workshop: Workshop, parents: Path) -> None:
-    place = built_under_other_rules(workshop, parents)
+def test_a_step_of_other_rules_is_said_so_and_not_contradicted(session: Session, parents: Path) -> None:
+    place = built_under_other_rules(session, parents)
     provenance = read_provenance(place)
     assert provenance is not None
     with pytest.raises(MethodError, match="it was made under rules 2, and this lineal would make it under 1"):
-        replay(workshop, provenance.step, "sum")
+        replay(session, provenance.step, "sum")
 
 
-def test_the_registry_keeps_the_rules_of_a_step_and_verification_passes(workshop: Workshop, parents: Path) -> None:
+def test_the_registry_keeps_the_rules_of_a_step_and_verification_passes(session: Session, parents: Path) -> None:
     family = read_family(write_family(parents, MERGES))
-    model_hash = run_family(workshop, family, parents / "models")["sum"].model_hash
-    (record,) = workshop.registry.steps_of(model_hash)
+    model_hash = run_family(session, family, parents / "models")["sum"].model_hash
+    (record,) = session.registry.steps_of(model_hash)
     elsewhere = replace(record, step=replace(record.step, rules=2))
-    workshop.registry.record(elsewhere)
-    assert [found.step.rules for found in workshop.registry.steps_of(model_hash)] == [1, 2]
-    (verdict,) = verify_references(workshop, ["sum"])
+    session.registry.record(elsewhere)
+    assert [found.step.rules for found in session.registry.steps_of(model_hash)] == [1, 2]
+    (verdict,) = verify_references(session, ["sum"])
     assert verdict.ok
-    assert [found.evidence for found in workshop.registry.steps_of(model_hash)] == [
+    assert [found.evidence for found in session.registry.steps_of(model_hash)] == [
         Evidence.REPLAYED,
         Evidence.RECORDED,
     ]
@@ -99,21 +99,21 @@ def four_blocks(folder: Path, model_type: str) -> Path:
 
 @FOLLOWING_THEIR_PLACE
 def test_blocks_that_follow_their_place_are_put_together_under_the_second_rules(
-    workshop: Workshop, tmp_path: Path, model_type: str, rules: int
+    session: Session, tmp_path: Path, model_type: str, rules: int
 ) -> None:
     four_blocks(tmp_path, model_type)
-    placed = run_family(workshop, read_family(write_family(tmp_path, CUT)), tmp_path / "models")["short"]
-    provenance = read_provenance(placed.place)
+    local = run_family(session, read_family(write_family(tmp_path, CUT)), tmp_path / "models")["short"]
+    provenance = read_provenance(local.path)
     assert provenance is not None
     assert provenance.step.rules == rules
-    assert replay(workshop, provenance.step, "short").model_hash == placed.model_hash
+    assert replay(session, provenance.step, "short").model_hash == local.model_hash
 
 
 @FOLLOWING_THEIR_PLACE
 def test_a_student_of_blocks_that_follow_their_place_is_made_under_the_second_rules(
-    workshop: Workshop, tmp_path: Path, model_type: str, rules: int
+    session: Session, tmp_path: Path, model_type: str, rules: int
 ) -> None:
-    base = workshop.place("base", four_blocks(tmp_path, model_type))
+    base = session.open("base", four_blocks(tmp_path, model_type))
     inputs: Inputs = (("teacher", base), ("student", base))
     assert rules_of(Distill(layers=(0, 2, 3), tokens=100), inputs) == rules
     assert rules_of(Distill(tokens=100), inputs) == 1

@@ -13,7 +13,7 @@ from lineal.family.build.plan import plan_family
 from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
 from lineal.family.file.recipe import Reference
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.lineage.questions import ancestry
 from lineal.lineage.records.lineal_json import read_provenance
 from lineal.methods.merge import Linear, Slerp, TaskArithmetic
@@ -21,8 +21,8 @@ from tests.builders import make_adapter, make_checkpoint, make_tokenizer, random
 from tests.family.conftest import MERGES, SHAPES, derive_one, write_family
 
 
-def run(workshop: Workshop, folder: Path, text: str = MERGES, *wanted: str):
-    return run_family(workshop, read_family(write_family(folder, text), workshop.knows), folder / "models", wanted)
+def run(session: Session, folder: Path, text: str = MERGES, *wanted: str):
+    return run_family(session, read_family(write_family(folder, text), session.knows), folder / "models", wanted)
 
 
 def states(folder: Path) -> dict[str, tuple[int, int]]:
@@ -30,8 +30,8 @@ def states(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
 
 
-def test_a_family_is_built_with_the_arithmetic_of_its_methods(workshop: Workshop, parents: Path) -> None:
-    run(workshop, parents)
+def test_a_family_is_built_with_the_arithmetic_of_its_methods(session: Session, parents: Path) -> None:
+    run(session, parents)
     a, b, c = (read_folder(parents / name) for name in "abc")
     found = read_folder(parents / "models" / "last")
     for name in SHAPES:
@@ -40,32 +40,30 @@ def test_a_family_is_built_with_the_arithmetic_of_its_methods(workshop: Workshop
         np.testing.assert_array_equal(found[name], Linear(weights=(3, 1))([between, total]))
 
 
-def test_running_twice_changes_nothing(workshop: Workshop, parents: Path) -> None:
-    run(workshop, parents)
+def test_running_twice_changes_nothing(session: Session, parents: Path) -> None:
+    run(session, parents)
     before = states(parents / "models")
-    run(workshop, parents)
+    run(session, parents)
     assert states(parents / "models") == before
 
 
-def test_a_model_that_a_kill_left_without_its_name_or_place_gets_them_back(workshop: Workshop, parents: Path) -> None:
-    built = run(workshop, parents)["last"]
-    with workshop.registry.writing() as connection:
+def test_a_model_that_a_kill_left_without_its_name_or_place_gets_them_back(session: Session, parents: Path) -> None:
+    built = run(session, parents)["last"]
+    with session.registry.writing() as connection:
         for table in ("journal", "name", "location"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
-    run(workshop, parents)
-    assert workshop.registry.resolve("last") == built.model_hash
-    assert workshop.registry.locations(built.model_hash) == (built.folder.resolve(),)
+    run(session, parents)
+    assert session.registry.resolve("last") == built.model_hash
+    assert session.registry.locations(built.model_hash) == (built.folder.resolve(),)
     shutil.move(parents / "models", parents / "moved")
-    run_family(workshop, read_family(parents / "family.yaml", workshop.knows), parents / "moved")
-    assert parents / "moved" / "last" in workshop.registry.locations(built.model_hash)
+    run_family(session, read_family(parents / "family.yaml", session.knows), parents / "moved")
+    assert parents / "moved" / "last" in session.registry.locations(built.model_hash)
 
 
-def test_only_what_a_change_concerns_is_built_again_and_the_old_is_kept_aside(
-    workshop: Workshop, parents: Path
-) -> None:
-    first = run(workshop, parents)
+def test_only_what_a_change_concerns_is_built_again_and_the_old_is_kept_aside(session: Session, parents: Path) -> None:
+    first = run(session, parents)
     before = states(parents / "models")
-    second = run(workshop, parents, MERGES.replace("t: 0.3", "t: 0.4"))
+    second = run(session, parents, MERGES.replace("t: 0.3", "t: 0.4"))
     after = states(parents / "models")
     changed = {
         Path(path).relative_to(parents / "models").parts[0] for path in before if before[path] != after.get(path)
@@ -75,47 +73,47 @@ def test_only_what_a_change_concerns_is_built_again_and_the_old_is_kept_aside(
     kept = {path.name for path in (parents / "models" / ".replaced").iterdir()}
     assert kept == {f"{name}-{first[name].model_hash.hex()[:12]}" for name in ("between", "last")}
     replaced = parents / "models" / ".replaced" / f"last-{first['last'].model_hash.hex()[:12]}"
-    assert workshop.registry.locations(first["last"].model_hash) == (replaced,)
+    assert session.registry.locations(first["last"].model_hash) == (replaced,)
 
 
-def test_only_the_wanted_models_and_their_ancestors_are_built(workshop: Workshop, parents: Path) -> None:
-    assert list(run(workshop, parents, MERGES, "sum")) == ["a", "b", "c", "sum"]
+def test_only_the_wanted_models_and_their_ancestors_are_built(session: Session, parents: Path) -> None:
+    assert list(run(session, parents, MERGES, "sum")) == ["a", "b", "c", "sum"]
     assert not (parents / "models" / "last").exists()
     with pytest.raises(UsageError, match=r"no model 'summ' \(did you mean sum\?\)"):
-        run(workshop, parents, MERGES, "summ")
+        run(session, parents, MERGES, "summ")
 
 
-def test_a_damaged_output_is_made_anew_with_the_same_hash(workshop: Workshop, parents: Path) -> None:
-    first = run(workshop, parents)["sum"]
+def test_a_damaged_output_is_made_anew_with_the_same_hash(session: Session, parents: Path) -> None:
+    first = run(session, parents)["sum"]
     weights = first.folder / "model.safetensors"
     damaged = bytearray(weights.read_bytes())
     damaged[-1] ^= 1
     weights.write_bytes(damaged)
-    second = run(workshop, parents)["sum"]
+    second = run(session, parents)["sum"]
     assert second.model_hash == first.model_hash
     assert weights.read_bytes() != bytes(damaged)
 
 
-def test_an_edited_card_is_no_damage(workshop: Workshop, parents: Path) -> None:
-    card = run(workshop, parents)["sum"].folder / "README.md"
+def test_an_edited_card_is_no_damage(session: Session, parents: Path) -> None:
+    card = run(session, parents)["sum"].folder / "README.md"
     card.write_text("my own words")
-    run(workshop, parents)
+    run(session, parents)
     assert card.read_text() == "my own words"
 
 
-def test_a_folder_that_lineal_did_not_make_is_not_replaced(workshop: Workshop, parents: Path) -> None:
+def test_a_folder_that_lineal_did_not_make_is_not_replaced(session: Session, parents: Path) -> None:
     precious = parents / "models" / "sum"
     precious.mkdir(parents=True)
     (precious / "thesis.txt").write_text("years of work")
     with pytest.raises(UsageError, match="exists and was not made by lineal"):
-        run(workshop, parents)
+        run(session, parents)
     assert (precious / "thesis.txt").read_text() == "years of work"
 
 
-def test_a_lost_registry_is_filled_again_from_what_lies_there(workshop: Workshop, parents: Path) -> None:
-    first = run(workshop, parents)["last"]
+def test_a_lost_registry_is_filled_again_from_what_lies_there(session: Session, parents: Path) -> None:
+    first = run(session, parents)["last"]
     before = states(parents / "models")
-    other = Workshop(type(workshop.registry).open(parents / "other" / "registry.db"))
+    other = Session(type(session.registry).open(parents / "other" / "registry.db"))
     with other.registry:
         again = run(other, parents)["last"]
         assert states(parents / "models") == before
@@ -123,20 +121,20 @@ def test_a_lost_registry_is_filled_again_from_what_lies_there(workshop: Workshop
         assert len(ancestry.ancestors(other.registry, again.model_hash)) == 5
 
 
-def test_the_plan_says_what_the_run_does(workshop: Workshop, parents: Path) -> None:
+def test_the_plan_says_what_the_run_does(session: Session, parents: Path) -> None:
     family = read_family(write_family(parents, MERGES))
-    planned = plan_family(workshop, family, parents / "models")
+    planned = plan_family(session, family, parents / "models")
     assert not (parents / "models").exists()
     assert {p.name for p in planned if p.status == "to build"} == {"between", "sum", "last"}
-    built = run(workshop, parents)
+    built = run(session, parents)
     for line in planned:
         checkpoint = built[line.name].checkpoint
         assert (line.parameters, line.tensor_bytes) == (checkpoint.parameters, checkpoint.tensor_bytes)
-    assert {p.status for p in plan_family(workshop, family, parents / "models")} == {"present"}
+    assert {p.status for p in plan_family(session, family, parents / "models")} == {"present"}
 
 
-def test_an_output_says_what_it_is_made_of_without_local_paths(workshop: Workshop, parents: Path) -> None:
-    built = run(workshop, parents)
+def test_an_output_says_what_it_is_made_of_without_local_paths(session: Session, parents: Path) -> None:
+    built = run(session, parents)
     folder = built["sum"].folder
     record = json.loads((folder / "lineal.json").read_text())
     assert [(i["role"], i["name"]) for i in record["inputs"]] == [
@@ -152,61 +150,61 @@ def test_an_output_says_what_it_is_made_of_without_local_paths(workshop: Worksho
         assert str(parents).encode() not in path.read_bytes(), path.name
 
 
-def test_the_card_has_the_hubs_front_matter(workshop: Workshop, parents: Path) -> None:
+def test_the_card_has_the_hubs_front_matter(session: Session, parents: Path) -> None:
     import yaml
 
-    card = (run(workshop, parents)["sum"].folder / "README.md").read_text()
+    card = (run(session, parents)["sum"].folder / "README.md").read_text()
     matter = yaml.safe_load(card.split("---")[1])
     assert matter == {"library_name": "transformers", "tags": ["lineal", "merge", "task_arithmetic"]}
 
 
-def test_config_and_tokenizer_travel_byte_for_byte(workshop: Workshop, parents: Path) -> None:
-    folder = run(workshop, parents)["sum"].folder
+def test_config_and_tokenizer_travel_byte_for_byte(session: Session, parents: Path) -> None:
+    folder = run(session, parents)["sum"].folder
     for file in ("config.json", "tokenizer.json"):
         assert (folder / file).read_bytes() == (parents / "a" / file).read_bytes()
 
 
-def test_parents_that_do_not_fit_are_refused_and_nothing_is_written(workshop: Workshop, parents: Path) -> None:
+def test_parents_that_do_not_fit_are_refused_and_nothing_is_written(session: Session, parents: Path) -> None:
     make_checkpoint(parents / "b", {**random_tensors(1, SHAPES), "model.norm.weight": np.ones(9, np.float32)})
     make_tokenizer(parents / "c", {"x": 1, "y": 0})
     text = MERGES.replace("parents: [a, b], method: slerp, t: 0.3", "parents: [a, b, c], method: linear")
     with pytest.raises(CheckpointError) as caught:
-        run(workshop, parents, text, "between")
+        run(session, parents, text, "between")
     assert "'model.norm.weight' is [8] in small:a, [9] in small:b" in str(caught.value)
     assert "'x' is id 0 in small:a, 1 in small:c" in str(caught.value)
     assert not (parents / "models" / "between").exists()
     assert vocabulary(parents / "c") == {"x": 1, "y": 0}
 
 
-def test_a_merge_of_too_few_is_refused_before_anything_is_written(workshop: Workshop, parents: Path) -> None:
+def test_a_merge_of_too_few_is_refused_before_anything_is_written(session: Session, parents: Path) -> None:
     (parents / "made").mkdir()
     with pytest.raises(DerivationError, match="linear needs 2 parents, got 1"):
-        derive_one(workshop, "merge", Linear(), [Reference("parent", str(parents / "a"))], parents / "made" / "out")
+        derive_one(session, "merge", Linear(), [Reference("parent", str(parents / "a"))], parents / "made" / "out")
     assert not list((parents / "made").iterdir())
 
 
-def test_nan_in_a_parent_is_refused_by_name_and_allowed_on_request(workshop: Workshop, parents: Path) -> None:
+def test_nan_in_a_parent_is_refused_by_name_and_allowed_on_request(session: Session, parents: Path) -> None:
     tensors = random_tensors(1, SHAPES)
     tensors["model.norm.weight"][3] = np.nan
     make_checkpoint(parents / "b", tensors)
     with pytest.raises(CheckpointError, match=r"small:b: nan at element 3 of 'model\.norm\.weight'"):
-        run(workshop, parents, MERGES, "between")
-    run(workshop, parents, MERGES.replace("t: 0.3", "t: 0.3, allow_nonfinite: true"), "between")
+        run(session, parents, MERGES, "between")
+    run(session, parents, MERGES.replace("t: 0.3", "t: 0.3, allow_nonfinite: true"), "between")
     assert np.isnan(read_folder(parents / "models" / "between")["model.norm.weight"][3])
 
 
 def test_a_full_disk_is_found_before_the_first_byte(
-    workshop: Workshop, parents: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, parents: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(parents)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(NotEnoughSpace, match="bytes are needed, 1,000 are free"):
-        run(workshop, parents, MERGES, "between")
+        run(session, parents, MERGES, "between")
     monkeypatch.undo()
-    run(workshop, parents)
+    run(session, parents)
 
 
-def test_adapters_are_merged_as_full_weights_on_their_base(workshop: Workshop, parents: Path) -> None:
+def test_adapters_are_merged_as_full_weights_on_their_base(session: Session, parents: Path) -> None:
     rng = np.random.default_rng(5)
     module = "model.layers.0.mlp.up_proj"
     a, b = rng.standard_normal((2, 8)).astype(np.float32), rng.standard_normal((16, 2)).astype(np.float32)
@@ -218,7 +216,7 @@ models:
   whole: {merge: {parents: [tuned], base: a, method: adapter}}
   half: {merge: {parents: [tuned], base: a, method: task_arithmetic, weights: [0.5]}}
 """
-    run(workshop, parents, text)
+    run(session, parents, text)
     base = read_folder(parents / "a")[f"{module}.weight"].astype(np.float64)
     update = 3.0 * b.astype(np.float64) @ a
     whole = read_folder(parents / "models" / "whole")[f"{module}.weight"]
@@ -227,17 +225,17 @@ models:
     np.testing.assert_allclose(half, base + update / 2, rtol=1e-5, atol=1e-5)
 
 
-def test_an_adapter_of_unknown_base_needs_one_named(workshop: Workshop, parents: Path) -> None:
+def test_an_adapter_of_unknown_base_needs_one_named(session: Session, parents: Path) -> None:
     pair = (np.ones((1, 8), np.float32), np.ones((16, 1), np.float32))
     make_adapter(parents / "tuned", {"model.layers.0.mlp.up_proj": pair})
     text = "models: {tuned: {original: {path: ./tuned}}, whole: {merge: {parents: [tuned], method: adapter}}}"
     with pytest.raises(MethodError, match=r"the base of the adapter .*tuned is not known; name it as base"):
-        run(workshop, parents, text)
+        run(session, parents, text)
 
 
-def test_merging_a_model_with_itself_reproduces_it_and_is_no_cycle(workshop: Workshop, parents: Path) -> None:
+def test_merging_a_model_with_itself_reproduces_it_and_is_no_cycle(session: Session, parents: Path) -> None:
     text = "models: {a: {original: {path: ./a}}, same: {merge: {parents: [a, a], method: linear}}}"
-    built = run(workshop, parents, text)
+    built = run(session, parents, text)
     assert built["same"].model_hash == built["a"].model_hash
-    assert workshop.registry.steps_of(built["a"].model_hash)[0].reproduces
-    assert ancestry.ancestors(workshop.registry, built["a"].model_hash) == ()
+    assert session.registry.steps_of(built["a"].model_hash)[0].reproduces
+    assert ancestry.ancestors(session.registry, built["a"].model_hash) == ()

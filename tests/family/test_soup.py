@@ -21,7 +21,7 @@ from lineal.family.build.plan import plan_family
 from lineal.family.build.run import run_family
 from lineal.family.build.streams import plan_stream
 from lineal.family.file.read import read_family
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.family.trust.verify import verify_model
 from lineal.lineage.records.lineal_json import read_provenance
 from lineal.lineage.records.wording import summary
@@ -59,12 +59,12 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return seen
 
 
-def cook(workshop: Workshop, folder: Path, text: str = SOUP) -> Placed:
-    return run_family(workshop, read_family(write_family(folder, text), workshop.knows), folder / "models")["soup"]
+def cook(session: Session, folder: Path, text: str = SOUP) -> LocalModel:
+    return run_family(session, read_family(write_family(folder, text), session.knows), folder / "models")["soup"]
 
 
-def ingredients_of(placed: Placed) -> list[int]:
-    provenance = read_provenance(placed.folder)
+def ingredients_of(local: LocalModel) -> list[int]:
+    provenance = read_provenance(local.folder)
     assert provenance is not None
     return provenance.step.options["ingredients"]  # pyright: ignore[reportReturnType]
 
@@ -102,8 +102,8 @@ def expected_ingredients(folder: Path, texts: list[str]) -> list[int]:
     return soup
 
 
-def test_the_soup_is_the_mean_of_what_recipe_1_picks(workshop: Workshop, kitchen: Path) -> None:
-    soup = cook(workshop, kitchen)
+def test_the_soup_is_the_mean_of_what_recipe_1_picks(session: Session, kitchen: Path) -> None:
+    soup = cook(session, kitchen)
     picked = ingredients_of(soup)
     assert picked == expected_ingredients(kitchen, ["val.txt"])
     assert 2 not in picked
@@ -113,18 +113,18 @@ def test_the_soup_is_the_mean_of_what_recipe_1_picks(workshop: Workshop, kitchen
         np.testing.assert_array_equal(values, UniformSoup()(alone) if len(alone) > 1 else alone[0])
 
 
-def test_only_what_goes_in_is_read(workshop: Workshop, kitchen: Path) -> None:
-    inputs: list[tuple[Role, Placed]] = [("parent", workshop.place(name, kitchen / name)) for name in "abc"]
+def test_only_what_goes_in_is_read(session: Session, kitchen: Path) -> None:
+    inputs: list[tuple[Role, LocalModel]] = [("parent", session.open(name, kitchen / name)) for name in "abc"]
     every = plan_stream(UniformSoup(), inputs).bytes_read
     assert plan_stream(GreedySoup(ingredients=(2, 0)), inputs).bytes_read * 3 == every * 2
     save_file({"other.weight": np.zeros(3, np.float32)}, kitchen / "b" / "model.safetensors")
-    inputs[1] = ("parent", workshop.place("b", kitchen / "b"))
+    inputs[1] = ("parent", session.open("b", kitchen / "b"))
     with pytest.raises(CheckpointError, match="these models cannot be merged"):
         plan_stream(GreedySoup(ingredients=(2, 0)), inputs)
 
 
-def test_several_texts_count_alike_by_the_logarithm_of_their_perplexities(workshop: Workshop, kitchen: Path) -> None:
-    soup = cook(workshop, kitchen, SOUP.replace("data: val.txt", "data: [val.txt, other.txt]"))
+def test_several_texts_count_alike_by_the_logarithm_of_their_perplexities(session: Session, kitchen: Path) -> None:
+    soup = cook(session, kitchen, SOUP.replace("data: val.txt", "data: [val.txt, other.txt]"))
     assert ingredients_of(soup) == expected_ingredients(kitchen, ["val.txt", "other.txt"])
     provenance = read_provenance(soup.folder)
     assert provenance is not None
@@ -132,47 +132,45 @@ def test_several_texts_count_alike_by_the_logarithm_of_their_perplexities(worksh
 
 
 @pytest.mark.parametrize("order", ["a, b, c", "c, b, a", "c, a"])
-def test_a_soup_is_never_worse_than_the_best_model_alone(workshop: Workshop, kitchen: Path, order: str) -> None:
-    soup = cook(workshop, kitchen, SOUP.replace("[a, b, c]", f"[{order}]"))
+def test_a_soup_is_never_worse_than_the_best_model_alone(session: Session, kitchen: Path, order: str) -> None:
+    soup = cook(session, kitchen, SOUP.replace("[a, b, c]", f"[{order}]"))
     folders = [soup.folder, *(kitchen / name for name in order.split(", "))]
     perplexity, *alone = (evaluate(f, {"it": kitchen / "val.txt"})["it"].perplexity for f in folders)
     assert perplexity <= min(alone)
 
 
 def test_a_second_run_evaluates_nothing_and_changes_nothing(
-    workshop: Workshop, kitchen: Path, evaluated: list[Path]
+    session: Session, kitchen: Path, evaluated: list[Path]
 ) -> None:
-    first = cook(workshop, kitchen)
+    first = cook(session, kitchen)
     assert evaluated
     evaluated.clear()
     before = {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
-    assert cook(workshop, kitchen).model_hash == first.model_hash
+    assert cook(session, kitchen).model_hash == first.model_hash
     assert {path: path.stat().st_mtime_ns for path in first.folder.iterdir()} == before
     assert not evaluated
 
 
-def test_another_text_picks_anew(workshop: Workshop, kitchen: Path, evaluated: list[Path]) -> None:
-    cook(workshop, kitchen)
+def test_another_text_picks_anew(session: Session, kitchen: Path, evaluated: list[Path]) -> None:
+    cook(session, kitchen)
     evaluated.clear()
     (kitchen / "val.txt").write_text("\n".join(make_documents(11, 4)), encoding="utf-8")
-    cook(workshop, kitchen)
+    cook(session, kitchen)
     assert evaluated
 
 
-def test_verifying_recomputes_the_mean_without_the_text(
-    workshop: Workshop, kitchen: Path, evaluated: list[Path]
-) -> None:
-    soup = cook(workshop, kitchen)
+def test_verifying_recomputes_the_mean_without_the_text(session: Session, kitchen: Path, evaluated: list[Path]) -> None:
+    soup = cook(session, kitchen)
     (kitchen / "val.txt").unlink()
     evaluated.clear()
-    verdict = verify_model(workshop, soup.model_hash)
+    verdict = verify_model(session, soup.model_hash)
     assert verdict.ok
     assert verdict.recomputed == len(soup.checkpoint)
     assert not evaluated
 
 
 def test_what_a_killed_run_evaluated_is_not_evaluated_again(
-    workshop: Workshop, kitchen: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    session: Session, kitchen: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     undisturbed = shutil.copytree(kitchen, tmp_path_factory.mktemp("undisturbed"), dirs_exist_ok=True)
     evaluate, finished = evaluation.evaluate, 0
@@ -187,12 +185,12 @@ def test_what_a_killed_run_evaluated_is_not_evaluated_again(
 
     monkeypatch.setattr(evaluation, "evaluate", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        cook(workshop, kitchen)
+        cook(session, kitchen)
     finished = 10
-    soup = cook(workshop, kitchen)
+    soup = cook(session, kitchen)
     assert finished - 10 == 3  # of three models and two soups, two were known
     monkeypatch.undo()
-    expected = cook(workshop, undisturbed)
+    expected = cook(session, undisturbed)
     assert (soup.folder / "model.safetensors").read_bytes() == (expected.folder / "model.safetensors").read_bytes()
     assert {path.name for path in (kitchen / "models").iterdir()} == {"soup", ".locks"}
 
@@ -208,37 +206,37 @@ def scored(monkeypatch: pytest.MonkeyPatch, perplexity: Callable[[Tensors], floa
 
 
 def test_of_equal_perplexities_every_model_goes_in_in_order(
-    workshop: Workshop, kitchen: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, kitchen: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored(monkeypatch, lambda _: 7.0)
-    assert ingredients_of(cook(workshop, kitchen)) == [0, 1, 2]
+    assert ingredients_of(cook(session, kitchen)) == [0, 1, 2]
 
 
 def test_a_model_that_makes_the_soup_worse_stays_out(
-    workshop: Workshop, kitchen: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, kitchen: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     best = load_file(kitchen / "c" / "model.safetensors")["model.norm.weight"]
     scored(monkeypatch, lambda tensors: math.exp(float(np.abs(tensors["model.norm.weight"] - best).sum())))
-    soup = cook(workshop, kitchen)
+    soup = cook(session, kitchen)
     assert ingredients_of(soup) == [2]
     assert load_file(soup.folder / "model.safetensors").keys() == load_file(kitchen / "c" / "model.safetensors").keys()
 
 
-def test_a_parent_may_go_in_twice(workshop: Workshop, kitchen: Path) -> None:
-    soup = cook(workshop, kitchen, SOUP.replace("[a, b, c]", "[b, b]"))
+def test_a_parent_may_go_in_twice(session: Session, kitchen: Path) -> None:
+    soup = cook(session, kitchen, SOUP.replace("[a, b, c]", "[b, b]"))
     assert ingredients_of(soup) == [0, 1]
     weights = (kitchen / "b" / "model.safetensors", soup.folder / "model.safetensors")
     expected, found = (load_file(path) for path in weights)
     assert all(np.array_equal(found[name], values) for name, values in expected.items())
 
 
-def test_an_adapter_goes_in_as_part_of_its_base(workshop: Workshop, kitchen: Path, evaluated: list[Path]) -> None:
+def test_an_adapter_goes_in_as_part_of_its_base(session: Session, kitchen: Path, evaluated: list[Path]) -> None:
     module = "model.layers.0.mlp.up_proj"
     generator = np.random.default_rng(7)
     pair = [(0.01 * generator.standard_normal(shape)).astype(np.float32) for shape in ((2, 32), (48, 2))]
     make_adapter(kitchen / "tuned", {module: (pair[0], pair[1])})
     text = SOUP.replace("c: {original: {path: ./c}}", "c: {original: {path: ./tuned}}")
-    soup = cook(workshop, kitchen, text.replace("[a, b, c]", "[b, c], base: a"))
+    soup = cook(session, kitchen, text.replace("[a, b, c]", "[b, c], base: a"))
     provenance = read_provenance(soup.folder)
     assert provenance is not None
     assert [i.role for i in provenance.step.inputs] == ["base", "parent", "adapter"]
@@ -260,7 +258,7 @@ def test_an_adapter_goes_in_as_part_of_its_base(workshop: Workshop, kitchen: Pat
     ids=["text", "config"],
 )
 def test_half_a_search_is_not_continued_on_another_text_or_beside_another_config(
-    workshop: Workshop, kitchen: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], int]
+    session: Session, kitchen: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], int]
 ) -> None:
     """The models are given by their paths, so that their hashes are not known beforehand."""
     family = "models: {soup: {merge: {parents: [./a, ./b], method: greedy_soup, data: val.txt}}}"
@@ -275,23 +273,23 @@ def test_half_a_search_is_not_continued_on_another_text_or_beside_another_config
     monkeypatch.chdir(kitchen)
     monkeypatch.setattr(evaluation, "evaluate", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        cook(workshop, kitchen, family)
+        cook(session, kitchen, family)
     change(kitchen)
-    cook(workshop, kitchen, family)
+    cook(session, kitchen, family)
     assert len(tried) == 2 + 3
 
 
-def test_plan_summary_and_card_know_the_soup(workshop: Workshop, kitchen: Path) -> None:
+def test_plan_summary_and_card_know_the_soup(session: Session, kitchen: Path) -> None:
     family = read_family(write_family(kitchen, SOUP))
-    planned = plan_family(workshop, family, kitchen / "models")[-1]
+    planned = plan_family(session, family, kitchen / "models")[-1]
     assert (planned.how, planned.status) == ("merge, greedy_soup", "to build")
     assert planned.note == "its ingredients are picked by at most 5 evaluations"
     assert (planned.bytes_read, planned.memory_bytes) == (None, None)
-    soup = cook(workshop, kitchen)
+    soup = cook(session, kitchen)
     provenance = read_provenance(soup.folder)
     assert provenance is not None
     assert summary(provenance.step) == f"greedy_soup {len(ingredients_of(soup))} of 3 models"
     card = (soup.folder / "README.md").read_text(encoding="utf-8")
     assert "| val.txt | `b3:" in card
     assert f"| ingredients | `{ingredients_of(soup)}` |" in card
-    assert plan_family(workshop, family, kitchen / "models")[-1].status == "present"
+    assert plan_family(session, family, kitchen / "models")[-1].status == "present"

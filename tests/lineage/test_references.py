@@ -179,8 +179,8 @@ def test_a_path_with_an_at_is_a_path(registry: Registry, tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     _ = add_family(registry)
     _ = registry.add_version("base", SemanticVersion(1, 0, 0))
-    placed = registry.add_model(model("placed"), Path("base@1.0.0"))
-    assert registry.resolve("./base@1.0.0") == placed
+    local = registry.add_model(model("placed"), Path("base@1.0.0"))
+    assert registry.resolve("./base@1.0.0") == local
     with pytest.raises(UsageError, match=r"no model is known to lie at 'demo/base@1\.0\.0'"):
         _ = registry.resolve("demo/base@1.0.0")
     with pytest.raises(UsageError, match=r"'\./base@1\.0\.0' means no version: NAME@VERSION is needed"):

@@ -15,39 +15,39 @@ WRONG: tuple[Any, ...] = (
 _MANY = 50
 """Keys from which on a mapping is one of names, of which two stand for all."""
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
-def changes(document: Any) -> Iterator[tuple[Place, Any, Any]]:
+def changes(document: Any) -> Iterator[tuple[KeyPath, Any, Any]]:
     """Where, what stands there then, and the whole document; also without what stands there."""
-    for place in _places(document):
+    for keys in _places(document):
         for value in WRONG:
             changed = copy.deepcopy(document)
-            _holder(changed, place)[place[-1]] = value
-            yield place, value, changed
+            _holder(changed, keys)[keys[-1]] = value
+            yield keys, value, changed
         changed = copy.deepcopy(document)
-        del _holder(changed, place)[place[-1]]
-        yield place, "absent", changed
+        del _holder(changed, keys)[keys[-1]]
+        yield keys, "absent", changed
 
 
 def faults(document: Any, write: Callable[[Any], None], ask: Callable[[], object]) -> list[str]:
     """What is neither an answer nor an error of lineal's, over all changes."""
     found: list[str] = []
-    for place, value, changed in changes(document):
+    for keys, value, changed in changes(document):
         write(changed)
         try:
             ask()
         except LinealError as error:
             if not all(line.isprintable() for line in error.lines):
-                found.append(f"{place} = {value!r}: an error that is no plain text")
+                found.append(f"{keys} = {value!r}: an error that is no plain text")
         except Exception as error:  # noqa: BLE001 - that is what is looked for
-            found.append(f"{place} = {value!r}: {type(error).__name__}: {error}"[:300])
+            found.append(f"{keys} = {value!r}: {type(error).__name__}: {error}"[:300])
     write(document)
     ask()
     return found
 
 
-def _places(document: Any, above: Place = ()) -> Iterator[Place]:
+def _places(document: Any, above: KeyPath = ()) -> Iterator[KeyPath]:
     items = document.items() if isinstance(document, dict) else enumerate(document)
     few = islice(items, None if isinstance(document, dict) and len(document) < _MANY else 2)
     for key, value in few:
@@ -56,7 +56,7 @@ def _places(document: Any, above: Place = ()) -> Iterator[Place]:
             yield from _places(value, (*above, key))
 
 
-def _holder(document: Any, place: Place) -> Any:
-    for key in place[:-1]:
+def _holder(document: Any, keys: KeyPath) -> Any:
+    for key in keys[:-1]:
         document = document[key]
     return document

@@ -68,7 +68,7 @@ class Checkpoint(Mapping[str, TensorSpec]):
         return self.specs.items()
 
     @property
-    def place(self) -> Path:
+    def path(self) -> Path:
         """What a user calls the model by: its folder, or the file that is all of it."""
         return self.folder / self.weight_files[0] if self.lone else self.folder
 
@@ -76,7 +76,7 @@ class Checkpoint(Mapping[str, TensorSpec]):
     def config(self) -> dict[str, Any]:
         """config.json, or adapter_config.json of an adapter."""
         if self.form == "gguf":
-            raise CheckpointError(f"{self.place}: a GGUF has metadata of its own and no config.json")
+            raise CheckpointError(f"{self.path}: a GGUF has metadata of its own and no config.json")
         path = self.folder / (ADAPTER_CONFIG if self.form == "adapter" else "config.json")
         found = read_json(path)
         check_config(found, path)
@@ -213,22 +213,22 @@ def _sharded(folder: Path) -> Checkpoint:
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index}: no weight_map")
-    placed = cast(dict[str, Any], weight_map)
-    shards = sorted({_inside(index, shard) for shard in placed.values()})
+    local = cast(dict[str, Any], weight_map)
+    shards = sorted({_inside(index, shard) for shard in local.values()})
     specs: dict[str, TensorSpec] = {}
     for shard in shards:
         if not (folder / shard).is_file():
             raise CheckpointError(f"{index}: names the shard {quoted(shard)}, which is missing")
         for name, spec in read_header(folder / shard)[0].items():
-            if placed.get(name) != shard:
-                place = placed.get(name)
+            if local.get(name) != shard:
+                place = local.get(name)
                 raise CheckpointError(
                     f"{folder / shard}: holds {quoted(name)}, which the index places in {quoted(place)}"
                 )
             specs[name] = spec
-    missing = sorted(placed.keys() - specs.keys())
+    missing = sorted(local.keys() - specs.keys())
     if missing:
-        raise CheckpointError(f"{index}: places {quoted(missing[0])} in {placed[missing[0]]}, which does not hold it")
+        raise CheckpointError(f"{index}: places {quoted(missing[0])} in {local[missing[0]]}, which does not hold it")
     return Checkpoint(folder, "full", tuple(shards), specs)
 
 

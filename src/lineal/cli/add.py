@@ -29,7 +29,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Hash model folders and remember them; a lineal.json beside the weights brings its step along."""
-    from lineal.cli.session import open_workshop
+    from lineal.cli.session import open_session
     from lineal.derivation.hashes import format_hash
     from lineal.errors import UsageError
     from lineal.family.origin.add import add_folder
@@ -38,8 +38,8 @@ def add(
     if name is not None and len(folders) > 1:
         raise UsageError(f"one name cannot stand for {len(folders)} folders")
     trusted = read_public_keys(keys or ())
-    with open_workshop(registry, threads) as workshop:
-        added = [add_folder(workshop, folder, name, trusted, move=move) for folder in folders]
+    with open_session(registry, threads) as session:
+        added = [add_folder(session, folder, name, trusted, move=move) for folder in folders]
     if as_json:
         print_json(
             [{"folder": str(a.folder), "name": str(a.name), "model_hash": format_hash(a.model_hash)} for a in added]

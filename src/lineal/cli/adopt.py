@@ -38,13 +38,13 @@ def adopt(
     as_json: JsonOption = False,
 ) -> None:
     """Rank the known models that weights of unknown origin may come from, and keep the likeliest step as inferred."""
-    from lineal.cli.session import open_workshop
+    from lineal.cli.session import open_session
     from lineal.errors import AnswerIsNo
     from lineal.family.origin.adopt import explain, keep
 
-    with open_workshop(registry, threads, must_exist=True) as workshop:
-        answer = explain(workshop, model, candidates or ())
-        remarks = (*answer.remarks, *(() if dry_run else keep(workshop, answer)))
+    with open_session(registry, threads, must_exist=True) as session:
+        answer = explain(session, model, candidates or ())
+        remarks = (*answer.remarks, *(() if dry_run else keep(session, answer)))
     remark(*remarks)
     if as_json:
         print_json(_json(answer, kept=not dry_run))
@@ -74,7 +74,7 @@ def _json(answer: "Answer", *, kept: bool) -> dict[str, object]:
     from lineal.derivation.hashes import format_hash
 
     return {
-        "model": format_hash(answer.placed.model_hash),
+        "model": format_hash(answer.local.model_hash),
         "same": answer.same,
         "kept": kept and answer.best is not None,
         "ranking": [_explanation(one) for one in answer.ranking],
@@ -92,8 +92,7 @@ def _explanation(one: "Explanation") -> dict[str, object]:
         "method": found.method if one.is_parent else None,
         "options": dict(found.options),
         "inputs": [
-            {"role": role, "label": placed.label, "model": format_hash(placed.model_hash)}
-            for role, placed in one.inputs
+            {"role": role, "label": local.label, "model": format_hash(local.model_hash)} for role, local in one.inputs
         ],
         "score": found.score,
         "p_value": found.p_value,

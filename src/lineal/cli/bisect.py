@@ -31,7 +31,7 @@ def bisect(
     as_json: JsonOption = False,
 ) -> None:
     """Find the first bad model among those that a bad one goes back to: half of the suspects fall with every trial."""
-    from lineal.cli.session import open_workshop
+    from lineal.cli.session import open_session
     from lineal.derivation.hashes import format_hash
     from lineal.errors import UsageError
     from lineal.family.trust.bisect import bisect as culprit_of
@@ -39,11 +39,11 @@ def bisect(
 
     if (text is None) == (command is None):
         raise UsageError("either --text or --command says what bad is")
-    with open_workshop(registry, must_exist=True) as workshop:
-        best, worst = (workshop.registry.resolve(model) for model in (good, bad))
-        judge = by_command(command) if command is not None else by_text(workshop, best, worst, text or Path())
-        found = culprit_of(workshop, best, worst, judge)
-        labels = {model: workshop.registry.label(model) for model in {found.first_bad, *found.suspects}}
+    with open_session(registry, must_exist=True) as session:
+        best, worst = (session.registry.resolve(model) for model in (good, bad))
+        judge = by_command(command) if command is not None else by_text(session, best, worst, text or Path())
+        found = culprit_of(session, best, worst, judge)
+        labels = {model: session.registry.label(model) for model in {found.first_bad, *found.suspects}}
     if as_json:
         print_json(
             {

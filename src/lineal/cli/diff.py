@@ -37,13 +37,13 @@ def diff(
     if weights:
         _measure(before, after, threads, registry, as_json=as_json)
         return
-    from lineal.cli.session import is_named, open_workshop
+    from lineal.cli.session import is_named, open_session
     from lineal.errors import AnswerIsNo
     from lineal.family.session import known
     from lineal.lineage.questions.difference import difference
 
-    with open_workshop(registry, threads, must_exist=is_named(registry), keeps=False) as workshop:
-        found = difference(workshop.registry, known(workshop, before), known(workshop, after))
+    with open_session(registry, threads, must_exist=is_named(registry), keeps=False) as session:
+        found = difference(session.registry, known(session, before), known(session, after))
     if as_json:
         print_json(_json(found))
     else:
@@ -56,13 +56,13 @@ def _measure(before: str, after: str, threads: int | None, registry: str | None,
     from dataclasses import asdict
 
     from lineal.cli.distances import print_distances
-    from lineal.cli.session import is_named, open_workshop
+    from lineal.cli.session import is_named, open_session
     from lineal.errors import AnswerIsNo
     from lineal.family.build.distance import measure
     from lineal.family.session import known
 
-    with open_workshop(registry, threads, must_exist=is_named(registry), keeps=False) as workshop:
-        found = measure(workshop, known(workshop, before), known(workshop, after))
+    with open_session(registry, threads, must_exist=is_named(registry), keeps=False) as session:
+        found = measure(session, known(session, before), known(session, after))
     if as_json:
         print_json([asdict(one) for one in found])
     else:

@@ -31,7 +31,7 @@ def distill(
     registry: RegistryOption = None,
 ) -> None:
     """Distill teachers (names, paths or b3: hashes) into a student; the same call after a kill continues."""
-    from lineal.cli.session import open_workshop
+    from lineal.cli.session import open_session
     from lineal.cli.words import make_or_plan, models_and_options
     from lineal.family.build.one_off import family_of_one, method_from_words
     from lineal.family.file.recipe import Reference
@@ -40,6 +40,6 @@ def distill(
     teachers, options = models_and_options(words)
     chosen = method_from_words("distillation", Distill.name, options)
     inputs = [*(Reference("teacher", teacher) for teacher in teachers), Reference("student", student)]
-    with open_workshop(registry, keeps=not dry_run) as workshop:
+    with open_session(registry, keeps=not dry_run) as session:
         family = family_of_one("distillation", chosen, inputs, out, data=data)
-        make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)
+        make_or_plan(session, family, out, dry_run=dry_run, licence=licence_override)

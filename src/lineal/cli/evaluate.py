@@ -34,20 +34,20 @@ def evaluate(
 ) -> None:
     """Perplexity, bits per byte, and KL divergence from the base or the parents; known figures are not recomputed."""
     from lineal.cli.scores import print_scores
-    from lineal.cli.session import open_workshop
+    from lineal.cli.session import open_session
     from lineal.family.build.evaluation import Asked, evaluate_model
     from lineal.family.origin.adapter_base import with_base
-    from lineal.family.session import name_by_place, register
+    from lineal.family.session import name_by_path, register
 
     texts, asked = _by_name(data), Asked(context, dtype, logits)
-    with open_workshop(registry) as workshop:
+    with open_session(registry) as session:
         scores = []
         for reference in models:
-            placed = with_base(workshop, workshop.identify(workshop.find(reference)), base)
-            register(workshop, placed)
-            name_by_place(workshop, placed)
-            scores += [(reference, e) for e in evaluate_model(workshop, placed, texts, asked)]
-        print_scores(workshop.registry, scores, as_json)
+            local = with_base(session, session.identify(session.find(reference)), base)
+            register(session, local)
+            name_by_path(session, local)
+            scores += [(reference, e) for e in evaluate_model(session, local, texts, asked)]
+        print_scores(session.registry, scores, as_json)
 
 
 def _by_name(data: list[Path]) -> dict[str, Path]:

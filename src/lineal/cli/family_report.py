@@ -9,12 +9,12 @@ from lineal.cli.terminal import print_json, say
 from lineal.derivation.hashes import format_hash
 from lineal.family.build.plan import PlannedModel, plan_family, require_room
 from lineal.family.file.recipe import Family
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 
 
-def print_plan_of(workshop: Workshop, family: Family, out: Path, names: Sequence[str], as_json: bool) -> None:
+def print_plan_of(session: Session, family: Family, out: Path, names: Sequence[str], as_json: bool) -> None:
     """What building a family into `out` would do; the answer is no where the disk has no room for it."""
-    plan = plan_family(workshop, family, out, names)
+    plan = plan_family(session, family, out, names)
     print_plan(plan, as_json)
     require_room(plan, out)
 
@@ -41,21 +41,21 @@ def _costs(model: PlannedModel) -> Iterator[str]:
         yield f"{model.name}: reads {read} in all, holds about {memory}, takes an estimated {least} to {most} s"
 
 
-def print_built(workshop: Workshop, built: Mapping[str, Placed], as_json: bool) -> None:
+def print_built(session: Session, built: Mapping[str, LocalModel], as_json: bool) -> None:
     """The family as it stands: as JSON a model a name, else the tree."""
     if as_json:
-        models = {name: (placed, workshop.registry.evaluations(placed.model_hash)) for name, placed in built.items()}
+        models = {name: (local, session.registry.evaluations(local.model_hash)) for name, local in built.items()}
         print_json(
             {
                 name: {
-                    "model_hash": format_hash(placed.model_hash),
-                    "folder": str(placed.place),
+                    "model_hash": format_hash(local.model_hash),
+                    "folder": str(local.path),
                     "perplexity": {e.text: e.perplexity for e in evaluations},
                 }
-                for name, (placed, evaluations) in models.items()
+                for name, (local, evaluations) in models.items()
             }
         )
         return
     from lineal.cli.family_tree import print_tree
 
-    print_tree(workshop.registry, [placed.model_hash for placed in built.values()])
+    print_tree(session.registry, [local.model_hash for local in built.values()])

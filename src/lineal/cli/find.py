@@ -43,15 +43,15 @@ def find(
 
 
 def _find_model(folder: Path, threads: int | None, registry: str | None, *, as_json: bool) -> None:
-    from lineal.cli.session import open_workshop
+    from lineal.cli.session import open_session
     from lineal.derivation.hashes import format_hash
     from lineal.errors import AnswerIsNo
     from lineal.lineage.questions.search import matches
 
-    with open_workshop(registry, threads, must_exist=True) as workshop:
-        manifest = workshop.identify(workshop.place(str(folder), folder)).manifest
-        found = matches(workshop.registry, manifest)
-        labels = {match.model_hash: workshop.registry.label(match.model_hash) for match in found}
+    with open_session(registry, threads, must_exist=True) as session:
+        manifest = session.identify(session.open(str(folder), folder)).manifest
+        found = matches(session.registry, manifest)
+        labels = {match.model_hash: session.registry.label(match.model_hash) for match in found}
     if as_json:
         print_json(
             {

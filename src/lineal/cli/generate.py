@@ -28,20 +28,20 @@ def generate(
     registry: RegistryOption = None,
 ) -> None:
     """Continue a prompt with a model; the text comes as it is made."""
-    from lineal.cli.session import is_named, open_workshop
+    from lineal.cli.session import is_named, open_session
     from lineal.engines.extra import require_training
 
     require_training("generation")
     from lineal.engines.inference.generate import generate as pieces
     from lineal.family.origin.adapter_base import with_base
 
-    with open_workshop(registry, must_exist=is_named(registry), keeps=False) as workshop:
-        placed = with_base(workshop, workshop.find(model), base)
+    with open_session(registry, must_exist=is_named(registry), keeps=False) as session:
+        local = with_base(session, session.find(model), base)
     drawn = pieces(
-        placed.place,
+        local.path,
         prompt,
         tokens,
-        base_folder_for_adapter=placed.base.folder if placed.base else None,
+        base_folder_for_adapter=local.base.folder if local.base else None,
         temperature=temperature,
         top_p=top_p,
         seed=seed,

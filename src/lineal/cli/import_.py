@@ -33,19 +33,19 @@ def import_(
 
     Read are mergekit_config.yml, adapter_config.json and the front matter of README.md.
     """
-    from lineal.cli.session import open_workshop
+    from lineal.cli.session import open_session
     from lineal.errors import AnswerIsNo
     from lineal.family.origin.claims.importing import import_place
 
     nothing: list[str] = []
-    with open_workshop(registry, threads) as workshop:
+    with open_session(registry, threads) as session:
         found: list[Imported] = []
         for place in places:
             try:
-                found.append(import_place(workshop, place))
+                found.append(import_place(session, place))
             except AnswerIsNo as none:
                 nothing.append(str(none))
-        lines = [_line(workshop.registry, one) for one in found]
+        lines = [_line(session.registry, one) for one in found]
     for one in found:
         for said in one.remarks:
             remark(f"{one.place}: {said}")

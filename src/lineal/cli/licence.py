@@ -41,7 +41,7 @@ def licence(
     as_json: JsonOption = False,
 ) -> None:
     """Show the licence that binds a model, joined over everything it was made from, or state one."""
-    from lineal.cli.session import is_named, open_workshop
+    from lineal.cli.session import is_named, open_session
     from lineal.family.session import known
 
     if (model is None) == (data is None):
@@ -50,14 +50,14 @@ def licence(
         raise UsageError("--override and --because go together: an override has a reason")
     if sum((stated is not None, override is not None, withdraw)) > 1:
         raise UsageError("--is, --override and --withdraw are said one at a time")
-    with open_workshop(registry, must_exist=is_named(registry), keeps=False) as workshop:
-        opened = workshop.registry
+    with open_session(registry, must_exist=is_named(registry), keeps=False) as session:
+        opened = session.registry
         if data is not None:
             if override is not None or withdraw:
                 raise UsageError("a data file's licence is stated with --is, which replaces what was stated before")
             _data(opened, data, stated, as_json=as_json)
         elif model is not None:
-            digest = known(workshop, model)
+            digest = known(session, model)
             _state(opened, digest, stated, (override, because), withdraw=withdraw)
             _show(opened, digest, as_json=as_json)
 

@@ -47,26 +47,26 @@ def merge(
     registry: RegistryOption = None,
 ) -> None:
     """Merge models (names, paths or b3: hashes) into one ordinary folder, or run a recipe of mergekit's."""
-    from lineal.cli.session import open_workshop
+    from lineal.cli.session import open_session
     from lineal.cli.words import make_or_plan, models_and_options
     from lineal.family.build.one_off import family_of_one, family_of_recipe, method_from_words
     from lineal.family.file.recipe import Reference
 
     recipe = _recipe(words, out, method, base, data)
     if recipe is not None:
-        with open_workshop(registry, threads, keeps=not dry_run) as workshop:
+        with open_session(registry, threads, keeps=not dry_run) as session:
             file, out = recipe
-            family = family_of_recipe(workshop, file, out, allow_nonfinite=allow_nonfinite)
-            make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)
+            family = family_of_recipe(session, file, out, allow_nonfinite=allow_nonfinite)
+            make_or_plan(session, family, out, dry_run=dry_run, licence=licence_override)
         return
     if method is None or out is None:
         raise UsageError("--method and --out are needed, or a recipe: lineal merge RECIPE.yml OUT")
     models, options = models_and_options(words)
     chosen = method_from_words("merge", method, options)
     inputs = [*([Reference("base", base)] if base else []), *(Reference("parent", model) for model in models)]
-    with open_workshop(registry, threads, keeps=not dry_run) as workshop:
+    with open_session(registry, threads, keeps=not dry_run) as session:
         family = family_of_one("merge", chosen, inputs, out, data=data or (), allow_nonfinite=allow_nonfinite)
-        make_or_plan(workshop, family, out, dry_run=dry_run, licence=licence_override)
+        make_or_plan(session, family, out, dry_run=dry_run, licence=licence_override)
 
 
 def _recipe(

@@ -28,17 +28,17 @@ def rm(
     registry: RegistryOption = None,
 ) -> None:
     """Forget a name; with --weights also delete what it stands for, where lineal made it."""
-    from lineal.cli.session import open_workshop
+    from lineal.cli.session import open_session
     from lineal.errors import UsageError
     from lineal.family.removal import deletable, remove
     from lineal.shown import printable
 
-    with open_workshop(registry, must_exist=True) as workshop:
-        places = deletable(workshop, name) if weights else ()
+    with open_session(registry, must_exist=True) as session:
+        places = deletable(session, name) if weights else ()
         if places and not yes:
             if not sys.stdin.isatty():
                 raise UsageError(f"--weights deletes {', '.join(map(str, places))}: say --yes as well")
             if not typer.confirm(printable(f"delete {', '.join(map(str, places))}?")):
                 return
-        removed = remove(workshop, name, places)
+        removed = remove(session, name, places)
     say(f"{removed} is no name any more" + "".join(f"; deleted {place}" for place in places))

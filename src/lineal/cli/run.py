@@ -29,21 +29,21 @@ def run(
 ) -> None:
     """Build what is missing of a family of models; what exists is kept, what was killed continues."""
     from lineal.cli.family_report import print_built, print_plan_of
-    from lineal.cli.session import open_workshop
+    from lineal.cli.session import open_session
     from lineal.family.build.evaluation import evaluate_family
     from lineal.family.build.run import run_family
     from lineal.family.file.read import read_family
 
     path, names = _family_file(words or [])
-    with open_workshop(registry, threads, keeps=not dry_run) as workshop:
-        family = read_family(path, workshop.knows)
+    with open_session(registry, threads, keeps=not dry_run) as session:
+        family = read_family(path, session.knows)
         if dry_run:
-            print_plan_of(workshop, family, out, names, as_json)
+            print_plan_of(session, family, out, names, as_json)
             return
-        built = run_family(workshop, family, out, names)
+        built = run_family(session, family, out, names)
         if evaluate:
-            evaluate_family(workshop, family, built)
-        print_built(workshop, built, as_json)
+            evaluate_family(session, family, built)
+        print_built(session, built, as_json)
 
 
 def _family_file(words: list[str]) -> tuple[Path, list[str]]:

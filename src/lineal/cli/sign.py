@@ -43,15 +43,15 @@ def sign(
     registry: RegistryOption = None,
 ) -> None:
     """Sign a model and the step that made it, as in-toto statements that anyone can check."""
-    from lineal.cli.session import open_workshop
+    from lineal.cli.session import open_session
     from lineal.cli.signature_lines import subject
     from lineal.family.trust.signing import sign as signed
     from lineal.lineage.signing.keys import read_private_key, require_signing
 
     require_signing("signing")
     private = read_private_key(key, lambda: _password(key))
-    with open_workshop(registry, threads) as workshop:
-        done = signed(workshop, model, private, steps=step, out=out)
+    with open_session(registry, threads) as session:
+        done = signed(session, model, private, steps=step, out=out)
     for signature in done.signatures:
         say(f"signed {subject(signature.model, signature.derivation_id)}, by key {signature.key_id[:16]}")
     say(f"written to {done.file}")

@@ -39,16 +39,16 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Hash every byte again and recompute every exact derivation; remembered hashes are not trusted."""
-    from lineal.cli.session import is_named, open_workshop
+    from lineal.cli.session import is_named, open_session
     from lineal.cli.verdicts import lines_of, verdict_json
     from lineal.errors import UsageError, VerificationFailed
     from lineal.family.trust.verify import verify_references
 
     if not models and family is None:
         raise UsageError("name models to verify, or --family")
-    with open_workshop(registry, threads, must_exist=is_named(registry), keeps=False) as workshop:
+    with open_session(registry, threads, must_exist=is_named(registry), keeps=False) as session:
         verdicts = []
-        asked = verify_references(workshop, models or [], family, recompute=recompute, share=_share(sample), deep=deep)
+        asked = verify_references(session, models or [], family, recompute=recompute, share=_share(sample), deep=deep)
         for verdict in asked:
             verdicts.append(verdict)
             if not as_json:

@@ -70,7 +70,7 @@ def _found(
     model: str, trusted: "tuple[PublicKey, ...]", of: str | None, threads: int | None, registry: str | None
 ) -> "tuple[Finding, ...]":
     from lineal.cli.progress_bars import TerminalProgress
-    from lineal.cli.session import open_workshop
+    from lineal.cli.session import open_session
     from lineal.derivation.hashes import parse_hash
     from lineal.errors import UsageError
     from lineal.family.trust.signing import is_model_place, judge_all, verify_place, verify_signatures
@@ -84,5 +84,5 @@ def _found(
         raise UsageError(f"--model goes with a file of signatures, which {model} is not")
     if is_path:
         return verify_place(place, trusted, TerminalProgress(), threads)
-    with open_workshop(registry, must_exist=True) as workshop:
-        return verify_signatures(workshop, model, trusted)
+    with open_session(registry, must_exist=True) as session:
+        return verify_signatures(session, model, trusted)

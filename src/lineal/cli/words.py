@@ -8,7 +8,7 @@ from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
 from lineal.family.build.one_off import derive, overridden
 from lineal.family.file.recipe import Family
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 
 
 def models_and_options(words: list[str]) -> tuple[list[str], list[str]]:
@@ -27,7 +27,7 @@ def one_model_and_options(words: list[str], done: str) -> tuple[str, list[str]]:
     return models[0], options
 
 
-def make_or_plan(workshop: Workshop, family: Family, out: Path, *, dry_run: bool, licence: str | None) -> None:
+def make_or_plan(session: Session, family: Family, out: Path, *, dry_run: bool, licence: str | None) -> None:
     """Derive the family's last model, which is `out`, and print where it lies and its hash; or what that would take.
 
     licence: an override of its licence, with the reason.
@@ -36,7 +36,7 @@ def make_or_plan(workshop: Workshop, family: Family, out: Path, *, dry_run: bool
     if dry_run:
         from lineal.cli.family_report import print_plan_of
 
-        print_plan_of(workshop, family, resolved(out).parent, [], as_json=False)
+        print_plan_of(session, family, resolved(out).parent, [], as_json=False)
         return
-    placed = derive(workshop, family, out)
-    say(f"{placed.place}  {format_hash(placed.model_hash)}")
+    local = derive(session, family, out)
+    say(f"{local.path}  {format_hash(local.model_hash)}")

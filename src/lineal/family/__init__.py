@@ -1,0 +1,1 @@
+"""What is wanted of a family of models, and how it comes about."""

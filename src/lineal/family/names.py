@@ -29,7 +29,7 @@ def name_of_folder(folder: Path) -> Name:
     return _checked(family, target.name, str(folder))
 
 
-def is_place(reference: str) -> bool:
+def is_path(reference: str) -> bool:
     """Whether a reference to a model is a path: it contains a / or is a dot."""
     return "/" in reference or reference in (".", "..")
 

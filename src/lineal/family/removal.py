@@ -6,14 +6,14 @@ from pathlib import Path
 
 from lineal.checkpoint.reader import is_lone_file
 from lineal.errors import UsageError
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.lineage.records.lineal_json import read_provenance, record_path
 from lineal.lineage.records.records import Name
 
 
-def deletable(workshop: Workshop, reference: str) -> tuple[Path, ...]:
+def deletable(session: Session, reference: str) -> tuple[Path, ...]:
     """Where the model of a name lies; refused if it has other names, or if lineal did not make what lies there."""
-    registry = workshop.registry
+    registry = session.registry
     name = registry.name(reference)
     others = [str(other) for other in registry.names_of(name.model_hash) if str(other) != str(name)]
     if others:
@@ -26,15 +26,15 @@ def deletable(workshop: Workshop, reference: str) -> tuple[Path, ...]:
     return places
 
 
-def remove(workshop: Workshop, reference: str, places: Iterable[Path] = ()) -> Name:
+def remove(session: Session, reference: str, places: Iterable[Path] = ()) -> Name:
     """Delete the model in these places, then take the name away: a kill in between leaves the name to repeat with."""
-    name = workshop.registry.name(reference)
+    name = session.registry.name(reference)
     for place in places:
         if is_lone_file(place):
             place.unlink()
             record_path(place).unlink(missing_ok=True)
         else:
             shutil.rmtree(place)
-        _ = workshop.registry.forget(place)
-    workshop.registry.remove_name(name)
+        _ = session.registry.forget(place)
+    session.registry.remove_name(name)
     return name

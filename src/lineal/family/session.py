@@ -18,7 +18,7 @@ from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role
 from lineal.errors import CheckpointError, LinealError, RegistryError, UsageError
-from lineal.family.names import is_place, name_of_folder
+from lineal.family.names import is_path, name_of_folder
 from lineal.family.progress import Progress, Silent
 from lineal.lineage.records.lineal_json import read_provenance, record_path
 from lineal.lineage.records.records import ModelRecord
@@ -28,7 +28,7 @@ from lineal.shown import quoted
 
 @final
 @dataclass(frozen=True)
-class Placed:
+class LocalModel:
     """A model on this disk. hashes: None until somebody needs them.
 
     base: of an adapter, where it is known here; base_hash: what its record says it was trained on, known or not.
@@ -36,7 +36,7 @@ class Placed:
 
     label: str
     checkpoint: Checkpoint
-    base: "Placed | None" = None
+    base: "LocalModel | None" = None
     base_hash: bytes | None = None
     hashes: FolderHashes | None = None
 
@@ -45,9 +45,9 @@ class Placed:
         return self.checkpoint.folder
 
     @property
-    def place(self) -> Path:
+    def path(self) -> Path:
         """The folder, or the file that is all of it."""
-        return self.checkpoint.place
+        return self.checkpoint.path
 
     @property
     def form(self) -> Form:
@@ -56,11 +56,11 @@ class Placed:
     @property
     def stated_licence(self) -> StatedLicence | None:
         """What is said beside it; nothing of what lineal made, whose licence follows from what it was made from."""
-        return None if record_path(self.place).is_file() else stated_licence(self.checkpoint)
+        return None if record_path(self.path).is_file() else stated_licence(self.checkpoint)
 
     @property
     def manifest(self) -> Manifest:
-        """Known only after `Workshop.identify`."""
+        """Known only after `Session.identify`."""
         if self.hashes is None:
             raise RegistryError(f"{self.label} has not been hashed yet")
         return self.hashes.manifest
@@ -70,13 +70,13 @@ class Placed:
         return self.manifest.model_hash
 
 
-Inputs: TypeAlias = Sequence[tuple[Role, Placed]]
+Inputs: TypeAlias = Sequence[tuple[Role, LocalModel]]
 """What a step is given, in its order: models by their roles."""
 
 
 @final
 @dataclass(frozen=True)
-class Workshop:
+class Session:
     """The registry and what surrounds it on this machine."""
 
     registry: Registry
@@ -87,29 +87,29 @@ class Workshop:
     def memory(self) -> HashMemory:
         return HashMemory(self.registry.folder / "hashes.db")
 
-    def find(self, reference: str) -> Placed:
+    def find(self, reference: str) -> LocalModel:
         """A model by path (contains / or is .), name or hash; a place that holds something else by now is refused."""
-        if is_place(reference):
-            return self.place(resolved(Path(reference)).name, Path(reference))
+        if is_path(reference):
+            return self.open(resolved(Path(reference)).name, Path(reference))
         return self.by_hash(self.registry.resolve(reference), reference)
 
     def knows(self, reference: str) -> bool:
         """Whether a reference from outside a family stands for a model."""
-        if is_place(reference):
+        if is_path(reference):
             return Path(reference).exists()
         try:
             return bool(self.registry.resolve(reference))
         except UsageError:
             return False
 
-    def knows_place(self, place: Path) -> bool:
+    def knows_path(self, place: Path) -> bool:
         """Whether a model is registered as lying there."""
         try:
             return bool(self.registry.resolve(f"{resolved(place)}"))
         except UsageError:
             return False
 
-    def by_hash(self, model_hash: bytes, label: str | None = None) -> Placed:
+    def by_hash(self, model_hash: bytes, label: str | None = None) -> LocalModel:
         """A known model where it lies; its content is checked against what is remembered, not read again."""
         name = label or self.registry.label(model_hash)
         present = [path for path in self.registry.locations(model_hash) if path.exists()]
@@ -117,50 +117,50 @@ class Workshop:
             raise RegistryError(
                 f"{name} ({format_hash(model_hash)[:11]}) lies nowhere on this machine; lineal add PATH"
             )
-        found = [self.identify(self.place(name, path)) for path in present]
-        for placed in found:
-            if placed.model_hash == model_hash:
-                return placed
+        found = [self.identify(self.open(name, path)) for path in present]
+        for local in found:
+            if local.model_hash == model_hash:
+                return local
         there = format_hash(found[0].model_hash)[:11]
         raise RegistryError(f"{name} should be {format_hash(model_hash)[:11]}, but {present[0]} now holds {there}")
 
-    def place(self, label: str, place: Path) -> Placed:
+    def open(self, label: str, place: Path) -> LocalModel:
         """Open a folder or file; an adapter's base is looked up in its record."""
         checkpoint = open_checkpoint(place)
         if checkpoint.form != "adapter":
-            return Placed(label, checkpoint)
+            return LocalModel(label, checkpoint)
         base_hash = _recorded_base(place)
-        return Placed(label, checkpoint, self._base_of(label, base_hash), base_hash)
+        return LocalModel(label, checkpoint, self._base_of(label, base_hash), base_hash)
 
-    def recall(self, placed: Placed) -> Placed:
+    def recall(self, local: LocalModel) -> LocalModel:
         """With hashes, if all of them are remembered."""
-        return placed if placed.hashes else replace(placed, hashes=recall_checkpoint(placed.checkpoint, self.memory))
+        return local if local.hashes else replace(local, hashes=recall_checkpoint(local.checkpoint, self.memory))
 
-    def identify(self, placed: Placed, known: Mapping[str, bytes] | None = None) -> Placed:
+    def identify(self, local: LocalModel, known: Mapping[str, bytes] | None = None) -> LocalModel:
         """With hashes, reading what is neither remembered nor `known` (data hashes by tensor name)."""
-        recalled = self.recall(placed)
+        recalled = self.recall(local)
         if recalled.hashes:
             return recalled
-        checkpoint = placed.checkpoint
+        checkpoint = local.checkpoint
         unread = sum(spec.byte_length for spec in checkpoint.values() if spec.name not in (known or {}))
-        with self.progress.task(f"hashing {placed.label}", unread, "bytes") as advance:
+        with self.progress.task(f"hashing {local.label}", unread, "bytes") as advance:
             hashes = hash_checkpoint(
                 checkpoint, memory=self.memory, threads=self.threads, bytes_read=advance, known=known
             )
-        return replace(placed, hashes=hashes)
+        return replace(local, hashes=hashes)
 
-    def remember(self, placed: Placed) -> None:
+    def remember(self, local: LocalModel) -> None:
         """Remember the hashes of files that were just written, so that they need not be read to be known."""
-        hashes = placed.hashes
+        hashes = local.hashes
         if hashes is None:
             return
-        inside: dict[Path, dict[str, bytes]] = {placed.folder / name: {} for name in placed.checkpoint.weight_files}
+        inside: dict[Path, dict[str, bytes]] = {local.folder / name: {} for name in local.checkpoint.weight_files}
         for leaf in hashes.manifest.leaves:
-            inside[placed.checkpoint[leaf.name].path][leaf.name] = leaf.data_hash
+            inside[local.checkpoint[leaf.name].path][leaf.name] = leaf.data_hash
         for path, found in inside.items():
             self.memory.remember(path, os.stat(path), found)
 
-    def _base_of(self, label: str, base_hash: bytes | None) -> Placed | None:
+    def _base_of(self, label: str, base_hash: bytes | None) -> LocalModel | None:
         """The base an adapter was trained on, where that is known here."""
         if base_hash is None or not self.registry.knows(base_hash):
             return None
@@ -172,21 +172,21 @@ class Workshop:
         return base
 
 
-def known(workshop: Workshop, reference: str) -> bytes:
+def known(session: Session, reference: str) -> bytes:
     """The model that a reference stands for; one by its path is hashed, and known from now on, as by `lineal add`."""
-    if not is_place(reference):
-        return workshop.registry.resolve(reference)
-    placed = workshop.identify(workshop.find(reference))
-    model_hash = register(workshop, placed)
-    name_by_place(workshop, placed)
+    if not is_path(reference):
+        return session.registry.resolve(reference)
+    local = session.identify(session.find(reference))
+    model_hash = register(session, local)
+    name_by_path(session, local)
     return model_hash
 
 
-def name_by_place(workshop: Workshop, placed: Placed) -> None:
+def name_by_path(session: Session, local: LocalModel) -> None:
     """Call a model that has no name like its folder, as far as nothing else is called so."""
-    registry = workshop.registry
+    registry = session.registry
     try:
-        name = replace(name_of_folder(placed.place), model_hash=placed.model_hash)
+        name = replace(name_of_folder(local.path), model_hash=local.model_hash)
     except UsageError:  # what the folder is called can be no name
         return
     taken = {str(other) for other in registry.names(name.family)}
@@ -194,19 +194,19 @@ def name_by_place(workshop: Workshop, placed: Placed) -> None:
         registry.set_name(name)
 
 
-def register(workshop: Workshop, placed: Placed) -> bytes:
+def register(session: Session, local: LocalModel) -> bytes:
     """Know a model that was found on disk, where it lies, and the step that its record tells of."""
-    placed = workshop.identify(placed)
-    if placed.hashes is None:
-        raise LinealError(f"{placed.label}: could not be hashed")
-    licence = placed.hashes.licence.hex() if placed.hashes.licence else None
-    record = ModelRecord(placed.hashes.manifest, placed.form, licence, placed.stated_licence)
-    model_hash = workshop.registry.add_model(record, placed.place.resolve())
-    provenance = read_provenance(placed.place)
+    local = session.identify(local)
+    if local.hashes is None:
+        raise LinealError(f"{local.label}: could not be hashed")
+    licence = local.hashes.licence.hex() if local.hashes.licence else None
+    record = ModelRecord(local.hashes.manifest, local.form, licence, local.stated_licence)
+    model_hash = session.registry.add_model(record, local.path.resolve())
+    provenance = read_provenance(local.path)
     if provenance is None or provenance.hashes.manifest.model_hash != model_hash or provenance.gives_its_input:
         return model_hash  # what gives its own input is believed once it was replayed, by `lineal add`
-    if model_hash not in workshop.registry.derived(provenance.step.derivation_id):
-        _ = workshop.registry.record(provenance.told(time.time()))
+    if model_hash not in session.registry.derived(provenance.step.derivation_id):
+        _ = session.registry.record(provenance.told(time.time()))
     return model_hash
 
 

@@ -1,0 +1,1 @@
+"""What is done to weights, pure: one paper, one file."""

@@ -9,7 +9,7 @@ from lineal.derivation.hashes import format_hash
 from lineal.errors import AnswerIsNo, LineageCycle, RecipeError
 from lineal.family.origin.add import add_folder
 from lineal.family.origin.claims.importing import Imported, import_place
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.lineage.questions.ancestry import roots
 from lineal.lineage.questions.why import why
 from lineal.lineage.records.evidence import Evidence
@@ -34,58 +34,58 @@ def said(one: Imported) -> tuple[str, str, list[tuple[str, bool]]]:
     return one.claim.kind, one.claim.method, [(parent.reference, parent.resolved) for parent in one.parents]
 
 
-def test_a_parent_that_nobody_brought_is_unresolved_under_its_name(workshop: Workshop, tmp_path: Path) -> None:
-    one = import_place(workshop, model(tmp_path / "hub" / "child", 1, "base_model: org/big-model"))
+def test_a_parent_that_nobody_brought_is_unresolved_under_its_name(session: Session, tmp_path: Path) -> None:
+    one = import_place(session, model(tmp_path / "hub" / "child", 1, "base_model: org/big-model"))
     assert said(one) == ("fine-tune", "claimed", [("org/big-model", False)])
-    (record,) = workshop.registry.steps_of(one.model)
+    (record,) = session.registry.steps_of(one.model)
     assert record.evidence is Evidence.CLAIMED
     assert [used.model_hash for used in record.step.inputs] == [placeholder("org/big-model")]
-    assert workshop.registry.resolve("org:big-model") == placeholder("org/big-model")
-    assert workshop.registry.model(placeholder("org/big-model")).is_unresolved
-    told = [reason.sentence for reason in why(workshop.registry, one.model)]
+    assert session.registry.resolve("org:big-model") == placeholder("org/big-model")
+    assert session.registry.model(placeholder("org/big-model")).is_unresolved
+    told = [reason.sentence for reason in why(session.registry, one.model)]
     assert told == [
         "big-model was never added here; others were made from it.",
         "child was fine-tuned from big-model (claimed). That is claimed, and not known.",
     ]
 
 
-def test_importing_again_resolves_a_parent_that_was_added(workshop: Workshop, tmp_path: Path) -> None:
+def test_importing_again_resolves_a_parent_that_was_added(session: Session, tmp_path: Path) -> None:
     child = model(tmp_path / "hub" / "child", 1, "base_model: org/big")
-    _ = import_place(workshop, child)
-    parent = add_folder(workshop, model(tmp_path / "here", 2), "org:big")
-    one = import_place(workshop, child)
+    _ = import_place(session, child)
+    parent = add_folder(session, model(tmp_path / "here", 2), "org:big")
+    one = import_place(session, child)
     assert (said(one)[2], one.replaced) == ([("org/big", True)], 1)
-    (record,) = workshop.registry.steps_of(one.model)
+    (record,) = session.registry.steps_of(one.model)
     assert [used.model_hash for used in record.step.inputs] == [parent.model_hash]
-    assert roots(workshop.registry) == (parent.model_hash,)
-    assert not workshop.registry.knows(placeholder("org/big"))
-    assert check(workshop.registry).faults == ()
+    assert roots(session.registry) == (parent.model_hash,)
+    assert not session.registry.knows(placeholder("org/big"))
+    assert check(session.registry).faults == ()
 
 
-def test_a_placeholder_that_others_still_need_stays(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_placeholder_that_others_still_need_stays(session: Session, tmp_path: Path) -> None:
     children = [model(tmp_path / "hub" / name, seed, "base_model: org/big") for seed, name in enumerate("ab")]
     for child in children:
-        _ = import_place(workshop, child)
-    _ = add_folder(workshop, model(tmp_path / "here", 7), "org:big")
-    _ = import_place(workshop, children[0])
-    assert workshop.registry.knows(placeholder("org/big"))
-    _ = import_place(workshop, children[1])
-    assert not workshop.registry.knows(placeholder("org/big"))
+        _ = import_place(session, child)
+    _ = add_folder(session, model(tmp_path / "here", 7), "org:big")
+    _ = import_place(session, children[0])
+    assert session.registry.knows(placeholder("org/big"))
+    _ = import_place(session, children[1])
+    assert not session.registry.knows(placeholder("org/big"))
 
 
-def test_importing_twice_changes_nothing(workshop: Workshop, tmp_path: Path) -> None:
+def test_importing_twice_changes_nothing(session: Session, tmp_path: Path) -> None:
     child = model(tmp_path / "hub" / "child", 1, "base_model: org/big")
-    first = import_place(workshop, child)
-    second = import_place(workshop, child)
-    assert (first.model, second.replaced, len(workshop.registry.steps_of(first.model))) == (second.model, 0, 1)
+    first = import_place(session, child)
+    second = import_place(session, child)
+    assert (first.model, second.replaced, len(session.registry.steps_of(first.model))) == (second.model, 0, 1)
 
 
-def test_an_adapters_config_names_its_base_by_a_relative_path(workshop: Workshop, tmp_path: Path) -> None:
-    base = add_folder(workshop, model(tmp_path / "base", 1))
+def test_an_adapters_config_names_its_base_by_a_relative_path(session: Session, tmp_path: Path) -> None:
+    base = add_folder(session, model(tmp_path / "base", 1))
     pairs = {"model.norm": (random_tensors(2, {"a": (2, 8)})["a"], random_tensors(3, {"b": (8, 2)})["b"])}
     adapter = make_adapter(tmp_path / "adapter", pairs, base_model_name_or_path="base")
     (adapter / "README.md").write_text("---\nlicense: mit\ndatasets: [org/texts]\n---\n")
-    one = import_place(workshop, adapter)
+    one = import_place(session, adapter)
     assert said(one) == ("fine-tune", "lora", [("base", True)])
     assert one.parents[0].model == base.model_hash
     assert one.claim.options == {"rank": 2, "datasets": ["org/texts"], "license": "mit"}
@@ -101,21 +101,21 @@ dtype: bfloat16
 """
 
 
-def test_a_recipe_of_mergekits_is_read_with_method_and_roles(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_recipe_of_mergekits_is_read_with_method_and_roles(session: Session, tmp_path: Path) -> None:
     place = model(tmp_path / "hub" / "merged", 1, "base_model: [org/base, org/other]")
     (place / "mergekit_config.yml").write_text(RECIPE)
-    one = import_place(workshop, place)
+    one = import_place(session, place)
     assert one.claim.kind == "merge"
     assert dict(one.claim.inputs) == {"base": "org/base", "parent": "org/two"}
     assert [reference for _, reference in one.claim.inputs] == ["org/base", "org/one", "org/two"]
     assert one.remarks == ("README.md names org/base, org/other; mergekit_config.yml is believed",)
 
 
-def test_a_broken_recipe_is_refused_with_its_line(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_broken_recipe_is_refused_with_its_line(session: Session, tmp_path: Path) -> None:
     place = model(tmp_path / "hub" / "merged", 1)
     (place / "mergekit_config.yml").write_text("merge_method: magic\nmodels: []\n")
     with pytest.raises(RecipeError, match=r"mergekit_config.yml:1: .*magic"):
-        _ = import_place(workshop, place)
+        _ = import_place(session, place)
 
 
 @pytest.mark.parametrize(
@@ -129,33 +129,33 @@ def test_a_broken_recipe_is_refused_with_its_line(workshop: Workshop, tmp_path: 
     ],
 )
 def test_a_cards_relation_is_the_kind_of_the_step(
-    workshop: Workshop, tmp_path: Path, card: str, kind: str, method: str
+    session: Session, tmp_path: Path, card: str, kind: str, method: str
 ) -> None:
-    assert said(import_place(workshop, model(tmp_path / "hub" / "child", 1, card)))[:2] == (kind, method)
+    assert said(import_place(session, model(tmp_path / "hub" / "child", 1, card)))[:2] == (kind, method)
 
 
-def test_a_claim_that_would_close_a_cycle_is_refused_with_names(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_claim_that_would_close_a_cycle_is_refused_with_names(session: Session, tmp_path: Path) -> None:
     first = model(tmp_path / "hub" / "first", 1, "base_model: hub/second")
     second = model(tmp_path / "hub" / "second", 2, "base_model: hub/first")
     for place in (first, second):
-        _ = add_folder(workshop, place)
-    _ = import_place(workshop, first)
+        _ = add_folder(session, place)
+    _ = import_place(session, first)
     with pytest.raises(LineageCycle, match="second -> first -> second"):
-        _ = import_place(workshop, second)
+        _ = import_place(session, second)
 
 
-def test_files_that_claim_nothing_are_no_answer(workshop: Workshop, tmp_path: Path) -> None:
+def test_files_that_claim_nothing_are_no_answer(session: Session, tmp_path: Path) -> None:
     with pytest.raises(AnswerIsNo, match="names a parent"):
-        _ = import_place(workshop, model(tmp_path / "hub" / "child", 1, "license: mit"))
+        _ = import_place(session, model(tmp_path / "hub" / "child", 1, "license: mit"))
 
 
 @pytest.mark.parametrize("reference", ["../../etc/passwd", "org/na\x07me", "/home/x/model", "a/../b", "-"])
 def test_strange_names_are_kept_as_what_they_are_under_a_plain_one(
-    workshop: Workshop, tmp_path: Path, reference: str
+    session: Session, tmp_path: Path, reference: str
 ) -> None:
     card = f'base_model: "{reference}"'.replace("\x07", "\\a")
-    one = import_place(workshop, model(tmp_path / "hub" / "child", 1, card))
+    one = import_place(session, model(tmp_path / "hub" / "child", 1, card))
     assert one.parents[0].model == placeholder(reference)
-    named = workshop.registry.names_of(placeholder(reference))
-    assert workshop.registry.resolve(str(named[0])) == placeholder(reference)
+    named = session.registry.names_of(placeholder(reference))
+    assert session.registry.resolve(str(named[0])) == placeholder(reference)
     assert format_hash(one.model) != format_hash(one.parents[0].model)

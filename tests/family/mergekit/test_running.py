@@ -12,7 +12,7 @@ from lineal.errors import CheckpointError
 from lineal.family.build.one_off import derive, family_of_recipe
 from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.family.trust.verify import verify_references
 from tests.builders import Array, make_adapter, make_checkpoint, random_tensors, read_folder
 from tests.family.conftest import write_family
@@ -51,10 +51,10 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(workshop: Workshop, at: Path, text: str, out: str = "out") -> dict[str, Array]:
+def run(session: Session, at: Path, text: str, out: str = "out") -> dict[str, Array]:
     (at / "recipe.yml").write_text(text)
-    family = family_of_recipe(workshop, at / "recipe.yml", at / out, allow_nonfinite=False)
-    return read_folder(derive(workshop, family, at / out).folder)
+    family = family_of_recipe(session, at / "recipe.yml", at / out, allow_nonfinite=False)
+    return read_folder(derive(session, family, at / out).folder)
 
 
 def numbers(tensors: Mapping[str, Array]) -> list[float]:
@@ -134,34 +134,34 @@ OBSERVED = {
 
 
 @pytest.mark.parametrize("name", list(OBSERVED))
-def test_a_recipe_gives_what_mergekit_gives(workshop: Workshop, at: Path, name: str) -> None:
+def test_a_recipe_gives_what_mergekit_gives(session: Session, at: Path, name: str) -> None:
     text, expected = OBSERVED[name]
-    merged = run(workshop, at, text)
+    merged = run(session, at, text)
     assert numbers(merged) == pytest.approx(expected, rel=1e-6)
-    (verdict,) = verify_references(workshop, [str(at / "out")])
+    (verdict,) = verify_references(session, [str(at / "out")])
     assert (verdict.ok, verdict.recomputed) == (True, len(merged))
 
 
-def test_the_config_has_the_blocks_and_the_dtype_of_the_child(workshop: Workshop, at: Path) -> None:
+def test_the_config_has_the_blocks_and_the_dtype_of_the_child(session: Session, at: Path) -> None:
     text = "merge_method: passthrough\nslices:\n" + 2 * " - sources: [{model: A, layer_range: [0,3]}]\n"
-    merged = run(workshop, at, text + "dtype: bfloat16")
+    merged = run(session, at, text + "dtype: bfloat16")
     config = json.loads((at / "out" / "config.json").read_text())
     assert (config["num_hidden_layers"], config["torch_dtype"]) == (6, "bfloat16")
     assert {str(tensor.dtype) for tensor in merged.values()} == {"bfloat16"}
 
 
-def test_the_second_run_does_nothing_and_a_plain_merge_is_the_same_derivation(workshop: Workshop, at: Path) -> None:
+def test_the_second_run_does_nothing_and_a_plain_merge_is_the_same_derivation(session: Session, at: Path) -> None:
     text = "merge_method: slerp\nbase_model: A\nmodels: [{model: B}]\nparameters: {t: 0.3}"
-    run(workshop, at, text)
+    run(session, at, text)
     before = (at / "out" / "model.safetensors").stat().st_mtime_ns
-    run(workshop, at, text)
+    run(session, at, text)
     assert (at / "out" / "model.safetensors").stat().st_mtime_ns == before
     plain = "models: {out: {merge: {parents: [./A, ./B], method: slerp, t: 0.3}}}"
-    run_family(workshop, read_family(write_family(at, plain), workshop.knows), at)
+    run_family(session, read_family(write_family(at, plain), session.knows), at)
     assert (at / "out" / "model.safetensors").stat().st_mtime_ns == before
 
 
-def test_stages_are_models_beside_the_last_one(workshop: Workshop, at: Path) -> None:
+def test_stages_are_models_beside_the_last_one(session: Session, at: Path) -> None:
     text = """
 name: first
 merge_method: linear
@@ -172,13 +172,13 @@ merge_method: linear
 models: [{model: first}, {model: C}]
 parameters: {weight: 1}
 """
-    assert numbers(run(workshop, at, text, "models/last"))[1] == 2250
+    assert numbers(run(session, at, text, "models/last"))[1] == 2250
     assert numbers(read_folder(at / "models" / "first"))[1] == 1500
-    verdicts = list(verify_references(workshop, [], "models"))
+    verdicts = list(verify_references(session, [], "models"))
     assert {verdict.label: verdict.recomputed for verdict in verdicts} == {"first": 15, "last": 15}
 
 
-def test_a_recipe_stands_in_a_family_as_it_is(workshop: Workshop, at: Path) -> None:
+def test_a_recipe_stands_in_a_family_as_it_is(session: Session, at: Path) -> None:
     text = """
 models:
   a: {original: {path: ./A}}
@@ -191,50 +191,50 @@ models:
         - sources: [{model: b, layer_range: [1, 4]}]
   both: {merge: {merge_method: linear, models: [{model: tall}, {model: tall}], parameters: {weight: [1, 2]}}}
 """
-    built = run_family(workshop, read_family(write_family(at, text), workshop.knows), at / "models")
+    built = run_family(session, read_family(write_family(at, text), session.knows), at / "models")
     assert numbers(read_folder(built["tall"].folder)) == [1050, 1000, 1001, 2001, 2002, 2003, 2060, 2070]
 
 
-def test_adapters_are_sources_like_full_models(workshop: Workshop, at: Path) -> None:
+def test_adapters_are_sources_like_full_models(session: Session, at: Path) -> None:
     base = random_tensors(1, shapes(2))
     llama(at / "base", base)
     a, b = (random_tensors(seed, {"m": shape})["m"] for seed, shape in ((2, (2, 4)), (3, (8, 2))))
     make_adapter(at / "code", {"model.layers.1.mlp.up_proj": (a, b)})
     text = "merge_method: passthrough\nslices: [{sources: [{model: base+code, layer_range: [1, 2]}]}]"
-    merged = run(workshop, at, text)
+    merged = run(session, at, text)
     expected = base["model.layers.1.mlp.up_proj.weight"] + 2.0 * b @ a
     np.testing.assert_allclose(merged["model.layers.0.mlp.up_proj.weight"], expected, rtol=1e-5)
-    (verdict,) = verify_references(workshop, [str(at / "out")])
+    (verdict,) = verify_references(session, [str(at / "out")])
     assert verdict.ok
     assert verdict.recomputed == len(merged)
 
 
-def test_all_that_stands_against_a_recipe_is_told_from_headers(workshop: Workshop, at: Path) -> None:
+def test_all_that_stands_against_a_recipe_is_told_from_headers(session: Session, at: Path) -> None:
     other = {name.replace("up_proj", "gate_proj"): np.zeros(shape, np.float32) for name, shape in shapes(4).items()}
     other["model.norm.weight"] = np.zeros(5, np.float32)
     llama(at / "D", other)
     text = "merge_method: linear\nmodels: [{model: A}, {model: D}]\nparameters: {weight: 1}\ndtype: bfloat16"
     with pytest.raises(CheckpointError) as caught:
-        run(workshop, at, text)
+        run(session, at, text)
     said = str(caught.value)
     assert "D has no 'model.layers.0.mlp.up_proj.weight'" in said
     assert "'model.norm.weight' is [4] in A, [5] in D" in said
     assert not (at / "out").exists()
 
 
-def test_a_prefix_before_all_names_is_one_fault(workshop: Workshop, at: Path) -> None:
+def test_a_prefix_before_all_names_is_one_fault(session: Session, at: Path) -> None:
     renamed = {f"language_model.{name}": np.zeros(shape, np.float32) for name, shape in shapes(4).items()}
     make_checkpoint(at / "D", renamed, {**CONFIG, "num_hidden_layers": 4})
     with pytest.raises(CheckpointError) as caught:
-        run(workshop, at, "merge_method: linear\nmodels: [{model: A}, {model: D}]\nparameters: {weight: 1}")
+        run(session, at, "merge_method: linear\nmodels: [{model: A}, {model: D}]\nparameters: {weight: 1}")
     assert str(caught.value).endswith("the names in D begin with 'language_model.', those in A do not")
 
 
-def test_the_record_does_not_depend_on_how_models_are_called(workshop: Workshop, at: Path) -> None:
+def test_the_record_does_not_depend_on_how_models_are_called(session: Session, at: Path) -> None:
     text = "merge_method: linear\nmodels: [{model: A}, {model: B}]\nparameters: {weight: [1, 2]}"
-    run(workshop, at, text)
+    run(session, at, text)
     (at / "A").rename(at / "renamed")
-    run(workshop, at, text.replace("{model: A}", "{model: renamed}"), "again")
+    run(session, at, text.replace("{model: A}", "{model: renamed}"), "again")
     assert hash_folder(at / "out").manifest.model_hash == hash_folder(at / "again").manifest.model_hash
     records = [json.loads((at / name / "lineal.json").read_text())["step"] for name in ("out", "again")]
     assert records[0] == records[1]

@@ -13,7 +13,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 from lineal.errors import CheckpointError
 from lineal.family.build.one_off import derive, family_of_recipe
 from lineal.family.file.mergekit.chat_templates import chat_template
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.family.trust.verify import verify_references
 from tests.builders import make_checkpoint, read_folder, write_json
 from tests.family.mergekit.test_documents import faults, method
@@ -53,10 +53,10 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(workshop: Workshop, at: Path, text: str) -> dict[str, Any]:
+def run(session: Session, at: Path, text: str) -> dict[str, Any]:
     (at / "recipe.yml").write_text(text)
-    family = family_of_recipe(workshop, at / "recipe.yml", at / "out", allow_nonfinite=False)
-    return read_folder(derive(workshop, family, at / "out").folder)
+    family = family_of_recipe(session, at / "recipe.yml", at / "out", allow_nonfinite=False)
+    return read_folder(derive(session, family, at / "out").folder)
 
 
 def linear(more: str, models: str = "AB", base: str | None = "A") -> str:
@@ -113,18 +113,18 @@ OBSERVED = {
 
 
 @pytest.mark.parametrize("name", list(OBSERVED))
-def test_rows_are_those_that_mergekit_makes(workshop: Workshop, at: Path, name: str) -> None:
+def test_rows_are_those_that_mergekit_makes(session: Session, at: Path, name: str) -> None:
     text, rows = OBSERVED[name]
-    merged = run(workshop, at, text)
+    merged = run(session, at, text)
     np.testing.assert_allclose(merged[EMBEDDING], np.repeat(np.array(rows)[:, None], 4, axis=1), rtol=1e-6)
     assert merged[HEAD].shape == merged[EMBEDDING].shape
     assert json.loads((at / "out" / "config.json").read_text())["vocab_size"] == len(rows)
-    (verdict,) = verify_references(workshop, [str(at / "out")])
+    (verdict,) = verify_references(session, [str(at / "out")])
     assert (verdict.ok, verdict.recomputed) == (True, len(merged))
 
 
-def test_the_tokenizers_library_gives_texts_the_ids_of_the_union(workshop: Workshop, at: Path) -> None:
-    run(workshop, at, linear("tokenizer_source: union", "ABC", "B"))
+def test_the_tokenizers_library_gives_texts_the_ids_of_the_union(session: Session, at: Path) -> None:
+    run(session, at, linear("tokenizer_source: union", "ABC", "B"))
     child, b = (Tokenizer.from_file(str(at / name / "tokenizer.json")) for name in ("out", "B"))
     assert child.get_vocab() == {**b.get_vocab(), "ac": 8, "<y>": 9}
     assert child.encode("abcd<x>").ids == b.encode("abcd<x>").ids == [4, 5, 7]
@@ -133,8 +133,8 @@ def test_the_tokenizers_library_gives_texts_the_ids_of_the_union(workshop: Works
     assert config["eos_token_id"] == child.token_to_id("<eos>") == 6
 
 
-def test_a_token_that_a_rule_adds_is_special_where_its_model_says_so(workshop: Workshop, at: Path) -> None:
-    run(workshop, at, linear("tokenizer: {source: base, tokens: {<x>: {source: B}}}"))
+def test_a_token_that_a_rule_adds_is_special_where_its_model_says_so(session: Session, at: Path) -> None:
+    run(session, at, linear("tokenizer: {source: base, tokens: {<x>: {source: B}}}"))
     tokens = json.loads((at / "out" / "tokenizer.json").read_text())["added_tokens"]
     assert tokens[-1] == added(7, "<x>")
 
@@ -148,31 +148,31 @@ def test_a_token_that_a_rule_adds_is_special_where_its_model_says_so(workshop: W
     ],
 )
 def test_a_chat_template_takes_the_place_of_all_there_are(
-    workshop: Workshop, at: Path, chosen: str, template: str
+    session: Session, at: Path, chosen: str, template: str
 ) -> None:
-    run(workshop, at, linear(f"tokenizer_source: union\nchat_template: {chosen}", "ABC"))
+    run(session, at, linear(f"tokenizer_source: union\nchat_template: {chosen}", "ABC"))
     assert (at / "out" / "chat_template.jinja").read_text() == template
     assert json.loads((at / "out" / "tokenizer_config.json").read_text()) == {"eos_token": "<eos>"}
-    (verdict,) = verify_references(workshop, [str(at / "out")])
+    (verdict,) = verify_references(session, [str(at / "out")])
     assert verdict.ok
 
 
-def test_a_chat_template_alone_leaves_the_tokenizer(workshop: Workshop, at: Path) -> None:
-    run(workshop, at, linear("chat_template: chatml", "B", None))
+def test_a_chat_template_alone_leaves_the_tokenizer(session: Session, at: Path) -> None:
+    run(session, at, linear("chat_template: chatml", "B", None))
     assert "<|im_start|>" in (at / "out" / "chat_template.jinja").read_text()
     assert (at / "out" / "tokenizer.json").read_bytes() == (at / "B" / "tokenizer.json").read_bytes()
 
 
-def test_where_nobody_has_a_template_there_is_none(workshop: Workshop, at: Path) -> None:
+def test_where_nobody_has_a_template_there_is_none(session: Session, at: Path) -> None:
     for name in "AB":
         write_json(at / name / "tokenizer_config.json", {})
-    run(workshop, at, linear("tokenizer_source: union\nchat_template: auto"))
+    run(session, at, linear("tokenizer_source: union\nchat_template: auto"))
     assert not (at / "out" / "chat_template.jinja").exists()
 
 
-def test_without_a_choice_different_vocabularies_stay_a_fault(workshop: Workshop, at: Path) -> None:
+def test_without_a_choice_different_vocabularies_stay_a_fault(session: Session, at: Path) -> None:
     with pytest.raises(CheckpointError, match="the vocabularies differ"):
-        run(workshop, at, linear("", "AC"))
+        run(session, at, linear("", "AC"))
 
 
 CHAT = [

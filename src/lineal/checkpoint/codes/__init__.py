@@ -1,0 +1,1 @@
+"""Values as they are stored: floats of every width, and the blocks of GGUF."""

@@ -1,0 +1,1 @@
+"""Headers of safetensors and GGUF files, read as if an enemy had written them."""

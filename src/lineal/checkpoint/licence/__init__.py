@@ -1,0 +1,1 @@
+"""The licence that is stated beside weights."""

@@ -1,0 +1,1 @@
+"""A GGUF as a model, and a model as a GGUF: metadata, tensors and tokenizer, there and back."""

@@ -36,7 +36,7 @@ _BASE, _SCALING, _FACTOR = "llama.rope.freq_base", "llama.rope.scaling.type", "l
 
 def llama_of_gguf(checkpoint: Checkpoint) -> Llama:
     """Its dimensions; a key of the architecture that is not understood is refused."""
-    metadata, place = checkpoint.metadata, checkpoint.place
+    metadata, place = checkpoint.metadata, checkpoint.path
     architecture = metadata[ARCHITECTURE].content if ARCHITECTURE in metadata else None
     if architecture != "llama":
         raise CheckpointError(
@@ -66,14 +66,14 @@ def llama_of_gguf(checkpoint: Checkpoint) -> Llama:
 def _number(checkpoint: Checkpoint, key: str) -> float:
     found = checkpoint.metadata[key].content if key in checkpoint.metadata else None
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < math.inf:
-        raise CheckpointError(f"{checkpoint.place}: {key} must be a positive number, got {quoted(found)}")
+        raise CheckpointError(f"{checkpoint.path}: {key} must be a positive number, got {quoted(found)}")
     return found
 
 
 def _count(checkpoint: Checkpoint, key: str) -> int:
     found = _number(checkpoint, key)
     if not isinstance(found, int):
-        raise CheckpointError(f"{checkpoint.place}: {key} must be a whole number, got {quoted(found)}")
+        raise CheckpointError(f"{checkpoint.path}: {key} must be a whole number, got {quoted(found)}")
     return found
 
 
@@ -81,7 +81,7 @@ def _rotary(checkpoint: Checkpoint) -> Rotary:
     scaling = checkpoint.metadata.get(_SCALING)
     base = _number(checkpoint, _BASE) if _BASE in checkpoint.metadata else 10000.0
     if scaling is not None and scaling.content not in ("none", "linear"):
-        raise CheckpointError(f"{checkpoint.place}: rotary scaling {quoted(scaling.content)} is not understood")
+        raise CheckpointError(f"{checkpoint.path}: rotary scaling {quoted(scaling.content)} is not understood")
     factor = _number(checkpoint, _FACTOR) if scaling is not None and scaling.content == "linear" else 1.0
     found = _values(checkpoint, checkpoint[ROTARY_DIVISORS]) if ROTARY_DIVISORS in checkpoint else []
     return Rotary(base, factor, tuple(float(divisor) for divisor in found))
@@ -132,17 +132,15 @@ def check_tensors(checkpoint: Checkpoint, llama: Llama) -> dict[str, TensorSpec]
     tied = is_tied(checkpoint)
     names, shapes = gguf_names(llama, tied=tied), llama_tensors(llama, tied=tied)
     for unknown in sorted(checkpoint.keys() - {*names.values(), ROTARY_DIVISORS}):
-        raise CheckpointError(f"{checkpoint.place}: {quoted(unknown)} is no tensor of its architecture")
+        raise CheckpointError(f"{checkpoint.path}: {quoted(unknown)} is no tensor of its architecture")
     found: dict[str, TensorSpec] = {}
     for name, shape in shapes.items():
         if names[name] not in checkpoint:
-            raise CheckpointError(f"{checkpoint.place}: has no {quoted(names[name])}")
+            raise CheckpointError(f"{checkpoint.path}: has no {quoted(names[name])}")
         found[name] = checkpoint[names[name]]
         if found[name].shape != shape:
             is_shape = list(found[name].shape)
-            raise CheckpointError(
-                f"{checkpoint.place}: {quoted(names[name])} is {is_shape}, its keys say {list(shape)}"
-            )
+            raise CheckpointError(f"{checkpoint.path}: {quoted(names[name])} is {is_shape}, its keys say {list(shape)}")
     return found
 
 
@@ -154,5 +152,5 @@ def _values(checkpoint: Checkpoint, spec: TensorSpec) -> Float32:
         return dequantize(rows, GGMLQuantizationType[spec.dtype]).reshape(spec.shape)
     except NotImplementedError:
         raise CheckpointError(
-            f"{checkpoint.place}: {quoted(spec.name)} is {spec.dtype}, which cannot be decoded"
+            f"{checkpoint.path}: {quoted(spec.name)} is {spec.dtype}, which cannot be decoded"
         ) from None

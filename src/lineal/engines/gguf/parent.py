@@ -72,7 +72,7 @@ def _check_type(checkpoint: Checkpoint, spec: TensorSpec) -> None:
             _ = dequantize(np.zeros(BLOCKS[spec.dtype][1], np.uint8), GGMLQuantizationType[spec.dtype])
         except NotImplementedError:
             raise CheckpointError(
-                f"{checkpoint.place}: {quoted(spec.name)} is {spec.dtype}, which cannot be decoded"
+                f"{checkpoint.path}: {quoted(spec.name)} is {spec.dtype}, which cannot be decoded"
             ) from None
 
 

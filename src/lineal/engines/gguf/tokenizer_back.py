@@ -23,7 +23,7 @@ def tokenizer_json(checkpoint: Checkpoint) -> dict[str, Any]:
     if _text(checkpoint, "tokenizer.ggml.model") != "gpt2":
         model = _text(checkpoint, "tokenizer.ggml.model")
         raise CheckpointError(
-            f"{checkpoint.place}: a {quoted(model)} tokenizer; byte-level BPE, 'gpt2', is what can be run"
+            f"{checkpoint.path}: a {quoted(model)} tokenizer; byte-level BPE, 'gpt2', is what can be run"
         )
     tokens = cast(tuple[str, ...], _items(checkpoint, "tokenizer.ggml.tokens", "STRING"))
     merges = cast(tuple[str, ...], _items(checkpoint, "tokenizer.ggml.merges", "STRING"))
@@ -57,7 +57,7 @@ def special_tokens(checkpoint: Checkpoint) -> dict[Special, tuple[str, int]]:
         if value is None:
             continue
         if not isinstance(value.content, int) or not 0 <= value.content < len(tokens):
-            raise CheckpointError(f"{checkpoint.place}: {key} is {quoted(value.content)} of {len(tokens)} tokens")
+            raise CheckpointError(f"{checkpoint.path}: {key} is {quoted(value.content)} of {len(tokens)} tokens")
         special[role] = tokens[value.content], value.content
     return special
 
@@ -72,7 +72,7 @@ def _post_processor(checkpoint: Checkpoint, *, adds_bos: bool) -> dict[str, Any]
     added = {role: _flag(checkpoint, role, default=default) for role, default in (("bos", adds_bos), ("eos", False))}
     for role in ("bos", "eos"):
         if added[role] and role not in special:
-            raise CheckpointError(f"{checkpoint.place}: adds a {role} token to texts and names none")
+            raise CheckpointError(f"{checkpoint.path}: adds a {role} token to texts and names none")
     used = {role: special[role] for role in ("bos", "eos") if added[role]}
     if not used:
         return None
@@ -92,12 +92,12 @@ def _flag(checkpoint: Checkpoint, role: str, *, default: bool) -> bool:
 def _text(checkpoint: Checkpoint, key: str) -> str:
     value = checkpoint.metadata.get(key)
     if value is None or not isinstance(value.content, str):
-        raise CheckpointError(f"{checkpoint.place}: {key} must be a text, got {value}")
+        raise CheckpointError(f"{checkpoint.path}: {key} must be a text, got {value}")
     return value.content
 
 
 def _items(checkpoint: Checkpoint, key: str, kind: str) -> Sequence[Scalar]:
     value = checkpoint.metadata.get(key)
     if value is None or value.items is None or value.items.name != kind:
-        raise CheckpointError(f"{checkpoint.place}: {key} must be an array of {kind}, got {str(value)[:80]}")
+        raise CheckpointError(f"{checkpoint.path}: {key} must be an array of {kind}, got {str(value)[:80]}")
     return cast(tuple[Scalar, ...], value.content)

@@ -1,0 +1,1 @@
+"""Models that are run: opened by transformers and PEFT, evaluated, and continuing a text."""

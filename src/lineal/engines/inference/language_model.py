@@ -176,13 +176,13 @@ def _load_gguf(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:
     llama = llama_of_gguf(checkpoint)
     fields = llama_config(llama, tied=is_tied(checkpoint))
     fields |= {f"{role}_token_id": index for role, (_, index) in special_tokens(checkpoint).items() if role != "unk"}
-    with silence(), _blamed_on(checkpoint.place):
+    with silence(), _blamed_on(checkpoint.path):
         config = LlamaConfig(**fields)
         weights = {name: torch.from_numpy(values) for name, values in llama_weights(checkpoint, llama)}
         loaded: Any = LlamaForCausalLM.from_pretrained(
             None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True
         )
-    return _checked(checkpoint.place, "llama", loaded)
+    return _checked(checkpoint.path, "llama", loaded)
 
 
 def _gguf_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
@@ -191,8 +191,8 @@ def _gguf_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
     try:
         tokenizer = Tokenizer.from_str(written)
     except Exception as error:  # tokenizers raises nothing narrower
-        raise CheckpointError(f"{checkpoint.place}: its tokenizer cannot be built: {error}") from error
-    with silence(), _blamed_on(checkpoint.place):
+        raise CheckpointError(f"{checkpoint.path}: its tokenizer cannot be built: {error}") from error
+    with silence(), _blamed_on(checkpoint.path):
         return PreTrainedTokenizerFast(
             tokenizer_object=tokenizer,
             clean_up_tokenization_spaces=False,

@@ -111,7 +111,7 @@ def chosen_template(chosen: str, inputs: Sequence[Model]) -> str | None:
     """A template as it is; `auto` is the one that most models have, of equally many the first; None if none has any."""
     if chosen != AUTO:
         return chosen
-    distinct = {model.checkpoint.place: model for model in inputs}.values()
+    distinct = {model.checkpoint.path: model for model in inputs}.values()
     found = Counter(model.chat_templates[DEFAULT] for model in distinct if DEFAULT in model.chat_templates)
     return found.most_common(1)[0][0] if found else None
 

@@ -34,10 +34,10 @@ def merge_faults(
         yield from _vocabulary_faults(inputs)
 
 
-def merge_remarks(parts: Sequence[Part], inputs: Sequence[Model], talker: Model | None) -> tuple[str, ...]:
+def merge_remarks(parts: Sequence[Part], inputs: Sequence[Model], template_donor: Model | None) -> tuple[str, ...]:
     """Who takes part twice, and where the parents differ in what the child takes from one of them alone.
 
-    The licence is that of the donor, the first input; talker: whose chat template the child has, None if nobody's.
+    The licence is that of the donor, the first input; template_donor: whose chat template the child has, if any.
     """
     donor = inputs[0]
     remarks = [f"{name} takes part more than once" for name in _repeated(parts, inputs)]
@@ -46,25 +46,25 @@ def merge_remarks(parts: Sequence[Part], inputs: Sequence[Model], talker: Model 
             remarks.append(f"the licence of {model.name} differs from that of {donor.name}, which the child gets")
         if _dtypes(model) != _dtypes(donor):
             remarks.append(f"{model.name} is stored as {_dtypes(model)}, {donor.name} as {_dtypes(donor)}")
-    remarks += [] if talker is None else _template_remarks(talker, inputs)
+    remarks += [] if template_donor is None else _template_remarks(template_donor, inputs)
     return tuple(dict.fromkeys([*remarks, *(remark for model in inputs for remark in model.remarks)]))
 
 
-def _template_remarks(talker: Model, inputs: Sequence[Model]) -> Iterator[str]:
-    for model in {model.checkpoint.place: model for model in inputs}.values():
-        if model.chat_templates and model.chat_templates != talker.chat_templates:
-            yield f"the chat template of {model.name} differs from that of {talker.name}, which the child gets"
+def _template_remarks(template_donor: Model, inputs: Sequence[Model]) -> Iterator[str]:
+    for model in {model.checkpoint.path: model for model in inputs}.values():
+        if model.chat_templates and model.chat_templates != template_donor.chat_templates:
+            yield f"the chat template of {model.name} differs from that of {template_donor.name}, which the child gets"
     for model in inputs:
         folder = None if model.adapter is None else model.adapter.folder
         own = {} if folder is None else chat_templates(folder, settings_of(folder))
-        if own and own != talker.chat_templates:
+        if own and own != template_donor.chat_templates:
             yield f"the chat template beside the adapter {model.name} is not the one that the child gets"
 
 
 def others(inputs: Sequence[Model]) -> list[Model]:
     """All inputs but the donor, each model once; an adapter on the donor has the donor's files."""
     donor = inputs[0]
-    distinct = {model.checkpoint.place: model for model in inputs if model.checkpoint is not donor.checkpoint}
+    distinct = {model.checkpoint.path: model for model in inputs if model.checkpoint is not donor.checkpoint}
     return list(distinct.values())
 
 
@@ -73,7 +73,7 @@ def _repeated(parts: Sequence[Part], inputs: Sequence[Model]) -> list[str]:
     found: list[str] = []
     for part in parts:
         models = [inputs[stretch.model] for stretch in part.stretches]
-        places = [(m.checkpoint.place, m.adapter.place if m.adapter is not None else None) for m in models]
+        places = [(m.checkpoint.path, m.adapter.path if m.adapter is not None else None) for m in models]
         found += [m.name for m, place in zip(models, places, strict=True) if places.count(place) > 1]
     return list(dict.fromkeys(found))
 
@@ -90,7 +90,7 @@ def _name_faults(
     parts: Sequence[Part], tensors: Sequence[ComposedTensor], inputs: Sequence[Model], model: Model
 ) -> Iterator[str]:
     """Names that are missing, told once where it is a prefix that differs; of a whole model, names too many, too."""
-    places = {index for index, one in enumerate(inputs) if one.checkpoint.place == model.checkpoint.place}
+    places = {index for index, one in enumerate(inputs) if one.checkpoint.path == model.checkpoint.path}
     wanted = dict.fromkeys(name for t in tensors for stretch, name in t.taken if stretch.model in places)
     whole = any(stretch.model in places and stretch.blocks is None for stretch in parts[0].stretches)
     missing = [name for name in wanted if name not in model]

@@ -73,8 +73,8 @@ def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
         package.take_tokenizer_of(speaker)
     if recipe.chat_template is not None:
         package.take_chat_template(chosen_template(recipe.chat_template, inputs))
-    talker = speaker if recipe.chat_template is None else None
-    remarks = (*merge_remarks(recipe.parts, inputs, talker), *tokenizer_remarks(inputs, speaker))
+    template_donor = speaker if recipe.chat_template is None else None
+    remarks = (*merge_remarks(recipe.parts, inputs, template_donor), *tokenizer_remarks(inputs, speaker))
     return StreamPlan(jobs, package.child(), remarks, max(rules, _checked_stack(recipe, inputs)))
 
 

@@ -77,9 +77,9 @@ def _picked(rule: TokenRow, token: str, tables: Sequence[Mapping[str, int]]) -> 
 
 def vocabulary_faults(vocabulary: Vocabulary, inputs: Sequence[Model]) -> Iterator[str]:
     """What stands against bringing the vocabularies together."""
-    rows = {model.checkpoint.place: embedding_rows(model) for model in inputs}
-    for model in {model.checkpoint.place: model for model in inputs}.values():
-        count = rows[model.checkpoint.place]
+    rows = {model.checkpoint.path: embedding_rows(model) for model in inputs}
+    for model in {model.checkpoint.path: model for model in inputs}.values():
+        count = rows[model.checkpoint.path]
         if model.vocabulary is None:
             yield f"{model.name} has no tokenizer.json"
         elif count is None:
@@ -98,7 +98,7 @@ def _rule_faults(token: str, rule: TokenRow, inputs: Sequence[Model], rows: Mapp
     if rule.model is None:
         return
     model = inputs[rule.model]
-    count = rows[model.checkpoint.place]
+    count = rows[model.checkpoint.path]
     if rule.row is not None and count is not None and not 0 <= rule.row < count:
         yield f"{quoted(token)} is to have row {rule.row} of {model.name}, which has {count}"
     if rule.row is None and model.vocabulary is not None and (rule.token or token) not in model.vocabulary:

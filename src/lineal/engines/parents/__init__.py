@@ -1,0 +1,1 @@
+"""Models that others are derived from, as full weights."""

@@ -1,0 +1,1 @@
+"""A pruning before a weight is read."""

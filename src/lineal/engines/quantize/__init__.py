@@ -1,0 +1,1 @@
+"""A quantization before a weight is read."""

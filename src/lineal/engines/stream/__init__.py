@@ -1,0 +1,1 @@
+"""The streaming engine: tensor by tensor, in bounded memory, without torch."""

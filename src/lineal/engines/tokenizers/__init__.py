@@ -1,0 +1,1 @@
+"""Tokenizers and chat templates by their files alone."""

@@ -15,10 +15,10 @@ from lineal.checkpoint.written.publish import output_lock, partial_folder, parti
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
 from lineal.family.build.make import Made, make
-from lineal.family.build.request import Order, identified, key_of_files, step_of, weight_paths, work_key
-from lineal.family.build.scratch import Place
+from lineal.family.build.request import Request, identified, key_of_files, step_of, weight_paths, work_key
+from lineal.family.build.scratch import Scratch
 from lineal.family.build.target import check_target
-from lineal.family.session import Placed, Workshop, name_by_place, register
+from lineal.family.session import LocalModel, Session, name_by_path, register
 from lineal.lineage.records.environment import environment
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.lineal_json import Provenance, read_provenance, record_path, write_provenance
@@ -36,134 +36,136 @@ from lineal.shown import quoted
 class Built:
     """A finished model, and whether it was there already."""
 
-    placed: Placed
+    local: LocalModel
     was_present: bool
 
 
-def build(workshop: Workshop, order: Order) -> Built:
+def build(session: Session, request: Request) -> Built:
     """The finished model. It appears at once or not at all; what stood there before is kept aside."""
 
     def waiting() -> None:
-        workshop.progress.say(f"waiting for another run that is building {order.target}")
+        session.progress.say(f"waiting for another run that is building {request.target}")
 
-    with output_lock(order.target, waiting):
-        check_target(order.target, order.method)
-        known = _existing(workshop, order)
+    with output_lock(request.target, waiting):
+        check_target(request.target, request.method)
+        known = _existing(session, request)
         if known is not None:
-            _tidy_up(workshop, order)
-        return Built(known or _build_anew(workshop, order), was_present=known is not None)
+            _tidy_up(session, request)
+        return Built(known or _build_anew(session, request), was_present=known is not None)
 
 
-def existing(workshop: Workshop, order: Order) -> tuple[Placed, Provenance] | None:
+def existing(session: Session, request: Request) -> tuple[LocalModel, Provenance] | None:
     """The model and its record, if this very derivation lies at the target intact."""
-    if not order.target.exists():
+    if not request.target.exists():
         return None
-    order = identified(workshop, order)
+    request = identified(session, request)
     try:
-        placed = workshop.identify(workshop.place(str(order.name), order.target))
-        provenance = read_provenance(order.target)
-        step = step_of(workshop, _settled(order, provenance))
+        local = session.identify(session.open(str(request.name), request.target))
+        provenance = read_provenance(request.target)
+        step = step_of(session, _settled(request, provenance))
     except CheckpointError as error:
-        workshop.progress.say(f"{order.target} is damaged and will be made anew: {error}")
+        session.progress.say(f"{request.target} is damaged and will be made anew: {error}")
         return None
     if provenance is None or step is None or provenance.step.derivation_id != step.derivation_id:
         return None
-    if _altered(provenance, placed):
-        workshop.progress.say(f"{order.target} has changed since it was made, and will be made anew")
+    if _altered(provenance, local):
+        session.progress.say(f"{request.target} has changed since it was made, and will be made anew")
         return None
-    return placed, provenance
+    return local, provenance
 
 
-def _existing(workshop: Workshop, order: Order) -> Placed | None:
+def _existing(session: Session, request: Request) -> LocalModel | None:
     """The same, known to the registry."""
-    found = existing(workshop, order)
+    found = existing(session, request)
     if found is None:
         return None
-    placed, provenance = found
-    if placed.model_hash not in workshop.registry.derived(provenance.step.derivation_id):
-        _record(workshop, identified(workshop, order), provenance, order.target, seconds=0.0)
-    _place_and_name(workshop, order, provenance)
-    return placed
+    local, provenance = found
+    if local.model_hash not in session.registry.derived(provenance.step.derivation_id):
+        _record(session, identified(session, request), provenance, request.target, seconds=0.0)
+    _locate_and_name(session, request, provenance)
+    return local
 
 
-def _tidy_up(workshop: Workshop, order: Order) -> None:
+def _tidy_up(session: Session, request: Request) -> None:
     """A kill may have come between publishing the model and removing where it was made; other work stays."""
-    left = partial_folders(order.target)
+    left = partial_folders(request.target)
     if left:
-        keys = (work_key(workshop, identified(workshop, order)), key_of_files(workshop, order))
-        for partial in {partial_folder(order.target, key) for key in keys}.intersection(left):
+        keys = (work_key(session, identified(session, request)), key_of_files(session, request))
+        for partial in {partial_folder(request.target, key) for key in keys}.intersection(left):
             shutil.rmtree(partial)
 
 
-def _place_and_name(workshop: Workshop, order: Order, provenance: Provenance) -> None:
+def _locate_and_name(session: Session, request: Request, provenance: Provenance) -> None:
     """Where a known model lies and what it is called: it may have been moved, or a kill came before that was noted."""
-    registry, model = workshop.registry, provenance.hashes.manifest.model_hash
-    if order.target.resolve() not in registry.locations(model):
-        _ = registry.add_model(_model_record(provenance), order.target)
-    if (name := replace(order.name, model_hash=model)) not in registry.names_of(model):
+    registry, model = session.registry, provenance.hashes.manifest.model_hash
+    if request.target.resolve() not in registry.locations(model):
+        _ = registry.add_model(_model_record(provenance), request.target)
+    if (name := replace(request.name, model_hash=model)) not in registry.names_of(model):
         registry.set_name(name)
 
 
-def _settled(order: Order, provenance: Provenance | None) -> Order:
+def _settled(request: Request, provenance: Provenance | None) -> Request:
     """With what making it found out: it follows from the inputs and data that the step names."""
-    match order.method:
+    match request.method:
         case Training(tokens=int()):
             found = "epochs"
         case Method(found=str(found)):
             pass
         case _:
-            return order
+            return request
     recorded = provenance.step.options.get(found) if provenance else None
     try:
-        method = order.method.from_options({**order.method.options(), found: recorded})
+        method = request.method.from_options({**request.method.options(), found: recorded})
     except MethodError:  # another method's record
-        return order
-    return replace(order, method=method)
+        return request
+    return replace(request, method=method)
 
 
-def _altered(provenance: Provenance, placed: Placed) -> bool:
+def _altered(provenance: Provenance, local: LocalModel) -> bool:
     """Whether weights, package or headers are not what was written; a card may be edited."""
-    found = placed.hashes.files if placed.hashes else {}
+    found = local.hashes.files if local.hashes else {}
     files = ((path, file) for path, file in provenance.hashes.files.items() if path != CARD)
-    return provenance.hashes.manifest.model_hash != placed.model_hash or any(
+    return provenance.hashes.manifest.model_hash != local.model_hash or any(
         found.get(path) != file for path, file in files
     )
 
 
-def _build_anew(workshop: Workshop, order: Order) -> Placed:
+def _build_anew(session: Session, request: Request) -> LocalModel:
     began = time.monotonic()
-    if isinstance(order.method, Training | GreedySoup):  # which hash inputs midway, and their work is found by its key
-        order = identified(workshop, order)
-    key = work_key(workshop, order)
-    partial = partial_folder(order.target, key)
-    for other in partial_folders(order.target):
+    if isinstance(
+        request.method, Training | GreedySoup
+    ):  # which hash inputs midway, and their work is found by its key
+        request = identified(session, request)
+    key = work_key(session, request)
+    partial = partial_folder(request.target, key)
+    for other in partial_folders(request.target):
         if other != partial:  # nobody will continue it
             shutil.rmtree(other)
     partial.mkdir(exist_ok=True)
     child = partial / "child"
-    opened = {path: os.stat(path) for _, placed in order.inputs for path in weight_paths(placed)}
+    opened = {path: os.stat(path) for _, local in request.inputs for path in weight_paths(local)}
     try:
-        made = make(workshop, order, Place(child, partial / "work", key.hex()))
+        made = make(session, request, Scratch(child, partial / "work", key.hex()))
     except LinealError as error:
         if not _worth_keeping(partial, error):
             shutil.rmtree(partial)
         raise
-    learnt = tuple((role, _learn(workshop, placed, made, opened)) for role, placed in order.inputs)
-    order = replace(order, inputs=learnt, method=made.method)
-    place = _give_name(child, order.target)
-    provenance = _describe(workshop, order, place, made)
-    standing = _standing(workshop, order.target)
+    learnt = tuple((role, _learn(session, local, made, opened)) for role, local in request.inputs)
+    request = replace(request, inputs=learnt, method=made.method)
+    place = _give_name(child, request.target)
+    provenance = _describe(session, request, place, made)
+    standing = _standing(session, request.target)
     earlier = format_hash(standing.model_hash)[3:15] if standing else "unreadable"
-    moved = _publish(place, order.target, f"{order.target.name}-{earlier}")
+    moved = _publish(place, request.target, f"{request.target.name}-{earlier}")
     shutil.rmtree(partial)
     if moved is not None:
-        workshop.progress.say(f"{order.target} was replaced; what stood there is now {moved}")
+        session.progress.say(f"{request.target} was replaced; what stood there is now {moved}")
         if standing is not None and standing.model_hash != provenance.hashes.manifest.model_hash:
-            register(workshop, replace(standing, checkpoint=open_checkpoint(moved)))
-    _record(workshop, order, provenance, order.target, time.monotonic() - began)
-    placed = replace(workshop.place(str(order.name), order.target), hashes=provenance.hashes)
-    workshop.remember(placed)
-    return placed
+            register(session, replace(standing, checkpoint=open_checkpoint(moved)))
+    _record(session, request, provenance, request.target, time.monotonic() - began)
+    local = replace(session.open(str(request.name), request.target), hashes=provenance.hashes)
+    session.remember(local)
+    return local
 
 
 def _worth_keeping(partial: Path, error: LinealError) -> bool:
@@ -189,62 +191,62 @@ def _publish(place: Path, target: Path, replaced_as: str) -> Path | None:
     return publish_file(place, record_path(place), target, replaced_as)
 
 
-def _standing(workshop: Workshop, target: Path) -> Placed | None:
+def _standing(session: Session, target: Path) -> LocalModel | None:
     """What is about to be replaced, if it is a model that can still be read."""
     try:
-        return workshop.identify(workshop.place(target.name, target)) if target.exists() else None
+        return session.identify(session.open(target.name, target)) if target.exists() else None
     except CheckpointError:
         return None
 
 
-def _learn(workshop: Workshop, placed: Placed, made: Made, opened: Mapping[Path, os.stat_result]) -> Placed:
+def _learn(session: Session, local: LocalModel, made: Made, opened: Mapping[Path, os.stat_result]) -> LocalModel:
     """The input with its hashes; those computed in passing are remembered, and must agree with what was known."""
     read: dict[str, bytes] = {}
-    for path in weight_paths(placed):
+    for path in weight_paths(local):
         in_file = made.inputs.get(str(path), {})
         read.update(in_file)
-        if {spec.name for spec in placed.checkpoint.values() if spec.path == path} == in_file.keys():
-            workshop.memory.remember(path, opened[path], in_file)
-    if placed.hashes is not None:
-        for leaf in placed.hashes.manifest.leaves:
+        if {spec.name for spec in local.checkpoint.values() if spec.path == path} == in_file.keys():
+            session.memory.remember(path, opened[path], in_file)
+    if local.hashes is not None:
+        for leaf in local.hashes.manifest.leaves:
             if read.get(leaf.name, leaf.data_hash) != leaf.data_hash:
                 raise CheckpointError(
-                    f"{placed.folder}: {quoted(leaf.name)} changed since it was hashed; run this again"
+                    f"{local.folder}: {quoted(leaf.name)} changed since it was hashed; run this again"
                 )
-    return workshop.identify(placed, read)
+    return session.identify(local, read)
 
 
-def _describe(workshop: Workshop, order: Order, place: Path, made: Made) -> Provenance:
+def _describe(session: Session, request: Request, place: Path, made: Made) -> Provenance:
     """Write the record of what was made, and into a folder the card."""
-    step = step_of(workshop, order)
+    step = step_of(session, request)
     if step is None:
-        raise LinealError(f"{order.name}: an input's hash is still unknown")
+        raise LinealError(f"{request.name}: an input's hash is still unknown")
     checkpoint = open_checkpoint(place)
     known = {name: leaf.data_hash for name, leaf in made.leaves.items()}
-    hashes = hash_checkpoint(checkpoint, threads=workshop.threads, known=known)
-    names = tuple(placed.label for _, placed in order.inputs)
-    hub_ids = {label: str(origin.hub) for label, origin in order.hub_origins.items()}
-    provenance = Provenance(step, names, hashes, checkpoint.form, environment(registrant(order.method.origin)))
+    hashes = hash_checkpoint(checkpoint, threads=session.threads, known=known)
+    names = tuple(local.label for _, local in request.inputs)
+    hub_ids = {label: str(origin.hub) for label, origin in request.hub_origins.items()}
+    provenance = Provenance(step, names, hashes, checkpoint.form, environment(registrant(request.method.origin)))
     if not checkpoint.lone:
-        card = model_card(order.name.name, provenance, hub_ids, order.licence)
+        card = model_card(request.name.name, provenance, hub_ids, request.licence)
         (place / CARD).write_text(card, encoding="utf-8")
         provenance = replace(provenance, hashes=with_file(hashes, place, CARD))
     write_provenance(place, provenance)
     return provenance
 
 
-def _record(workshop: Workshop, order: Order, provenance: Provenance, place: Path, seconds: float) -> None:
-    registry = workshop.registry
-    for _, placed in order.inputs:
-        register(workshop, placed)
-        name_by_place(workshop, placed)
+def _record(session: Session, request: Request, provenance: Provenance, place: Path, seconds: float) -> None:
+    registry = session.registry
+    for _, local in request.inputs:
+        register(session, local)
+        name_by_path(session, local)
     child = registry.add_model(_model_record(provenance), place)
     record = StepRecord(provenance.step, child, Evidence.RECORDED, provenance.environment, seconds, time.time())
     recording = registry.record(record)
-    registry.set_name(replace(order.name, model_hash=child))
-    if recording.outcome is Outcome.IRREPRODUCIBLE and order.method.reproducibility is Reproducibility.EXACT:
+    registry.set_name(replace(request.name, model_hash=child))
+    if recording.outcome is Outcome.IRREPRODUCIBLE and request.method.reproducibility is Reproducibility.EXACT:
         others = ", ".join(format_hash(other)[:11] for other in recording.other_children)
-        workshop.progress.say(f"{order.name}: an exact method gave other bytes before ({others}); both are kept")
+        session.progress.say(f"{request.name}: an exact method gave other bytes before ({others}); both are kept")
 
 
 def _model_record(provenance: Provenance) -> ModelRecord:

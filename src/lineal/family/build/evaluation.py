@@ -14,7 +14,7 @@ from lineal.engines.inference.text_borders import possible_borders
 from lineal.errors import MethodError
 from lineal.family.file.recipe import Family
 from lineal.family.progress import StepProgress
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.lineage.records.records import Evaluation
 from lineal.shown import quoted
 
@@ -40,56 +40,56 @@ class Asked:
     logits_mebibytes: int | None = None
 
 
-def evaluate_family(workshop: Workshop, family: Family, built: Mapping[str, Placed]) -> None:
+def evaluate_family(session: Session, family: Family, built: Mapping[str, LocalModel]) -> None:
     """Every built model on every text of the family, each against its references."""
-    for placed in built.values():
-        evaluate_model(workshop, placed, family.texts)
+    for local in built.values():
+        evaluate_model(session, local, family.texts)
 
 
 def evaluate_model(
-    workshop: Workshop, placed: Placed, texts: Mapping[str, Path], asked: Asked | None = None
+    session: Session, local: LocalModel, texts: Mapping[str, Path], asked: Asked | None = None
 ) -> list[Evaluation]:
     """Perplexity and bits per byte on each text; KL to the model's base, else to each parent or teacher."""
-    placed = workshop.identify(placed)
-    references: list[Placed | None] = [*references_of(workshop, placed)]
+    local = session.identify(local)
+    references: list[LocalModel | None] = [*references_of(session, local)]
     found: list[Evaluation] = []
     for reference in references or [None]:
-        found += _against(workshop, placed, texts, reference, asked or Asked())
+        found += _against(session, local, texts, reference, asked or Asked())
     return found
 
 
-def evaluate_alone(workshop: Workshop, placed: Placed, texts: Mapping[str, Path]) -> list[Evaluation]:
+def evaluate_alone(session: Session, local: LocalModel, texts: Mapping[str, Path]) -> list[Evaluation]:
     """Perplexity and bits per byte on each text, without any model to compare with."""
-    return _against(workshop, workshop.identify(placed), texts, None, Asked())
+    return _against(session, session.identify(local), texts, None, Asked())
 
 
-def references_of(workshop: Workshop, placed: Placed) -> list[Placed]:
+def references_of(session: Session, local: LocalModel) -> list[LocalModel]:
     """What a model's divergence is measured from, as its first recorded step has it."""
-    steps = [record.step for record in workshop.registry.steps_of(placed.model_hash) if not record.reproduces]
+    steps = [record.step for record in session.registry.steps_of(local.model_hash) if not record.reproduces]
     if not steps:
         return []
     first = steps[0]
     if first.type in ("quantize", "prune"):  # an adapter's base is needed to see its weights, not to compare with
-        return [workshop.by_hash(i.model_hash) for i in first.inputs if i.role == "parent"]
+        return [session.by_hash(i.model_hash) for i in first.inputs if i.role == "parent"]
     bases = [i.model_hash for i in first.inputs if i.role == "base"]
-    return [workshop.by_hash(h) for h in bases or [i.model_hash for i in first.inputs if i.role != "student"]]
+    return [session.by_hash(h) for h in bases or [i.model_hash for i in first.inputs if i.role != "student"]]
 
 
 def _against(
-    workshop: Workshop, placed: Placed, texts: Mapping[str, Path], reference: Placed | None, asked: Asked
+    session: Session, local: LocalModel, texts: Mapping[str, Path], reference: LocalModel | None, asked: Asked
 ) -> list[Evaluation]:
-    settings = settings_of(placed, asked)
-    hashes = {name: hash_file(path, workshop.memory) for name, path in texts.items()}
+    settings = settings_of(local, asked)
+    hashes = {name: hash_file(path, session.memory) for name, path in texts.items()}
     compared = reference.model_hash if reference else None
     known = {
         name: evaluation
         for name, digest in hashes.items()
-        if (evaluation := workshop.registry.find_evaluation(placed.model_hash, digest, settings, compared))
+        if (evaluation := session.registry.find_evaluation(local.model_hash, digest, settings, compared))
     }
     missing = {name: path for name, path in texts.items() if name not in known}
-    for name, scores in _scores(workshop, placed, missing, reference, asked):
+    for name, scores in _scores(session, local, missing, reference, asked):
         known[name] = Evaluation(
-            model=placed.model_hash,
+            model=local.model_hash,
             text=name,
             data_hash=hashes[name],
             settings=settings,
@@ -100,28 +100,28 @@ def _against(
             tokens=scores.tokens,
             text_bytes=scores.bytes,
         )
-        workshop.registry.record_evaluation(known[name])  # at once: what comes after it may be interrupted
+        session.registry.record_evaluation(known[name])  # at once: what comes after it may be interrupted
     return [known[name] for name in texts]
 
 
-def settings_of(placed: Placed, asked: Asked) -> dict[str, Json]:
+def settings_of(local: LocalModel, asked: Asked) -> dict[str, Json]:
     """All that the figures depend on besides model and text; what was recorded under others is never taken for them.
 
     beginning: where the tokenizer may put a token before a text, every window begins with it, which once only the
     first did. base: of an adapter that has no record of its own.
     """
-    settings: dict[str, Json] = {"context": asked.context or context_of(placed)}
-    if possible_borders(placed.place, placed.base.folder if placed.base else None):
+    settings: dict[str, Json] = {"context": asked.context or context_of(local)}
+    if possible_borders(local.path, local.base.folder if local.base else None):
         settings["beginning"] = "every window"
     if asked.dtype != "float32":
         settings["dtype"] = asked.dtype
-    if placed.base is not None and placed.base_hash is None:  # the adapter's hash does not say which
-        settings["base"] = format_hash(placed.base.model_hash)
+    if local.base is not None and local.base_hash is None:  # the adapter's hash does not say which
+        settings["base"] = format_hash(local.base.model_hash)
     return settings
 
 
 def _scores(
-    workshop: Workshop, placed: Placed, texts: Mapping[str, Path], reference: Placed | None, asked: Asked
+    session: Session, local: LocalModel, texts: Mapping[str, Path], reference: LocalModel | None, asked: Asked
 ) -> "Iterator[tuple[str, Scores]]":
     if not texts:
         return
@@ -130,32 +130,32 @@ def _scores(
 
     from lineal.engines.inference.evaluate import Reading, evaluate
 
-    reading = Reading(asked.context or context_of(placed), getattr(torch, asked.dtype))
+    reading = Reading(asked.context or context_of(local), getattr(torch, asked.dtype))
     if asked.logits_mebibytes is not None:
         reading = Reading(reading.context, reading.dtype, logits_mebibytes=asked.logits_mebibytes)
-    with StepProgress(workshop.progress, f"evaluating {placed.label}", "tokens") as report:
+    with StepProgress(session.progress, f"evaluating {local.label}", "tokens") as report:
         yield from evaluate(
-            _folder(placed),
+            _folder(local),
             texts,
             reference=None if reference is None else _folder(reference),
             reading=reading,
             progress=report,
-            remark=lambda line: workshop.progress.say(f"{placed.label}: {line}"),
+            remark=lambda line: session.progress.say(f"{local.label}: {line}"),
         )
 
 
-def _folder(placed: Placed) -> "ModelFolder":
+def _folder(local: LocalModel) -> "ModelFolder":
     from lineal.engines.inference.language_model import ModelFolder
 
-    return ModelFolder(placed.place, placed.base.folder if placed.base else None, placed.label)
+    return ModelFolder(local.path, local.base.folder if local.base else None, local.label)
 
 
-def context_of(placed: Placed) -> int:
+def context_of(local: LocalModel) -> int:
     """The model's positions, at most 1,024."""
-    if placed.form == "gguf":
-        return min(llama_of_gguf(placed.checkpoint).context, LARGEST_CONTEXT)
-    config = (placed.base or placed).checkpoint.config
+    if local.form == "gguf":
+        return min(llama_of_gguf(local.checkpoint).context, LARGEST_CONTEXT)
+    config = (local.base or local).checkpoint.config
     positions = config.get("max_position_embeddings", LARGEST_CONTEXT)
     if not isinstance(positions, int) or positions < 1:
-        raise MethodError(f"{placed.label}: max_position_embeddings is {quoted(positions)}")
+        raise MethodError(f"{local.label}: max_position_embeddings is {quoted(positions)}")
     return min(positions, LARGEST_CONTEXT)

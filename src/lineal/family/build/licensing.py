@@ -10,8 +10,8 @@ from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.licence.stated import StatedLicence
 from lineal.errors import UsageError
 from lineal.family.file.recipe import Family, ModelRecipe
-from lineal.family.names import is_place
-from lineal.family.session import Placed, Workshop
+from lineal.family.names import is_path
+from lineal.family.session import LocalModel, Session
 from lineal.lineage.licensing import effective
 from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.licensing.graph import Judgement, Licensed, LicensedData, Statement, judge
@@ -23,35 +23,35 @@ Key: TypeAlias = str | bytes
 
 
 def judge_family(
-    workshop: Workshop, family: Family, recipes: Iterable[ModelRecipe], originals: Mapping[str, Placed]
+    session: Session, family: Family, recipes: Iterable[ModelRecipe], originals: Mapping[str, LocalModel]
 ) -> dict[str, Judgement]:
     """The effective licence of each of these models as it will be; no weights are read."""
-    lookup = _Lookup(workshop, family, originals)
+    lookup = _Lookup(session, family, originals)
     return {recipe.name: judge(recipe.name, lookup) for recipe in recipes}
 
 
-def keep_statements(workshop: Workshop, family: Family, recipe: ModelRecipe, model: bytes) -> None:
+def keep_statements(session: Session, family: Family, recipe: ModelRecipe, model: bytes) -> None:
     """Let the registry know what the family file states of a model that is there now, and of its data."""
     statement = family.licences.models.get(recipe.name)
     if statement is not None and statement.override:
-        licence_records.override(workshop.registry, model, statement.licence, statement.because)
+        licence_records.override(session.registry, model, statement.licence, statement.because)
     elif statement is not None:
-        licence_records.state(workshop.registry, model, statement.licence)
+        licence_records.state(session.registry, model, statement.licence)
     for path in recipe.data:
         if path in family.licences.data:
-            digest = hash_file(path, workshop.memory)
-            licence_records.state_data(workshop.registry, digest, family.licences.data[path].licence)
+            digest = hash_file(path, session.memory)
+            licence_records.state_data(session.registry, digest, family.licences.data[path].licence)
 
 
 @final
 class _Lookup:
     """What is stated of a model and what it is made from: by the family, by files beside it, by the registry."""
 
-    def __init__(self, workshop: Workshop, family: Family, originals: Mapping[str, Placed]) -> None:
-        self._workshop, self._family, self._originals = workshop, family, originals
+    def __init__(self, session: Session, family: Family, originals: Mapping[str, LocalModel]) -> None:
+        self._session, self._family, self._originals = session, family, originals
         self._registered: dict[bytes, Licensed[bytes]] = {}
-        with workshop.registry.reading() as connection:
-            self._at = models.lying_at(connection, [placed.place for placed in originals.values()])
+        with session.registry.reading() as connection:
+            self._at = models.lying_at(connection, [local.path for local in originals.values()])
 
     def __call__(self, key: Key) -> Licensed[Key]:
         if isinstance(key, bytes):
@@ -67,42 +67,42 @@ class _Lookup:
 
     def _known(self, model: bytes) -> Licensed[bytes]:
         if model not in self._registered:
-            with self._workshop.registry.reading() as connection:
+            with self._session.registry.reading() as connection:
                 self._registered |= effective.licensed(connection, model)
         return self._registered[model]
 
     def _outside(self, reference: str) -> Licensed[Key]:
-        if is_place(reference):
-            return self._placed(reference, self._workshop.place(resolved(Path(reference)).name, Path(reference)))
-        return replace(_widened(self._known(self._workshop.registry.resolve(reference))), label=reference)
+        if is_path(reference):
+            return self._placed(reference, self._session.open(resolved(Path(reference)).name, Path(reference)))
+        return replace(_widened(self._known(self._session.registry.resolve(reference))), label=reference)
 
-    def _placed(self, label: str, placed: Placed) -> Licensed[Key]:
+    def _placed(self, label: str, local: LocalModel) -> Licensed[Key]:
         """A model on this disk: as the registry knows it, where it does, with what lies beside it now."""
-        beside = _statement(placed.stated_licence)
-        digest = self._registered_as(placed)
+        beside = _statement(local.stated_licence)
+        digest = self._registered_as(local)
         if digest is not None:
             known = self._known(digest)
             return _widened(replace(known, label=label, statement=known.statement or beside))
-        bases = [placed.base_hash] if placed.base_hash and self._workshop.registry.knows(placed.base_hash) else []
+        bases = [local.base_hash] if local.base_hash and self._session.registry.knows(local.base_hash) else []
         return Licensed(label, beside, tuple(bases))
 
-    def _registered_as(self, placed: Placed) -> bytes | None:
+    def _registered_as(self, local: LocalModel) -> bytes | None:
         """What the registry knows it as, by remembered hashes, else by its place; weights are not read for this."""
-        if placed.checkpoint.headers_only:
+        if local.checkpoint.headers_only:
             return None
-        hashes = self._workshop.recall(placed).hashes
-        if hashes is None and placed.place in self._at:
-            return self._at[placed.place]
+        hashes = self._session.recall(local).hashes
+        if hashes is None and local.path in self._at:
+            return self._at[local.path]
         if hashes is None:
-            with self._workshop.registry.reading() as connection:
-                return models.at(connection, placed.place)
-        return hashes.manifest.model_hash if self._workshop.registry.knows(hashes.manifest.model_hash) else None
+            with self._session.registry.reading() as connection:
+                return models.at(connection, local.path)
+        return hashes.manifest.model_hash if self._session.registry.knows(hashes.manifest.model_hash) else None
 
     def _of_data(self, path: Path) -> Statement | None:
         if path in self._family.licences.data:
             return self._family.licences.data[path]
-        digest = hash_file(path, self._workshop.memory)
-        with self._workshop.registry.reading() as connection:
+        digest = hash_file(path, self._session.memory)
+        with self._session.registry.reading() as connection:
             return licence_records.of_data(connection, [digest]).get(digest)
 
 

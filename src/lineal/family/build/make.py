@@ -15,13 +15,13 @@ from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.train.base_name import BaseName
 from lineal.errors import MethodError
 from lineal.family.build.distance import full
-from lineal.family.build.request import Order
-from lineal.family.build.scratch import Place
+from lineal.family.build.request import Request
+from lineal.family.build.scratch import Scratch
 from lineal.family.build.soup import pick_ingredients
 from lineal.family.build.streams import Streamed, plan_stream, write_stream
 from lineal.family.file.recipe import ModelRecipe, Origin
 from lineal.family.progress import StepProgress
-from lineal.family.session import Inputs, Placed, Workshop
+from lineal.family.session import Inputs, LocalModel, Session
 from lineal.methods.finetune import FullFineTune, Training
 from lineal.methods.merge import GreedySoup
 from lineal.methods.method import Method
@@ -51,68 +51,70 @@ class Made:
     inputs: DataHashes = field(default_factory=dict[str, dict[str, bytes]])
 
 
-def make(workshop: Workshop, order: Order, place: Place) -> Made:
-    """Fill the place with the model's weights and package."""
-    recipe, inputs = order.recipe, order.inputs
+def make(session: Session, request: Request, scratch: Scratch) -> Made:
+    """Fill the folder with the model's weights and package."""
+    recipe, inputs = request.recipe, request.inputs
     match recipe.method:
         case GreedySoup() as method:
-            picked = pick_ingredients(workshop, recipe, method, inputs, place)
-            return _make_streamed(workshop, recipe, picked, plan_stream(picked, inputs), place)
+            picked = pick_ingredients(session, recipe, method, inputs, scratch)
+            return _make_streamed(session, recipe, picked, plan_stream(picked, inputs), scratch)
         case StreamingMethod() | MergeRecipe() as method:
-            return _make_streamed(workshop, recipe, method, order.plan or plan_stream(method, inputs), place)
+            return _make_streamed(session, recipe, method, request.plan or plan_stream(method, inputs), scratch)
         case Training() as method:
-            return _make_training(workshop, recipe, method, inputs, place, order.hub_origins)
+            return _make_training(session, recipe, method, inputs, scratch, request.hub_origins)
         case _:
             raise MethodError(f"{recipe.name}: nothing knows how to run {type(recipe.method).__name__}")
 
 
-def _make_streamed(workshop: Workshop, recipe: ModelRecipe, method: Streamed, plan: StreamPlan, place: Place) -> Made:
+def _make_streamed(session: Session, recipe: ModelRecipe, method: Streamed, plan: StreamPlan, scratch: Scratch) -> Made:
     for remark in plan.remarks:
-        workshop.progress.say(f"{recipe.name}: {remark}")
+        session.progress.say(f"{recipe.name}: {remark}")
     title = f"{DOING[method.kind]} {recipe.name}"
-    leaves, read = write_stream(workshop, plan, place.child, place.key, title, allow_nonfinite=recipe.allow_nonfinite)
+    leaves, read = write_stream(
+        session, plan, scratch.child, scratch.key, title, allow_nonfinite=recipe.allow_nonfinite
+    )
     return Made(method, leaves, read)
 
 
 def _make_training(
-    workshop: Workshop,
+    session: Session,
     recipe: ModelRecipe,
     method: Training,
     inputs: Inputs,
-    place: Place,
+    scratch: Scratch,
     hub_origins: Mapping[str, Origin],
 ) -> Made:
     require_training("training")
     from lineal.engines.inference.language_model import ModelFolder  # torch is imported only where something is trained
     from lineal.engines.train.train import train
 
-    parent = next((placed for role, placed in inputs if role != "teacher"), None)
-    _empty(place.child)
-    place.work.mkdir(exist_ok=True)
-    with StepProgress(workshop.progress, f"{DOING[method.kind]} {recipe.name}", "steps") as progress:
+    parent = next((local for role, local in inputs if role != "teacher"), None)
+    _empty(scratch.child)
+    scratch.work.mkdir(exist_ok=True)
+    with StepProgress(session.progress, f"{DOING[method.kind]} {recipe.name}", "steps") as progress:
         report = train(
             method,
             data=recipe.data,
-            out=place.child,
-            scratch=place.work,
+            out=scratch.child,
+            scratch=scratch.work,
             parent=parent.folder if parent else None,
             parent_base=parent.base.folder if parent and parent.base else None,
             base=_base_name(parent, hub_origins) if parent else None,
             teachers=[
-                ModelFolder(placed.folder, placed.base.folder if placed.base else None, placed.label)
-                for role, placed in inputs
+                ModelFolder(local.folder, local.base.folder if local.base else None, local.label)
+                for role, local in inputs
                 if role == "teacher"
             ],
             progress=progress,
-            remark=lambda line: workshop.progress.say(f"{recipe.name}: {line}"),
+            remark=lambda line: session.progress.say(f"{recipe.name}: {line}"),
         )
     if isinstance(method, FullFineTune) and parent is not None:
         model = full(parent)
-        own_package(model, model.config).child().write_package(place.child)
+        own_package(model, model.config).child().write_package(scratch.child)
     return Made(replace(method, epochs=report.epochs))
 
 
-def _base_name(parent: Placed, hub_origins: Mapping[str, Origin]) -> BaseName:
+def _base_name(parent: LocalModel, hub_origins: Mapping[str, Origin]) -> BaseName:
     """Its id and commit on the Hub, where it comes from there; else the name it has here."""
     origin = hub_origins.get(parent.label, Origin())
     return BaseName(origin.hub or parent.label, origin.revision, parent.model_hash)

@@ -17,15 +17,15 @@ from lineal.family.file.mergekit.files import read_mergekit_file
 from lineal.family.file.recipe import Family, FamilyLicences, ModelRecipe, Reference
 from lineal.family.hub.repository import commit_of
 from lineal.family.names import name_of_folder
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.methods.catalogue import find_method
 from lineal.methods.method import Method
 from lineal.shown import quoted
 
 
-def derive(workshop: Workshop, family: Family, out: Path) -> Placed:
+def derive(session: Session, family: Family, out: Path) -> LocalModel:
     """The family's last model in the folder or file `out`, unless this very derivation lies there already."""
-    return run_family(workshop, family, resolved(out).parent)[name_of_folder(out).name]
+    return run_family(session, family, resolved(out).parent)[name_of_folder(out).name]
 
 
 def family_of_one(
@@ -62,10 +62,10 @@ def overridden(family: Family, out: Path, licence: str | None) -> Family:
     return replace(family, licences=FamilyLicences(models={name_of_folder(out).name: override_of(licence)}))
 
 
-def family_of_recipe(workshop: Workshop, recipe: Path, out: Path, *, allow_nonfinite: bool) -> Family:
+def family_of_recipe(session: Session, recipe: Path, out: Path, *, allow_nonfinite: bool) -> Family:
     """The family that a file of mergekit's describes, its last model `out`; those of other stages lie beside it."""
     check_out(out)
-    family = read_mergekit_file(recipe, out, workshop.knows, commit_of)
+    family = read_mergekit_file(recipe, out, session.knows, commit_of)
     models = {name: replace(model, allow_nonfinite=allow_nonfinite) for name, model in family.models.items()}
     return replace(family, models=models)
 

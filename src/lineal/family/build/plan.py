@@ -19,11 +19,11 @@ from lineal.engines.quantize.gguf_plan import gguf_tensors, gguf_weights
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import AnswerIsNo, CheckpointError, MethodError
 from lineal.family.build.preflight import foresee
-from lineal.family.build.run import Workbench
+from lineal.family.build.run import FamilyRun
 from lineal.family.build.streams import Streamed
 from lineal.family.file.recipe import Family, ModelRecipe
 from lineal.family.hub.repository import hub_cache
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.methods.distill import Distill
 from lineal.methods.finetune import FullFineTune, Lora, Scratch
 from lineal.methods.merge import AdapterMerge, GreedySoup
@@ -73,10 +73,10 @@ class _Forecast:
     form: Form = "full"
 
 
-def plan_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[str] = ()) -> list[PlannedModel]:
+def plan_family(session: Session, family: Family, out: Path, wanted: Iterable[str] = ()) -> list[PlannedModel]:
     """Nothing is built, downloaded, registered or named; weights are read to tell whether a model is up to date."""
     with TemporaryDirectory(prefix="lineal-headers-") as headers:
-        return _plan(Workbench(workshop, family, out), Path(headers), wanted)
+        return _plan(FamilyRun(session, family, out), Path(headers), wanted)
 
 
 def require_room(plan: Iterable[PlannedModel], out: Path) -> None:
@@ -88,27 +88,27 @@ def require_room(plan: Iterable[PlannedModel], out: Path) -> None:
         raise AnswerIsNo(*lacking)
 
 
-def _plan(bench: Workbench, headers: Path, wanted: Iterable[str]) -> list[PlannedModel]:
-    recipes = bench.selected(wanted)
-    threads = bench.workshop.threads or os.cpu_count() or 1
-    seen = bench.look(recipes, headers)
-    originals = seen.originals
-    bench.require_licences(recipes, originals)
+def _plan(run: FamilyRun, headers: Path, wanted: Iterable[str]) -> list[PlannedModel]:
+    recipes = run.selected(wanted)
+    threads = run.session.threads or os.cpu_count() or 1
+    start = run.preflight(recipes, headers)
+    originals = start.originals
+    run.require_licences(recipes, originals)
     parents = {reference.model for recipe in recipes for reference in recipe.inputs}
     forecasts: dict[str, _Forecast] = {}
     planned: list[PlannedModel] = []
     for recipe in recipes:
-        status, placed = _status(bench, recipe, originals)
-        if placed is not None:
-            bench.placed[recipe.name] = placed
-        if placed is None:
-            forecast = _of_recipe(bench, recipe, forecasts)
+        status, local = _status(run, recipe, originals)
+        if local is not None:
+            run.models[recipe.name] = local
+        if local is None:
+            forecast = _of_recipe(run, recipe, forecasts)
         elif recipe.name in parents:
-            forecast = _of_placed(placed)
+            forecast = _of_placed(local)
         else:
-            forecast = _Forecast(_stored(placed), {})  # nothing asks for more
+            forecast = _Forecast(_stored(local), {})  # nothing asks for more
         forecasts[recipe.name] = forecast
-        stream = None if placed else foresee(bench.workshop, recipe, {**bench.placed, **seen.elsewhere})
+        stream = None if local else foresee(run.session, recipe, {**run.models, **start.elsewhere})
         costs = None if isinstance(recipe.method, GreedySoup) else stream  # evaluations are more than the last pass
         planned.append(
             PlannedModel(
@@ -132,16 +132,18 @@ def _seconds(stream: StreamPlan, threads: int) -> tuple[float, float]:
     return stream_seconds(stream.bytes_read, written, threads)
 
 
-def _status(bench: Workbench, recipe: ModelRecipe, originals: Mapping[str, Placed]) -> tuple[Status, Placed | None]:
+def _status(
+    run: FamilyRun, recipe: ModelRecipe, originals: Mapping[str, LocalModel]
+) -> tuple[Status, LocalModel | None]:
     """An original that is not here yet has no hash, so whether what was made from it is up to date is not known."""
     if recipe.name in originals:
         original = originals[recipe.name]
         return "to download" if original.checkpoint.headers_only else "present", original
     unhashed = any(r.model in originals and originals[r.model].checkpoint.headers_only for r in recipe.inputs)
     if unhashed:
-        return "unknown" if (bench.out / recipe.name).exists() else "to build", None
-    placed = bench.present(recipe)
-    return "present" if placed else "to build", placed
+        return "unknown" if (run.out / recipe.name).exists() else "to build", None
+    local = run.present(recipe)
+    return "present" if local else "to build", local
 
 
 def _note(recipe: ModelRecipe, status: Status) -> str:
@@ -155,28 +157,28 @@ def _note(recipe: ModelRecipe, status: Status) -> str:
     return _PRUNED if recipe.kind == "prune" else ""
 
 
-def _of_placed(placed: Placed) -> _Forecast:
-    config = {} if placed.form == "gguf" else placed.checkpoint.config
-    return _Forecast(_stored(placed), config, _full_weights(placed), placed.form)
+def _of_placed(local: LocalModel) -> _Forecast:
+    config = {} if local.form == "gguf" else local.checkpoint.config
+    return _Forecast(_stored(local), config, _full_weights(local), local.form)
 
 
-def _stored(placed: Placed) -> list[Planned]:
-    return [Planned(spec.name, spec.dtype, spec.shape) for spec in placed.checkpoint.values()]
+def _stored(local: LocalModel) -> list[Planned]:
+    return [Planned(spec.name, spec.dtype, spec.shape) for spec in local.checkpoint.values()]
 
 
-def _full_weights(placed: Placed) -> _Forecast | None:
+def _full_weights(local: LocalModel) -> _Forecast | None:
     """The base of an adapter, or a model as a merge sees it; nothing of one that no merge could take."""
-    if placed.form == "adapter":
-        return None if placed.base is None else _full_weights(placed.base) or _of_placed(placed.base)
+    if local.form == "adapter":
+        return None if local.base is None else _full_weights(local.base) or _of_placed(local.base)
     try:
-        model = full_model(placed.label, placed.checkpoint)
+        model = full_model(local.label, local.checkpoint)
     except CheckpointError:
         return None
     return _Forecast([Planned(name, source.dtype, source.shape) for name, source in model.items()], model.config)
 
 
-def _of_recipe(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forecast]) -> _Forecast:
-    parents = _parents(bench, recipe, known)
+def _of_recipe(run: FamilyRun, recipe: ModelRecipe, known: Mapping[str, _Forecast]) -> _Forecast:
+    parents = _parents(run, recipe, known)
     match recipe.method:
         case Scratch() as method:
             require_training("planning a training")
@@ -198,8 +200,8 @@ def _of_recipe(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forec
             raise MethodError(f"{recipe.name}: nothing knows what {type(recipe.method).__name__} makes")
 
 
-def _parents(bench: Workbench, recipe: ModelRecipe, known: Mapping[str, _Forecast]) -> list[_Forecast]:
-    found = [known[r.model] if r.model in known else _of_placed(bench.workshop.find(r.model)) for r in recipe.inputs]
+def _parents(run: FamilyRun, recipe: ModelRecipe, known: Mapping[str, _Forecast]) -> list[_Forecast]:
+    found = [known[r.model] if r.model in known else _of_placed(run.session.find(r.model)) for r in recipe.inputs]
     for reference, parent in zip(recipe.inputs, found, strict=True):
         if parent.form == "gguf" and (recipe.kind != "merge" or parent.base is None):
             raise CheckpointError(f"{recipe.name}: {reference.model} {GGUF_IS_NO_PARENT}")

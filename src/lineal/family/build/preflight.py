@@ -16,68 +16,68 @@ from lineal.family.build.streams import Streamed, foreseen_stream, full_weights,
 from lineal.family.file.recipe import Family, ModelRecipe, Origin
 from lineal.family.hub.headers import read_headers
 from lineal.family.hub.repository import cached_snapshot
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.methods.recipe.recipe import MergeRecipe
 
 
 @final
 @dataclass(frozen=True)
-class Seen:
+class StartingModels:
     """The models that recipes begin with, by the names they use; none is registered or named."""
 
-    originals: dict[str, Placed]
-    elsewhere: dict[str, Placed]
+    originals: dict[str, LocalModel]
+    elsewhere: dict[str, LocalModel]
 
 
-def look(
-    workshop: Workshop, family: Family, recipes: Sequence[ModelRecipe], out: Path, labels: dict[str, str], headers: Path
-) -> Seen:
+def preflight(
+    session: Session, family: Family, recipes: Sequence[ModelRecipe], out: Path, labels: dict[str, str], headers: Path
+) -> StartingModels:
     """Everything that recipes begin with; all that stands against any of them is one error.
 
     headers: a folder of the caller's for stand-ins of what is still on the Hub, to be removed.
     """
     findings = Findings(family)
-    seen = Seen({}, {})
+    start = StartingModels({}, {})
     for recipe in recipes:
         if recipe.origin is not None:
             with findings.of(recipe):
                 label = labels[recipe.name]
-                seen.originals[recipe.name] = see_original(workshop, label, recipe.origin, headers)
-        for name in {r.model for r in recipe.inputs if r.model not in family.models} - seen.elsewhere.keys():
+                start.originals[recipe.name] = see_original(session, label, recipe.origin, headers)
+        for name in {r.model for r in recipe.inputs if r.model not in family.models} - start.elsewhere.keys():
             with findings.of(recipe):
-                seen.elsewhere[name] = workshop.find(name)
-    placed = {**seen.originals, **seen.elsewhere}
-    models = foreseen_models(recipes, placed, labels)
+                start.elsewhere[name] = session.find(name)
+    local = {**start.originals, **start.elsewhere}
+    models = foreseen_models(recipes, local, labels)
     for recipe in recipes:
-        found = list(recipe_faults(recipe, models, placed, out / recipe.name)) if recipe.origin is None else []
+        found = list(recipe_faults(recipe, models, local, out / recipe.name)) if recipe.origin is None else []
         for fault in found:
             findings.add(recipe, fault)
         if not found:
             with findings.of(recipe):
-                _ = foresee(workshop, recipe, placed)
+                _ = foresee(session, recipe, local)
     for path in family.texts.values():
         with findings.of(None):
             _ = read_documents(path)
     findings.raise_if_any()
-    return seen
+    return start
 
 
-def see_original(workshop: Workshop, label: str, origin: Origin, headers: Path) -> Placed:
+def see_original(session: Session, label: str, origin: Origin, headers: Path) -> LocalModel:
     """An original as it lies here; one on the Hub as a stand-in under `headers`. Nothing is registered."""
     if origin.hub is None:
-        return workshop.place(label, cast(Path, origin.path))
+        return session.open(label, cast(Path, origin.path))
     revision = str(origin.revision)
     folder = cached_snapshot(origin.hub, revision)
     if folder is not None:
-        return workshop.place(label, folder)
+        return session.open(label, folder)
     stand_in = headers / origin.hub.replace("/", "--") / revision
-    return Placed(label, read_headers(origin.hub, revision, stand_in))
+    return LocalModel(label, read_headers(origin.hub, revision, stand_in))
 
 
-def foresee(workshop: Workshop, recipe: ModelRecipe, placed: Mapping[str, Placed]) -> StreamPlan | None:
-    """The engine's plan of a streamed derivation, where all its inputs are among `placed`."""
+def foresee(session: Session, recipe: ModelRecipe, local: Mapping[str, LocalModel]) -> StreamPlan | None:
+    """The engine's plan of a streamed derivation, where all its inputs are among `local`."""
     method = recipe.method
-    known: list[tuple[Role, Placed]] = [(r.role, placed[r.model]) for r in recipe.inputs if r.model in placed]
+    known: list[tuple[Role, LocalModel]] = [(r.role, local[r.model]) for r in recipe.inputs if r.model in local]
     if not isinstance(method, Streamed) or len(known) < len(recipe.inputs):
         return None
     if any(model.form == "adapter" for _, model in known):  # of which base they are is a question of hashes
@@ -85,15 +85,15 @@ def foresee(workshop: Workshop, recipe: ModelRecipe, placed: Mapping[str, Placed
         if stand_in is not None:
             _fit(stand_in, [model for role, model in known if role != "base"])
             return None
-        known = [(role, workshop.identify(model) if role == "base" else model) for role, model in known]
+        known = [(role, session.identify(model) if role == "base" else model) for role, model in known]
     if isinstance(method, MergeRecipe):
         return foreseen_stream(method, recipe_inputs(method, known))
     base = next((model for role, model in known if role == "base"), None)
     return foreseen_stream(method, stream_inputs(method, base, [model for role, model in known if role != "base"]))
 
 
-def _fit(base: Placed, models: Sequence[Placed]) -> None:
+def _fit(base: LocalModel, models: Sequence[LocalModel]) -> None:
     """Refuse adapters that do not fit the headers of a base that is still on the Hub."""
-    ground = full_model(base.label, base.checkpoint)
+    base_model = full_model(base.label, base.checkpoint)
     for model in models:
-        _ = full_weights(model, ground)
+        _ = full_weights(model, base_model)

@@ -14,7 +14,7 @@ from lineal.family.build.distance import full
 from lineal.family.build.foreseen import Foreseen
 from lineal.family.build.target import check_apart, check_target
 from lineal.family.file.recipe import ModelRecipe
-from lineal.family.session import Placed
+from lineal.family.session import LocalModel
 from lineal.methods.distill import Distill
 from lineal.methods.finetune import Lora, Scratch, Training
 from lineal.methods.merge import AdapterMerge, GreedySoup
@@ -22,7 +22,7 @@ from lineal.methods.streaming import StreamingMethod
 
 
 def recipe_faults(
-    recipe: ModelRecipe, models: Mapping[str, Foreseen], seen: Mapping[str, Placed], target: Path
+    recipe: ModelRecipe, models: Mapping[str, Foreseen], seen: Mapping[str, LocalModel], target: Path
 ) -> Iterator[LinealError]:
     """models: that it is made from, by the names it uses; seen: those that lie here, or whose headers do."""
     checks = (
@@ -42,7 +42,7 @@ def recipe_faults(
             yield fault
 
 
-def _target(recipe: ModelRecipe, seen: Mapping[str, Placed], target: Path) -> None:
+def _target(recipe: ModelRecipe, seen: Mapping[str, LocalModel], target: Path) -> None:
     """An output must not be one of the folders that the family is made from, nor what lineal has not made."""
     check_apart(recipe.name, target, (*seen.values(), *(one.base for one in seen.values() if one.base)))
     if recipe.method is not None:
@@ -56,7 +56,7 @@ def _forms(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
         if model.form == "adapter" and isinstance(recipe.method, Lora):
             recipe.method.refuse_adapter(model.label)
     for model in _of(recipe, models, "parent", "student"):  # a teacher is loaded by transformers, whatever it is
-        trained = model.placed if isinstance(recipe.method, Training) else None
+        trained = model.local if isinstance(recipe.method, Training) else None
         if trained and trained.checkpoint.config.get("quantization_config") and full(trained).is_codes:
             raise CheckpointError(f"{recipe.name}: {trained.label} {CODES_ARE_NO_PARENT}")
 
@@ -81,7 +81,7 @@ def _counts(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
 def _positions(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
     if isinstance(recipe.method, Training):
         for model in _of(recipe, models):
-            config = {} if model.ground is None else model.ground.checkpoint.config
+            config = {} if model.full is None else model.full.checkpoint.config
             bound = config.get("text_config", config).get("max_position_embeddings")
             recipe.method.check_positions(bound if isinstance(bound, int) else None)
 
@@ -89,11 +89,11 @@ def _positions(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
 def _tokens(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
     """Student and teachers must mean the same by a token."""
     students = _of(recipe, models, "student")
-    if not isinstance(recipe.method, Distill) or not students or students[0].ground is None:
+    if not isinstance(recipe.method, Distill) or not students or students[0].full is None:
         return
-    student, ours = students[0], students[0].ground
+    student, ours = students[0], students[0].full
     for teacher in _of(recipe, models, "teacher"):
-        theirs = teacher.ground
+        theirs = teacher.full
         if theirs is None or theirs.checkpoint is ours.checkpoint:
             continue
         sizes = (one.checkpoint.config.get("vocab_size") for one in (ours, theirs))
@@ -106,12 +106,12 @@ def _tokens(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
 def _blocks(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
     """What a distillation says of layers must fit the models that are here."""
     method, students = recipe.method, _of(recipe, models, "student")
-    if not isinstance(method, Distill) or not students or students[0].placed is None or not method.names_layers:
+    if not isinstance(method, Distill) or not students or students[0].local is None or not method.names_layers:
         return
-    kept = method.kept_blocks(block_count(students[0].placed.checkpoint.config, students[0].label))
+    kept = method.kept_blocks(block_count(students[0].local.checkpoint.config, students[0].label))
     for teacher in _of(recipe, models, "teacher"):
-        if teacher.placed is not None:
-            method.check_layers(len(kept), block_count(teacher.placed.checkpoint.config, teacher.label))
+        if teacher.local is not None:
+            method.check_layers(len(kept), block_count(teacher.local.checkpoint.config, teacher.label))
 
 
 def _training(recipe: ModelRecipe, models: Mapping[str, Foreseen], target: Path) -> None:
@@ -123,13 +123,13 @@ def _training(recipe: ModelRecipe, models: Mapping[str, Foreseen], target: Path)
     from lineal.engines.train.forecast import adapter_tensors, original_tensors
 
     for model in _of(recipe, models):
-        if model.ground is not None and (why := no_next_token(model.ground.checkpoint.config)):
+        if model.full is not None and (why := no_next_token(model.full.checkpoint.config)):
             raise CheckpointError(f"{model.label}: {why}")
     if isinstance(recipe.method, Scratch):
         _ = original_tensors(recipe.method)
     parents = _of(recipe, models, "parent")
-    if isinstance(recipe.method, Lora) and parents and parents[0].form == "full" and parents[0].placed is not None:
-        _ = adapter_tensors(recipe.method, parents[0].placed.checkpoint.config)
+    if isinstance(recipe.method, Lora) and parents and parents[0].form == "full" and parents[0].local is not None:
+        _ = adapter_tensors(recipe.method, parents[0].local.checkpoint.config)
 
 
 def _of(recipe: ModelRecipe, models: Mapping[str, Foreseen], *roles: str) -> list[Foreseen]:

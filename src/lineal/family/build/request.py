@@ -18,7 +18,7 @@ from lineal.engines.stream.plan import StreamPlan
 from lineal.family.build.distance import full
 from lineal.family.build.training_rules import training_rules
 from lineal.family.file.recipe import ModelRecipe, Origin
-from lineal.family.session import Inputs, Placed, Workshop
+from lineal.family.session import Inputs, LocalModel, Session
 from lineal.lineage.records.licences import UNKNOWN
 from lineal.lineage.records.records import Name
 from lineal.methods.distill import Distill
@@ -28,7 +28,7 @@ from lineal.methods.method import Method
 
 @final
 @dataclass(frozen=True)
-class Order:
+class Request:
     """A recipe and what it needs: inputs in the step's order, hub origins by input label; licence: of them all.
 
     plan: of a streamed derivation, before a greedy soup is picked; rules: that the step is made under.
@@ -52,56 +52,56 @@ def rules_of(method: Method, inputs: Inputs, data: Sequence[Path] = ()) -> int:
     """
     if not isinstance(method, Training):
         return 1
-    parents = [placed for role, placed in inputs if role != "teacher"]
-    written = [own_rules(full(placed)) for placed in parents if isinstance(method, FullFineTune | Distill)]
+    parents = [local for role, local in inputs if role != "teacher"]
+    written = [own_rules(full(local)) for local in parents if isinstance(method, FullFineTune | Distill)]
     return max(training_rules(method, inputs, data), *written, 1)
 
 
-def identified(workshop: Workshop, order: Order) -> Order:
+def identified(session: Session, request: Request) -> Request:
     """The same with the hash of every input."""
-    return replace(order, inputs=tuple((role, workshop.identify(placed)) for role, placed in order.inputs))
+    return replace(request, inputs=tuple((role, session.identify(local)) for role, local in request.inputs))
 
 
-def step_of(workshop: Workshop, order: Order) -> Step | None:
-    """The step this order would be recorded as; None while an input's hash is unknown."""
-    inputs: list[tuple[Role, Placed]] = [(role, workshop.recall(placed)) for role, placed in order.inputs]
-    if any(placed.hashes is None for _, placed in inputs):
+def step_of(session: Session, request: Request) -> Step | None:
+    """The step this request would be recorded as; None while an input's hash is unknown."""
+    inputs: list[tuple[Role, LocalModel]] = [(role, session.recall(local)) for role, local in request.inputs]
+    if any(local.hashes is None for _, local in inputs):
         return None
     return Step(
-        type=order.method.kind,
-        method=order.method.name,
-        version=order.method.version,
-        rules=order.rules,
-        inputs=tuple(Input(role, placed.model_hash) for role, placed in inputs),
-        options=order.method.options(),
-        data=tuple(DataFile(path.name, hash_file(path, workshop.memory)) for path in order.recipe.data),
+        type=request.method.kind,
+        method=request.method.name,
+        version=request.method.version,
+        rules=request.rules,
+        inputs=tuple(Input(role, local.model_hash) for role, local in inputs),
+        options=request.method.options(),
+        data=tuple(DataFile(path.name, hash_file(path, session.memory)) for path in request.recipe.data),
     )
 
 
-def work_key(workshop: Workshop, order: Order) -> bytes:
+def work_key(session: Session, request: Request) -> bytes:
     """What makes two half-built folders the same work: the step, or where hashes are unknown the files' state."""
-    step = step_of(workshop, order)
-    return step.derivation_id if step is not None else key_of_files(workshop, order)
+    step = step_of(session, request)
+    return step.derivation_id if step is not None else key_of_files(session, request)
 
 
-def key_of_files(workshop: Workshop, order: Order) -> bytes:
+def key_of_files(session: Session, request: Request) -> bytes:
     """The same from the state of the inputs' files, whose hashes are known once the work is done."""
     states: list[Json] = [
         [role, str(path), stat.st_size, str(stat.st_mtime_ns), stat.st_ino]
-        for role, placed in order.inputs
-        for path in weight_paths(placed)
+        for role, local in request.inputs
+        for path in weight_paths(local)
         for stat in (os.stat(path),)
     ]
     packages: list[Json] = [
-        [role, path, format_hash(content_hash(placed.folder, path))]
-        for role, placed in order.inputs
-        if not placed.checkpoint.lone
-        for path in package_paths(placed.folder)
+        [role, path, format_hash(content_hash(local.folder, path))]
+        for role, local in request.inputs
+        if not local.checkpoint.lone
+        for path in package_paths(local.folder)
     ]
-    texts: list[Json] = [format_hash(hash_file(path, workshop.memory)) for path in order.recipe.data]
-    made = [order.method.name, order.method.version, order.rules, order.method.options()]
+    texts: list[Json] = [format_hash(hash_file(path, session.memory)) for path in request.recipe.data]
+    made = [request.method.name, request.method.version, request.rules, request.method.options()]
     return blake3(canonical_json([*made, states, packages, texts])).digest()
 
 
-def weight_paths(placed: Placed) -> list[Path]:
-    return [placed.folder / name for name in placed.checkpoint.weight_files]
+def weight_paths(local: LocalModel) -> list[Path]:
+    return [local.folder / name for name in local.checkpoint.weight_files]

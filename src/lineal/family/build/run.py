@@ -14,13 +14,13 @@ from lineal.errors import CheckpointError, UsageError
 from lineal.family.build.build import build, existing
 from lineal.family.build.distance import full
 from lineal.family.build.licensing import judge_family, keep_statements
-from lineal.family.build.preflight import Seen, look
-from lineal.family.build.request import Order, rules_of
+from lineal.family.build.preflight import StartingModels, preflight
+from lineal.family.build.request import Request, rules_of
 from lineal.family.build.streams import Streamed, foreseen_stream, recipe_inputs, stream_inputs
 from lineal.family.file.dependency_order import dependency_order
 from lineal.family.file.recipe import Family, ModelRecipe, Origin
 from lineal.family.hub.repository import snapshot
-from lineal.family.session import Inputs, Placed, Workshop, register
+from lineal.family.session import Inputs, LocalModel, Session, register
 from lineal.lineage.licensing.graph import Judgement, refuse_conflicts
 from lineal.lineage.records.licences import UNKNOWN
 from lineal.lineage.records.records import Name
@@ -35,13 +35,13 @@ _UNKNOWN = bytes(HASH_LENGTH)
 
 @final
 @dataclass
-class Workbench:
+class FamilyRun:
     """A family on this machine: its models as they are found or built, one after the other."""
 
-    workshop: Workshop
+    session: Session
     family: Family
     out: Path
-    placed: dict[str, Placed] = field(default_factory=dict[str, Placed])
+    models: dict[str, LocalModel] = field(default_factory=dict[str, LocalModel])
     licences: dict[str, Judgement] = field(default_factory=dict[str, Judgement])
 
     def selected(self, wanted: Iterable[str]) -> list[ModelRecipe]:
@@ -53,8 +53,8 @@ class Workbench:
         ordered = dependency_order(self.family.models, names or None)
         return [self.family.models[name] for name in ordered]
 
-    def order(self, recipe: ModelRecipe) -> Order:
-        """Everything that building a derived or trained model takes; its parents must have been placed."""
+    def request(self, recipe: ModelRecipe) -> Request:
+        """Everything that building a derived or trained model takes; its parents must have been found or built."""
         method = cast(Method, recipe.method)
         hub = {
             str(self.name(name)): model.origin
@@ -65,83 +65,85 @@ class Workbench:
         inputs = self._inputs(recipe)
         plan = foreseen_stream(method, inputs) if isinstance(method, Streamed) else None
         rules = rules_of(method, inputs, recipe.data) if plan is None else plan.rules
-        return Order(self.name(recipe.name), recipe, method, inputs, self.out / recipe.name, hub, rules, licence, plan)
+        return Request(
+            self.name(recipe.name), recipe, method, inputs, self.out / recipe.name, hub, rules, licence, plan
+        )
 
     def name(self, model: str) -> Name:
         return Name(self.family.name, model, _UNKNOWN)
 
-    def bring(self, recipe: ModelRecipe) -> Placed:
-        """An original that is not made here: placed, hashed, registered and named."""
+    def find_original(self, recipe: ModelRecipe) -> LocalModel:
+        """An original that is not made here: found, hashed, registered and named."""
         origin = cast(Origin, recipe.origin)
         folder = snapshot(origin.hub, str(origin.revision)) if origin.hub else cast(Path, origin.path)
-        placed = self.workshop.identify(self.workshop.place(str(self.name(recipe.name)), folder))
-        model_hash = register(self.workshop, placed)
-        self.workshop.registry.set_name(Name(self.family.name, recipe.name, model_hash))
-        return placed
+        local = self.session.identify(self.session.open(str(self.name(recipe.name)), folder))
+        model_hash = register(self.session, local)
+        self.session.registry.set_name(Name(self.family.name, recipe.name, model_hash))
+        return local
 
-    def present(self, recipe: ModelRecipe) -> Placed | None:
+    def present(self, recipe: ModelRecipe) -> LocalModel | None:
         """A derived model if it is there already; nothing is made or recorded."""
-        if any(r.model in self.family.models and r.model not in self.placed for r in recipe.inputs):
+        if any(r.model in self.family.models and r.model not in self.models for r in recipe.inputs):
             return None
-        found = existing(self.workshop, self.order(recipe))
+        found = existing(self.session, self.request(recipe))
         return found[0] if found else None
 
-    def look(self, recipes: Sequence[ModelRecipe], headers: Path) -> Seen:
-        """What the recipes begin with; everything that stands against any of them is refused at once, see `look`."""
+    def preflight(self, recipes: Sequence[ModelRecipe], headers: Path) -> StartingModels:
+        """What the recipes begin with; what stands against any of them is refused at once, all of it in one error."""
         labels = {recipe.name: str(self.name(recipe.name)) for recipe in recipes}
-        return look(self.workshop, self.family, recipes, self.out, labels, headers)
+        return preflight(self.session, self.family, recipes, self.out, labels, headers)
 
-    def require_licences(self, recipes: Iterable[ModelRecipe], originals: Mapping[str, Placed]) -> None:
+    def require_licences(self, recipes: Iterable[ModelRecipe], originals: Mapping[str, LocalModel]) -> None:
         """Find the effective licences of all these models; the answer is no where some cannot be kept together."""
-        self.licences = judge_family(self.workshop, self.family, recipes, originals)
+        self.licences = judge_family(self.session, self.family, recipes, originals)
         refuse_conflicts(self.licences.values())
 
     def _inputs(self, recipe: ModelRecipe) -> Inputs:
-        found: list[tuple[Role, Placed]] = [(r.role, self._find(r.model)) for r in recipe.inputs]
-        for _, placed in found:
-            if placed.form == "gguf" and recipe.kind != "merge":
-                raise CheckpointError(f"{recipe.name}: {placed.label} {GGUF_IS_NO_PARENT}")
+        found: list[tuple[Role, LocalModel]] = [(r.role, self._find(r.model)) for r in recipe.inputs]
+        for _, local in found:
+            if local.form == "gguf" and recipe.kind != "merge":
+                raise CheckpointError(f"{recipe.name}: {local.label} {GGUF_IS_NO_PARENT}")
         if isinstance(recipe.method, Training):
             _refuse_codes(recipe, found)
         if not isinstance(recipe.method, Streamed):
             return found
-        if any(placed.form == "adapter" for _, placed in found):  # of which base they are is a question of hashes
-            found = [(role, self.workshop.identify(placed) if role == "base" else placed) for role, placed in found]
+        if any(local.form == "adapter" for _, local in found):  # of which base they are is a question of hashes
+            found = [(role, self.session.identify(local) if role == "base" else local) for role, local in found]
         if isinstance(recipe.method, MergeRecipe):
             return recipe_inputs(recipe.method, found)
-        base = next((placed for role, placed in found if role == "base"), None)
-        parents = [placed for role, placed in found if role != "base"]
+        base = next((local for role, local in found if role == "base"), None)
+        parents = [local for role, local in found if role != "base"]
         return stream_inputs(recipe.method, base, parents)
 
-    def _find(self, reference: str) -> Placed:
-        return self.placed[reference] if reference in self.family.models else self.workshop.find(reference)
+    def _find(self, reference: str) -> LocalModel:
+        return self.models[reference] if reference in self.family.models else self.session.find(reference)
 
 
 def _refuse_codes(recipe: ModelRecipe, inputs: Inputs) -> None:
     """What is trained must be weights; a teacher is loaded by transformers, whatever it is stored as."""
-    for role, placed in inputs:
-        trained = placed.base or placed
+    for role, local in inputs:
+        trained = local.base or local
         if role != "teacher" and trained.checkpoint.config.get("quantization_config") and full(trained).is_codes:
             raise CheckpointError(f"{recipe.name}: {trained.label} {CODES_ARE_NO_PARENT}")
 
 
-def run_family(workshop: Workshop, family: Family, out: Path, wanted: Iterable[str] = ()) -> Mapping[str, Placed]:
+def run_family(session: Session, family: Family, out: Path, wanted: Iterable[str] = ()) -> Mapping[str, LocalModel]:
     """Build what is missing of the wanted models and their ancestors; the finished models by name."""
-    bench = Workbench(workshop, family, out)
-    recipes = bench.selected(wanted)
+    run = FamilyRun(session, family, out)
+    recipes = run.selected(wanted)
     with TemporaryDirectory(prefix="lineal-headers-") as headers:
-        bench.require_licences(recipes, bench.look(recipes, Path(headers)).originals)
+        run.require_licences(recipes, run.preflight(recipes, Path(headers)).originals)
     for recipe in recipes:
         if recipe.origin is None:
             began = time.monotonic()
-            order = bench.order(recipe)
-            built = build(workshop, order)
-            bench.placed[recipe.name] = built.placed
+            request = run.request(recipe)
+            built = build(session, request)
+            run.models[recipe.name] = built.local
             done = "up to date" if built.was_present else f"done in {time.monotonic() - began:.1f} s"
-            workshop.progress.say(f"{recipe.name}: {done}")
+            session.progress.say(f"{recipe.name}: {done}")
         else:
-            bench.placed[recipe.name] = bench.bring(recipe)
-        keep_statements(workshop, family, recipe, bench.placed[recipe.name].model_hash)
+            run.models[recipe.name] = run.find_original(recipe)
+        keep_statements(session, family, recipe, run.models[recipe.name].model_hash)
         if family.file is not None:
-            recipe_files.keep(workshop.registry, bench.placed[recipe.name].model_hash, family.file)
-    return bench.placed
+            recipe_files.keep(session.registry, run.models[recipe.name].model_hash, family.file)
+    return run.models

@@ -7,7 +7,7 @@ from typing import final
 
 @final
 @dataclass(frozen=True)
-class Place:
+class Scratch:
     """Where a model is made: `child` becomes its folder, `work` outlives a kill; the same key continues."""
 
     child: Path

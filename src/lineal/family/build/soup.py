@@ -10,11 +10,11 @@ from typing import final
 
 from lineal.engines.extra import require_training
 from lineal.family.build.evaluation import context_of
-from lineal.family.build.scratch import Place
+from lineal.family.build.scratch import Scratch
 from lineal.family.build.streams import plan_stream, write_stream
 from lineal.family.file.recipe import ModelRecipe
 from lineal.family.progress import StepProgress
-from lineal.family.session import Inputs, Workshop
+from lineal.family.session import Inputs, Session
 from lineal.methods.merge import GreedySoup
 from lineal.methods.merge.soup import pick_greedily
 
@@ -22,54 +22,54 @@ JOURNAL = "soups.json"
 
 
 def pick_ingredients(
-    workshop: Workshop, recipe: ModelRecipe, method: GreedySoup, inputs: Inputs, place: Place
+    session: Session, recipe: ModelRecipe, method: GreedySoup, inputs: Inputs, scratch: Scratch
 ) -> GreedySoup:
     """The method with the ingredients that the recipe's texts pick; what a killed run evaluated is not repeated."""
     require_training("a greedy soup")
-    place.work.mkdir(exist_ok=True)
-    tasting = Tasting(workshop, recipe, method, inputs, place)
-    return replace(method, ingredients=pick_greedily(len(tasting.models), tasting.nats))
+    scratch.work.mkdir(exist_ok=True)
+    scores = CandidateScores(session, recipe, method, inputs, scratch)
+    return replace(method, ingredients=pick_greedily(len(scores.models), scores.nats))
 
 
 @final
-class Tasting:
+class CandidateScores:
     """How well the mean of some of the models predicts the texts; a journal keeps what is known.
 
     A model alone is tried like any soup, as it would come out: an adapter as part of its base, in the child's dtypes.
     """
 
     def __init__(
-        self, workshop: Workshop, recipe: ModelRecipe, method: GreedySoup, inputs: Inputs, place: Place
+        self, session: Session, recipe: ModelRecipe, method: GreedySoup, inputs: Inputs, scratch: Scratch
     ) -> None:
-        self._workshop, self._recipe, self._method = workshop, recipe, method
-        self._inputs, self._place = inputs, place
-        self._journal = place.work / JOURNAL
+        self._session, self._recipe, self._method = session, recipe, method
+        self._inputs, self._scratch = inputs, scratch
+        self._journal = scratch.work / JOURNAL
         self._known = _read(self._journal)
-        self.models = [placed.label for role, placed in inputs if role != "base"]
+        self.models = [local.label for role, local in inputs if role != "base"]
 
     def nats(self, ingredients: tuple[int, ...]) -> float:
         """Nats a token, the mean over the texts: the logarithm of the soup's perplexity."""
-        title = " + ".join(self.models[place] for place in ingredients)
+        title = " + ".join(self.models[index] for index in ingredients)
         if ingredients not in self._known:
             self._known[ingredients] = self._evaluated(ingredients, title)
             _write(self._journal, self._known)
         nats = self._known[ingredients]
-        self._workshop.progress.say(f"{self._recipe.name}: {title}: perplexity {math.exp(min(nats, 700)):.4g}")
+        self._session.progress.say(f"{self._recipe.name}: {title}: perplexity {math.exp(min(nats, 700)):.4g}")
         return nats
 
     def _evaluated(self, ingredients: tuple[int, ...], title: str) -> float:
         from lineal.engines.inference.evaluate import Reading, evaluate  # torch is imported only where a model is run
         from lineal.engines.inference.language_model import ModelFolder
 
-        folder = self._place.work / "candidate"
+        folder = self._scratch.work / "candidate"
         plan = plan_stream(replace(self._method, ingredients=ingredients), self._inputs)
-        key = f"{self._place.key} {ingredients}"
+        key = f"{self._scratch.key} {ingredients}"
         _ = write_stream(
-            self._workshop, plan, folder, key, f"mixing {title}", allow_nonfinite=self._recipe.allow_nonfinite
+            self._session, plan, folder, key, f"mixing {title}", allow_nonfinite=self._recipe.allow_nonfinite
         )
         texts = {str(path): path for path in self._recipe.data}
-        context = context_of(self._workshop.place(title, folder))
-        with StepProgress(self._workshop.progress, f"evaluating {title}", "tokens") as report:
+        context = context_of(self._session.open(title, folder))
+        with StepProgress(self._session.progress, f"evaluating {title}", "tokens") as report:
             scores = dict(evaluate(ModelFolder(folder), texts, reading=Reading(context), progress=report))
         shutil.rmtree(folder)
         return sum(math.log(scores[str(path)].perplexity) for path in self._recipe.data) / len(self._recipe.data)

@@ -6,7 +6,7 @@ from pathlib import Path
 from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.reader import is_lone_file
 from lineal.errors import UsageError
-from lineal.family.session import Placed
+from lineal.family.session import LocalModel
 from lineal.lineage.records.lineal_json import read_provenance, record_path
 from lineal.methods.method import Method
 from lineal.methods.quantize import GgufQuantization
@@ -30,11 +30,11 @@ def check_target(target: Path, method: Method) -> None:
         raise UsageError(f"{target}: {method.name} makes a folder; its name must not end in .gguf")
 
 
-def check_apart(name: str, target: Path, inputs: Iterable[Placed]) -> None:
+def check_apart(name: str, target: Path, inputs: Iterable[LocalModel]) -> None:
     """Refuse to write a model over or into one of those it is made from: that one would be another model then."""
-    for placed in inputs:
-        place, out = resolved(placed.place), resolved(target)
+    for local in inputs:
+        place, out = resolved(local.path), resolved(target)
         if place == out:
-            raise UsageError(f"{name}: would be written to {target}, where {placed.label} lies")
-        if not placed.checkpoint.lone and out.is_relative_to(place):
-            raise UsageError(f"{name}: would be written to {target}, inside the folder of {placed.label}")
+            raise UsageError(f"{name}: would be written to {target}, where {local.label} lies")
+        if not local.checkpoint.lone and out.is_relative_to(place):
+            raise UsageError(f"{name}: would be written to {target}, inside the folder of {local.label}")

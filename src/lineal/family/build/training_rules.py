@@ -9,28 +9,28 @@ from pathlib import Path
 from lineal.engines.architecture.depth import block_count, rules_of_stack
 from lineal.engines.inference.text_borders import holds_borders, possible_borders
 from lineal.engines.text.documents import read_documents
-from lineal.family.session import Inputs, Placed
+from lineal.family.session import Inputs, LocalModel
 from lineal.methods.distill import Distill
 from lineal.methods.finetune import Training
 
 
 def training_rules(method: Training, inputs: Inputs, data: Sequence[Path]) -> int:
     """The data is read only where the tokenizer may add something at all."""
-    parent = next((placed for role, placed in inputs if role != "teacher"), None)
+    parent = next((local for role, local in inputs if role != "teacher"), None)
     if parent is None:
         return 1
     if isinstance(method, Distill) and _rules_of_cut(method, parent) > 1:
         return 2
-    borders = possible_borders(parent.place, parent.base.folder if parent.base else None)
+    borders = possible_borders(parent.path, parent.base.folder if parent.base else None)
     if not borders:
         return 1
     return 2 if any(holds_borders(text, borders) for path in data for text in read_documents(path)) else 1
 
 
-def _rules_of_cut(method: Distill, parent: Placed) -> int:
-    ground = parent.base or parent
-    if method.layers is None or ground.form == "gguf":
+def _rules_of_cut(method: Distill, parent: LocalModel) -> int:
+    full = parent.base or parent
+    if method.layers is None or full.form == "gguf":
         return 1
-    config = ground.checkpoint.config
+    config = full.checkpoint.config
     kept = method.kept_blocks(block_count(config, parent.label))
     return rules_of_stack(config, [(config, kept)], parent.label)

@@ -1,0 +1,1 @@
+"""The family file: YAML to recipes, every fault with its line."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from lineal.errors import UsageError
-from lineal.family.file.located_yaml import Faults, Place
+from lineal.family.file.located_yaml import Faults, KeyPath
 from lineal.family.file.recipe import FamilyLicences, ModelRecipe
 from lineal.lineage.licensing.graph import Statement
 from lineal.lineage.licensing.records import GIVEN, OVERRIDE
@@ -13,7 +13,7 @@ from lineal.lineage.records import licences
 from lineal.methods.method import nearest
 from lineal.shown import quoted
 
-_PLACE: Place = ("licences",)
+_PLACE: KeyPath = ("licences",)
 
 
 def read_licences(value: Any, faults: Faults, recipes: Mapping[str, ModelRecipe], folder: Path) -> FamilyLicences:
@@ -23,19 +23,19 @@ def read_licences(value: Any, faults: Faults, recipes: Mapping[str, ModelRecipe]
     used = {path for recipe in recipes.values() for path in recipe.data}
     data: dict[Path, Statement] = {}
     for file, written in faults.mapping(body.get("data", {}), (*_PLACE, "data"), "licences: data").items():
-        place, path = (*_PLACE, "data", file), folder / Path(file).expanduser()
+        keys, path = (*_PLACE, "data", file), folder / Path(file).expanduser()
         if path not in used:
             hint = nearest(file, sorted(one.name for one in used))
-            faults.add(place, f"licences: no model of this family is made on {quoted(file)} ({hint})")
-        stated = faults.attempt(place, lambda written=written, file=file: _given(file, written))
+            faults.add(keys, f"licences: no model of this family is made on {quoted(file)} ({hint})")
+        stated = faults.attempt(keys, lambda written=written, file=file: _given(file, written))
         if stated is not None:
             data[path] = stated
     models: dict[str, Statement] = {}
     for name, written in faults.mapping(body.get("models", {}), (*_PLACE, "models"), "licences: models").items():
-        place = (*_PLACE, "models", name)
+        keys = (*_PLACE, "models", name)
         if name not in recipes:
-            faults.add(place, f"licences: unknown model {quoted(name)} ({nearest(name, recipes)})")
-        stated = faults.attempt(place, lambda written=written, name=name: _of_model(name, written))
+            faults.add(keys, f"licences: unknown model {quoted(name)} ({nearest(name, recipes)})")
+        stated = faults.attempt(keys, lambda written=written, name=name: _of_model(name, written))
         if stated is not None:
             models[name] = stated
     return FamilyLicences(data, models)

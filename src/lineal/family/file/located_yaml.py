@@ -16,7 +16,7 @@ from lineal.methods.method import nearest
 from lineal.shown import quoted
 
 T = TypeVar("T")
-Place: TypeAlias = tuple[str | int, ...]
+KeyPath: TypeAlias = tuple[str | int, ...]
 
 _LARGEST_FILE = 1_000_000
 _MOST_NODES = 100_000
@@ -30,7 +30,7 @@ class Located:
 
     def __init__(self, path: Path, root: Node | None, content_hash: bytes) -> None:
         self.path, self.file = path, RecipeFile(path.name, content_hash)
-        self._lines: dict[Place, int] = {}
+        self._lines: dict[KeyPath, int] = {}
         self._constructor = yaml.constructor.SafeConstructor()
         self.value = self._plain(root, ()) if root is not None else None
 
@@ -60,34 +60,34 @@ class Located:
             raise RecipeError(_syntax(path, error)) from None
         return [cls(path, root, blake3(content).digest()) for root in roots or [None]]
 
-    def line(self, place: Place) -> int:
+    def line(self, keys: KeyPath) -> int:
         """The line of a value, or of the nearest thing around it."""
-        while place and place not in self._lines:
-            place = place[:-1]
-        return self._lines.get(place, 1)
+        while keys and keys not in self._lines:
+            keys = keys[:-1]
+        return self._lines.get(keys, 1)
 
-    def _plain(self, node: Node, place: Place) -> Any:
-        self._lines[place] = node.start_mark.line + 1
+    def _plain(self, node: Node, keys: KeyPath) -> Any:
+        self._lines[keys] = node.start_mark.line + 1
         if len(self._lines) > _MOST_NODES:  # aliases can make a small file grow without bound
             raise RecipeError(f"{self.path}: more than {_MOST_NODES} values")
-        if len(place) > _DEEPEST:  # an alias can stand within what it names
+        if len(keys) > _DEEPEST:  # an alias can stand within what it names
             raise RecipeError(f"{self.path}:{node.start_mark.line + 1}: nested more than {_DEEPEST} deep")
         if not isinstance(node, ScalarNode) and node.tag not in _PLAIN_TAGS:
             raise RecipeError(f"{self.path}:{node.start_mark.line + 1}: the tag {node.tag} means nothing here")
         if isinstance(node, SequenceNode):
-            return [self._plain(item, (*place, index)) for index, item in enumerate(cast(list[Node], node.value))]
+            return [self._plain(item, (*keys, index)) for index, item in enumerate(cast(list[Node], node.value))]
         if isinstance(node, MappingNode):
-            return self._mapping(node, place)
+            return self._mapping(node, keys)
         return self._scalar(node)
 
-    def _mapping(self, node: MappingNode, place: Place) -> dict[str, Any]:
+    def _mapping(self, node: MappingNode, keys: KeyPath) -> dict[str, Any]:
         plain: dict[str, Any] = {}
         for key_node, value_node in cast(list[tuple[Node, Node]], node.value):
             key, line = str(self._scalar(key_node)), key_node.start_mark.line + 1
             if key in plain:
                 raise RecipeError(f"{self.path}:{line}: {quoted(key)} is given twice")
-            plain[key] = self._plain(value_node, (*place, key))
-            self._lines[*place, key] = line
+            plain[key] = self._plain(value_node, (*keys, key))
+            self._lines[*keys, key] = line
         return plain
 
     def _scalar(self, node: Node) -> Any:
@@ -112,28 +112,28 @@ class Faults:
         self._document = document
         self._found: list[tuple[int, str]] = []
 
-    def add(self, place: Place, message: str) -> None:
-        self._found.append((self._document.line(place), message))
+    def add(self, keys: KeyPath, message: str) -> None:
+        self._found.append((self._document.line(keys), message))
 
-    def attempt(self, place: Place, make: Callable[[], T]) -> T | None:
+    def attempt(self, keys: KeyPath, make: Callable[[], T]) -> T | None:
         """What `make` gives; if it raises a UsageError that is a fault, and nothing is given."""
         try:
             return make()
         except UsageError as error:
-            self.add(place, str(error))
+            self.add(keys, str(error))
             return None
 
-    def unknown_keys(self, body: Mapping[str, Any], place: Place, known: Sequence[str]) -> None:
+    def unknown_keys(self, body: Mapping[str, Any], keys: KeyPath, known: Sequence[str]) -> None:
         """A fault for each key that means nothing."""
         for key in body:
             if key not in known:
-                self.add((*place, key), f"unknown key {quoted(key)} ({nearest(key, known)})")
+                self.add((*keys, key), f"unknown key {quoted(key)} ({nearest(key, known)})")
 
-    def mapping(self, value: Any, place: Place, what: str) -> Mapping[str, Any]:
+    def mapping(self, value: Any, keys: KeyPath, what: str) -> Mapping[str, Any]:
         """The value if it is a mapping; else a fault, and nothing in it."""
         if isinstance(value, dict):
             return cast(dict[str, Any], value)
-        self.add(place, f"{what} must be a mapping, got {quoted(value)}")
+        self.add(keys, f"{what} must be a mapping, got {quoted(value)}")
         return {}
 
     @property

@@ -6,10 +6,10 @@ from typing import Any
 
 from lineal.family.file.dependency_order import dependency_order
 from lineal.family.file.licence_section import read_licences
-from lineal.family.file.located_yaml import Faults, Located, Place, raise_if_any
+from lineal.family.file.located_yaml import Faults, KeyPath, Located, raise_if_any
 from lineal.family.file.recipe import Family, ModelRecipe
 from lineal.family.file.verbs import VerbReader
-from lineal.family.names import NAME, is_place
+from lineal.family.names import NAME, is_path
 from lineal.lineage.tables.references import here
 from lineal.methods.method import nearest
 from lineal.shown import quoted
@@ -48,28 +48,28 @@ class _FamilyReader:
         return Family(str(name), models, texts, licences, self._document.file)
 
     def _model(self, name: str, entry: Any) -> ModelRecipe | None:
-        place: Place = ("models", name)
+        keys: KeyPath = ("models", name)
         if not NAME.fullmatch(name):
-            self._faults.add(place, f"{quoted(name)} is not a name (letters, digits, . _ -)")
+            self._faults.add(keys, f"{quoted(name)} is not a name (letters, digits, . _ -)")
         verbs = self._reader.verbs
-        recipe = self._faults.mapping(entry, place, name)
+        recipe = self._faults.mapping(entry, keys, name)
         if len(recipe) != 1:
             self._faults.add(
-                place, f"{name}: exactly one of {', '.join(verbs)} is needed, got {', '.join(recipe) or 'none'}"
+                keys, f"{name}: exactly one of {', '.join(verbs)} is needed, got {', '.join(recipe) or 'none'}"
             )
             return None
         ((verb, body),) = recipe.items()
         if verb not in verbs:
-            self._faults.add((*place, verb), f"{name}: unknown verb {quoted(verb)} ({nearest(verb, verbs)})")
+            self._faults.add((*keys, verb), f"{name}: unknown verb {quoted(verb)} ({nearest(verb, verbs)})")
             return None
-        return verbs[verb](name, (*place, verb), self._faults.mapping(body, (*place, verb), f"{name}: {verb}"))
+        return verbs[verb](name, (*keys, verb), self._faults.mapping(body, (*keys, verb), f"{name}: {verb}"))
 
     def _texts(self, value: Any) -> dict[str, Path]:
-        place: Place = ("evaluate",)
-        body = self._faults.mapping(value, place, "evaluate")
-        self._faults.unknown_keys(body, place, ("data",))
-        texts = self._faults.mapping(body.get("data", {}), (*place, "data"), "evaluate: data")
-        return {name: self._reader.data_file(file, (*place, "data", name), "evaluate") for name, file in texts.items()}
+        keys: KeyPath = ("evaluate",)
+        body = self._faults.mapping(value, keys, "evaluate")
+        self._faults.unknown_keys(body, keys, ("data",))
+        texts = self._faults.mapping(body.get("data", {}), (*keys, "data"), "evaluate: data")
+        return {name: self._reader.data_file(file, (*keys, "data", name), "evaluate") for name, file in texts.items()}
 
     def _check_references(self, recipes: Mapping[str, ModelRecipe], entries: Mapping[str, Any]) -> None:
         for recipe in recipes.values():
@@ -79,6 +79,6 @@ class _FamilyReader:
 
 
 def _unknown(model: str, entries: Mapping[str, Any]) -> str:
-    if is_place(model):
+    if is_path(model):
         return f"no model {model}: no such file or folder"
     return f"unknown model {quoted(model)} ({here(model) or nearest(model, entries)})"

@@ -7,12 +7,12 @@ from typing import Any, TypeAlias, cast, final
 
 from lineal.derivation.step import Kind, Role
 from lineal.errors import MethodError, UsageError
-from lineal.family.file.located_yaml import Faults, Located, Place
+from lineal.family.file.located_yaml import Faults, KeyPath, Located
 from lineal.family.file.mergekit.document import KEYS, read_document
 from lineal.family.file.mergekit.references import References
 from lineal.family.file.recipe import ModelRecipe, Origin, Reference
 from lineal.family.hub.repository import COMMIT
-from lineal.family.names import is_place
+from lineal.family.names import is_path
 from lineal.methods.catalogue import find_method
 from lineal.methods.distill import Distill
 from lineal.methods.method import Method
@@ -29,9 +29,9 @@ class VerbReader:
     def __init__(self, document: Located, faults: Faults) -> None:
         self._document, self._faults = document, faults
         self._folder = document.path.resolve().parent
-        self._mistyped: dict[Place, dict[str, str]] = {}
+        self._mistyped: dict[KeyPath, dict[str, str]] = {}
         """Place -> unknown keys there, and what each was probably meant to be, which is not missed on top of that."""
-        self.verbs: Mapping[str, Callable[[str, Place, Body], ModelRecipe | None]] = {
+        self.verbs: Mapping[str, Callable[[str, KeyPath, Body], ModelRecipe | None]] = {
             "original": self._original,
             "finetune": self._finetune,
             "distill": self._distill,
@@ -40,183 +40,183 @@ class VerbReader:
             "quantize": self._quantize,
         }
 
-    def data_file(self, written: Any, place: Place, what: str) -> Path:
+    def data_file(self, written: Any, keys: KeyPath, what: str) -> Path:
         path = self._path(written)
         if not path.is_file():
-            self._faults.add(place, f"{what}: no data file {path}")
+            self._faults.add(keys, f"{what}: no data file {path}")
         return path
 
-    def _original(self, name: str, place: Place, body: Body) -> ModelRecipe | None:
+    def _original(self, name: str, keys: KeyPath, body: Body) -> ModelRecipe | None:
         if "train" in body:
-            self._faults.unknown_keys(body, place, ("train",))
-            training = self._faults.mapping(body["train"], (*place, "train"), f"{name}: train")
-            place = (*place, "train")
-            method = self._method("original", "train", place, training, ("data",))
-            return self._recipe(name, "original", place, method=method, data=self._data(training, place))
-        self._faults.unknown_keys(body, place, ("path", "hub", "revision"))
+            self._faults.unknown_keys(body, keys, ("train",))
+            training = self._faults.mapping(body["train"], (*keys, "train"), f"{name}: train")
+            keys = (*keys, "train")
+            method = self._method("original", "train", keys, training, ("data",))
+            return self._recipe(name, "original", keys, method=method, data=self._data(training, keys))
+        self._faults.unknown_keys(body, keys, ("path", "hub", "revision"))
         if ("path" in body) == ("hub" in body):
-            self._faults.add(place, f"{name}: an original needs one of path, hub or train")
+            self._faults.add(keys, f"{name}: an original needs one of path, hub or train")
             return None
         if "path" in body:
-            return self._recipe(name, "original", place, origin=Origin(path=self._path(body["path"])))
+            return self._recipe(name, "original", keys, origin=Origin(path=self._path(body["path"])))
         revision = body.get("revision")
         if not isinstance(revision, str) or not COMMIT.fullmatch(revision):
-            self._faults.add(place, f"{name}: hub needs a revision, the 40 hex digits of a commit: a branch can move")
-        return self._recipe(name, "original", place, origin=Origin(hub=str(body["hub"]), revision=str(revision)))
+            self._faults.add(keys, f"{name}: hub needs a revision, the 40 hex digits of a commit: a branch can move")
+        return self._recipe(name, "original", keys, origin=Origin(hub=str(body["hub"]), revision=str(revision)))
 
-    def _finetune(self, name: str, place: Place, body: Body) -> ModelRecipe:
-        method = self._method("fine-tune", body.get("method", "lora"), place, body, ("parent", "data", "method"))
-        inputs = self._one("parent", body, "parent", place)
-        return self._recipe(name, "fine-tune", place, inputs=inputs, method=method, data=self._data(body, place))
+    def _finetune(self, name: str, keys: KeyPath, body: Body) -> ModelRecipe:
+        method = self._method("fine-tune", body.get("method", "lora"), keys, body, ("parent", "data", "method"))
+        inputs = self._one("parent", body, "parent", keys)
+        return self._recipe(name, "fine-tune", keys, inputs=inputs, method=method, data=self._data(body, keys))
 
-    def _distill(self, name: str, place: Place, body: Body) -> ModelRecipe:
-        student, cut = self._student(body, place)
+    def _distill(self, name: str, keys: KeyPath, body: Body) -> ModelRecipe:
+        student, cut = self._student(body, keys)
         known = ("teachers", "student", "data", "method")
-        method = self._method("distillation", body.get("method", "distill"), place, {**body, **cut}, known)
-        teachers = self._many("teacher", body, "teachers", place)
-        self._check_models(method, teachers, (*place, "teachers"), name)
+        method = self._method("distillation", body.get("method", "distill"), keys, {**body, **cut}, known)
+        teachers = self._many("teacher", body, "teachers", keys)
+        self._check_models(method, teachers, (*keys, "teachers"), name)
         inputs = (*teachers, *student)
-        return self._recipe(name, "distillation", place, inputs=inputs, method=method, data=self._data(body, place))
+        return self._recipe(name, "distillation", keys, inputs=inputs, method=method, data=self._data(body, keys))
 
-    def _student(self, body: Body, place: Place) -> tuple[tuple[Reference, ...], Body]:
+    def _student(self, body: Body, keys: KeyPath) -> tuple[tuple[Reference, ...], Body]:
         """A model, or {parent: model, layers: ...}: then the layers are an option of the method."""
         given = body.get("student")
         if not isinstance(given, dict):
-            return self._one("student", body, "student", place), {}
-        cut, place = cast(Body, given), (*place, "student")
-        self._faults.unknown_keys(cut, place, ("parent", "layers"))
+            return self._one("student", body, "student", keys), {}
+        cut, keys = cast(Body, given), (*keys, "student")
+        self._faults.unknown_keys(cut, keys, ("parent", "layers"))
         layers = {key: value for key, value in cut.items() if key == "layers"}
-        return self._one("student", cut, "parent", place), layers
+        return self._one("student", cut, "parent", keys), layers
 
-    def _merge(self, name: str, place: Place, body: Body) -> ModelRecipe | None:
+    def _merge(self, name: str, keys: KeyPath, body: Body) -> ModelRecipe | None:
         if "merge_method" in body:
-            return self._mergekit(name, place, body)
+            return self._mergekit(name, keys, body)
         known = ("parents", "base", "method", "data", "allow_nonfinite")
-        method = self._method("merge", body.get("method"), place, body, known)
-        base = self._one("base", body, "base", place) if "base" in body else ()
-        parents = self._many("parent", body, "parents", place)
-        self._check_models(method, parents, (*place, "parents"), name)
-        data = self._data(body, place) if "data" in body else ()
+        method = self._method("merge", body.get("method"), keys, body, known)
+        base = self._one("base", body, "base", keys) if "base" in body else ()
+        parents = self._many("parent", body, "parents", keys)
+        self._check_models(method, parents, (*keys, "parents"), name)
+        data = self._data(body, keys) if "data" in body else ()
         if data or "data" not in body:
-            self._check_data(method, data, place, name)
-        allow = self._allow_nonfinite(name, place, body)
+            self._check_data(method, data, keys, name)
+        allow = self._allow_nonfinite(name, keys, body)
         inputs = (*base, *parents)
-        return self._recipe(name, "merge", place, inputs=inputs, method=method, data=data, allow_nonfinite=allow)
+        return self._recipe(name, "merge", keys, inputs=inputs, method=method, data=data, allow_nonfinite=allow)
 
-    def _mergekit(self, name: str, place: Place, body: Body) -> ModelRecipe | None:
+    def _mergekit(self, name: str, keys: KeyPath, body: Body) -> ModelRecipe | None:
         """A merge as mergekit writes it; its models are those of the family, or known from elsewhere."""
-        self._faults.unknown_keys(body, place, (*KEYS, "allow_nonfinite"))
-        read = read_document(body, place, self._faults, References(self._faults, self._without_revision))
+        self._faults.unknown_keys(body, keys, (*KEYS, "allow_nonfinite"))
+        read = read_document(body, keys, self._faults, References(self._faults, self._without_revision))
         if read is None:
             return None
         method, inputs = read
-        allow = self._allow_nonfinite(name, place, body)
-        return self._recipe(name, "merge", place, inputs=inputs, method=method, allow_nonfinite=allow)
+        allow = self._allow_nonfinite(name, keys, body)
+        return self._recipe(name, "merge", keys, inputs=inputs, method=method, allow_nonfinite=allow)
 
-    def _prune(self, name: str, place: Place, body: Body) -> ModelRecipe:
-        return self._of_one_parent("prune", "magnitude", name, place, body)
+    def _prune(self, name: str, keys: KeyPath, body: Body) -> ModelRecipe:
+        return self._of_one_parent("prune", "magnitude", name, keys, body)
 
-    def _quantize(self, name: str, place: Place, body: Body) -> ModelRecipe:
-        return self._of_one_parent("quantize", "gguf", name, place, body)
+    def _quantize(self, name: str, keys: KeyPath, body: Body) -> ModelRecipe:
+        return self._of_one_parent("quantize", "gguf", name, keys, body)
 
-    def _of_one_parent(self, kind: Kind, default: str, name: str, place: Place, body: Body) -> ModelRecipe:
-        method = self._method(kind, body.get("method", default), place, body, ("parent", "method", "allow_nonfinite"))
-        inputs = self._one("parent", body, "parent", place)
-        allow = self._allow_nonfinite(name, place, body)
-        return self._recipe(name, kind, place, inputs=inputs, method=method, allow_nonfinite=allow)
+    def _of_one_parent(self, kind: Kind, default: str, name: str, keys: KeyPath, body: Body) -> ModelRecipe:
+        method = self._method(kind, body.get("method", default), keys, body, ("parent", "method", "allow_nonfinite"))
+        inputs = self._one("parent", body, "parent", keys)
+        allow = self._allow_nonfinite(name, keys, body)
+        return self._recipe(name, kind, keys, inputs=inputs, method=method, allow_nonfinite=allow)
 
-    def _recipe(self, name: str, kind: Kind, place: Place, **fields: Any) -> ModelRecipe:
-        return ModelRecipe(name=name, kind=kind, line=self._document.line(place), **fields)
+    def _recipe(self, name: str, kind: Kind, keys: KeyPath, **fields: Any) -> ModelRecipe:
+        return ModelRecipe(name=name, kind=kind, line=self._document.line(keys), **fields)
 
-    def _method(self, kind: Kind, name: Any, place: Place, body: Body, structure: tuple[str, ...]) -> Method | None:
+    def _method(self, kind: Kind, name: Any, keys: KeyPath, body: Body, structure: tuple[str, ...]) -> Method | None:
         """The method that the body's options make; `structure` names the keys that are not options."""
         if name is None:
-            self._name_unknown(place, body, structure, likely=("method",))
-            self._miss("method", place, f"{place[1]}: method is needed")
+            self._name_unknown(keys, body, structure, likely=("method",))
+            self._miss("method", keys, f"{keys[1]}: method is needed")
             return None
         try:
             method = find_method(kind, name)
         except MethodError as error:
-            self._faults.add((*place, "method"), f"{place[1]}: {error}")
+            self._faults.add((*keys, "method"), f"{keys[1]}: {error}")
             return None
-        self._name_unknown(place, body, (*structure, *method.option_names()), likely=structure)
-        options = {key: value for key, value in body.items() if key not in {*structure, *self._mistyped.get(place, ())}}
+        self._name_unknown(keys, body, (*structure, *method.option_names()), likely=structure)
+        options = {key: value for key, value in body.items() if key not in {*structure, *self._mistyped.get(keys, ())}}
         try:
             return method.from_options(options)
         except MethodError as error:
             culprit = next((key for key in options if key in str(error)), "method")
-            self._faults.add((*place, culprit), f"{place[1]}: {error}")
+            self._faults.add((*keys, culprit), f"{keys[1]}: {error}")
             return None
 
-    def _name_unknown(self, place: Place, body: Body, known: Sequence[str], likely: Sequence[str]) -> None:
+    def _name_unknown(self, keys: KeyPath, body: Body, known: Sequence[str], likely: Sequence[str]) -> None:
         """A fault for each key that is probably one of the `likely` ones; an option's is told with the others'."""
         for key in body:
             meant = () if key in known else get_close_matches(key, known, n=1, cutoff=0.5)
             if meant and meant[0] in likely and meant[0] not in body:
-                self._mistyped.setdefault(place, {})[key] = meant[0]
-                self._faults.add((*place, key), f"{place[1]}: unknown key {quoted(key)} (did you mean {meant[0]}?)")
+                self._mistyped.setdefault(keys, {})[key] = meant[0]
+                self._faults.add((*keys, key), f"{keys[1]}: unknown key {quoted(key)} (did you mean {meant[0]}?)")
 
-    def _miss(self, key: str, place: Place, message: str) -> None:
+    def _miss(self, key: str, keys: KeyPath, message: str) -> None:
         """A fault of a key that is not there, unless it is, under a name that has been told already."""
-        if key not in self._mistyped.get(place, {}).values():
-            self._faults.add((*place, key), message)
+        if key not in self._mistyped.get(keys, {}).values():
+            self._faults.add((*keys, key), message)
 
-    def _check_models(self, method: Method | None, models: tuple[Reference, ...], place: Place, name: str) -> None:
+    def _check_models(self, method: Method | None, models: tuple[Reference, ...], keys: KeyPath, name: str) -> None:
         try:
             if isinstance(method, StreamingMethod | Distill) and models:
                 method.check_models(len(models))
         except MethodError as error:
-            self._faults.add(place, f"{name}: {error}")
+            self._faults.add(keys, f"{name}: {error}")
 
-    def _check_data(self, method: Method | None, data: tuple[Path, ...], place: Place, name: str) -> None:
+    def _check_data(self, method: Method | None, data: tuple[Path, ...], keys: KeyPath, name: str) -> None:
         try:
             if method is not None:
                 method.check_recipe(len(data))
         except MethodError as error:
-            self._faults.add((*place, "data"), f"{name}: {error}")
+            self._faults.add((*keys, "data"), f"{name}: {error}")
 
-    def _allow_nonfinite(self, name: str, place: Place, body: Body) -> bool:
+    def _allow_nonfinite(self, name: str, keys: KeyPath, body: Body) -> bool:
         allow = body.get("allow_nonfinite", False)
         if not isinstance(allow, bool):
             self._faults.add(
-                (*place, "allow_nonfinite"), f"{name}: allow_nonfinite must be true or false, got {quoted(allow)}"
+                (*keys, "allow_nonfinite"), f"{name}: allow_nonfinite must be true or false, got {quoted(allow)}"
             )
         return allow is True
 
-    def _data(self, body: Body, place: Place) -> tuple[Path, ...]:
+    def _data(self, body: Body, keys: KeyPath) -> tuple[Path, ...]:
         given = body.get("data")
         files = cast(list[Any], given if isinstance(given, list) else [given])
         if given is None or not all(isinstance(file, str) for file in files):
-            self._miss("data", place, f"{place[1]}: data must be a file or a list of files, got {quoted(given)}")
+            self._miss("data", keys, f"{keys[1]}: data must be a file or a list of files, got {quoted(given)}")
             return ()
-        return tuple(self.data_file(file, (*place, "data"), str(place[1])) for file in files)
+        return tuple(self.data_file(file, (*keys, "data"), str(keys[1])) for file in files)
 
     def _path(self, written: Any) -> Path:
         return self._folder / Path(str(written)).expanduser()
 
-    def _one(self, role: Role, body: Body, key: str, place: Place) -> tuple[Reference, ...]:
+    def _one(self, role: Role, body: Body, key: str, keys: KeyPath) -> tuple[Reference, ...]:
         """The one model that a key names; none after a fault."""
         named = body.get(key)
         if not isinstance(named, str) or not named:
-            self._miss(key, place, f"{place[1]}: {key} must name a model, got {quoted(named)}")
+            self._miss(key, keys, f"{keys[1]}: {key} must name a model, got {quoted(named)}")
             return ()
         return (Reference(role, self._from_here(named)),)
 
-    def _many(self, role: Role, body: Body, key: str, place: Place) -> tuple[Reference, ...]:
+    def _many(self, role: Role, body: Body, key: str, keys: KeyPath) -> tuple[Reference, ...]:
         """The models that a key names, in order; a single name is a list of one."""
         given = body.get(key)
         named = cast(list[Any], given if isinstance(given, list) else [given])
         if not named or not all(isinstance(name, str) and name for name in named):
-            self._miss(key, place, f"{place[1]}: {key} must name models, got {quoted(given)}")
+            self._miss(key, keys, f"{keys[1]}: {key} must name models, got {quoted(given)}")
             return ()
         return tuple(Reference(role, self._from_here(name)) for name in named)
 
     def _from_here(self, model: str) -> str:
         """A model's path starts from the file's folder, as every path in it; a name is a name."""
-        if not is_place(model):
+        if not is_path(model):
             return model
         path = str(self._document.path.parent / Path(model).expanduser())
-        return path if is_place(path) else f"./{path}"
+        return path if is_path(path) else f"./{path}"
 
     def _without_revision(self, model: str, revision: str | None) -> str:
         if revision is not None:

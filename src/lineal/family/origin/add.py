@@ -12,7 +12,7 @@ from lineal.checkpoint.reader import Checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, UsageError
 from lineal.family.names import name_of_folder, parse_name
-from lineal.family.session import Placed, Workshop, register
+from lineal.family.session import LocalModel, Session, register
 from lineal.family.trust.differences import manifest_faults, named_as_recorded, record_faults
 from lineal.family.trust.replay import replay, why_not
 from lineal.family.trust.signing import signatures_beside, take_signatures
@@ -34,7 +34,7 @@ class Added:
 
 
 def add_folder(
-    workshop: Workshop, folder: Path, name: str | None = None, keys: Sequence[PublicKey] = (), *, move: bool = False
+    session: Session, folder: Path, name: str | None = None, keys: Sequence[PublicKey] = (), *, move: bool = False
 ) -> Added:
     """Know a model folder or a GGUF; one that contradicts its own record, or none of whose keys has signed, is refused.
 
@@ -44,27 +44,27 @@ def add_folder(
     """
     called = parse_name(name) if name else name_of_folder(folder)
     label = name or resolved(folder).name
-    placed = workshop.identify(workshop.place(label, folder))
+    local = session.identify(session.open(label, folder))
     provenance = read_provenance(folder)
-    if provenance and provenance.hashes.manifest.model_hash != placed.model_hash:
+    if provenance and provenance.hashes.manifest.model_hash != local.model_hash:
         recorded = format_hash(provenance.hashes.manifest.model_hash)[:11]
-        raise CheckpointError(f"{folder}: holds {format_hash(placed.model_hash)[:11]}, its record is of {recorded}")
-    if provenance and placed.hashes:
-        _believe(folder, provenance, placed.checkpoint, placed.hashes)
-    called = replace(called, model_hash=placed.model_hash)
-    before = _before(workshop, called)
-    if before is not None and name and not move and not workshop.registry.model(before).is_unresolved:
+        raise CheckpointError(f"{folder}: holds {format_hash(local.model_hash)[:11]}, its record is of {recorded}")
+    if provenance and local.hashes:
+        _believe(folder, provenance, local.checkpoint, local.hashes)
+    called = replace(called, model_hash=local.model_hash)
+    before = _before(session, called)
+    if before is not None and name and not move and not session.registry.model(before).is_unresolved:
         raise UsageError(f"{called} stands for {format_hash(before)[:11]} already; --move lets it stand for {folder}")
-    told, history = _history(workshop, placed, provenance)
-    signed = signatures_beside(workshop, folder, placed.model_hash, keys)
-    _ = register(workshop, placed)
+    told, history = _history(session, local, provenance)
+    signed = signatures_beside(session, folder, local.model_hash, keys)
+    _ = register(session, local)
     if told is not None:
-        _ = workshop.registry.record(told)
-    take_signatures(workshop, folder, placed.model_hash, signed, keys)
-    workshop.registry.set_name(called)
+        _ = session.registry.record(told)
+    take_signatures(session, folder, local.model_hash, signed, keys)
+    session.registry.set_name(called)
     if before is not None:
         history += f"; {called} was {format_hash(before)[:11]} before"
-    return Added(folder, called, placed.model_hash, history)
+    return Added(folder, called, local.model_hash, history)
 
 
 def _believe(folder: Path, provenance: Provenance, checkpoint: Checkpoint, hashes: FolderHashes) -> None:
@@ -75,7 +75,7 @@ def _believe(folder: Path, provenance: Provenance, checkpoint: Checkpoint, hashe
         raise CheckpointError(f"{folder}: {faults[0]}; lineal verify {folder} tells all")
 
 
-def _history(workshop: Workshop, placed: Placed, provenance: Provenance | None) -> tuple[StepRecord | None, str]:
+def _history(session: Session, local: LocalModel, provenance: Provenance | None) -> tuple[StepRecord | None, str]:
     """The step that a record tells of, and that in words; one that gives its own input is computed before."""
     if provenance is None:
         return None, "an original, as far as is known"
@@ -84,17 +84,17 @@ def _history(workshop: Workshop, placed: Placed, provenance: Provenance | None) 
     if not provenance.gives_its_input:
         return told, history
     try:
-        found = replay(workshop, step, placed.label, at_hand=[placed])
+        found = replay(session, step, local.label, at_hand=[local])
     except LinealError as error:
         return None, f"its {history} would have given its own input, and is not kept: {why_not(told, error)}"
-    faults = tuple(manifest_faults(placed.manifest, found, "recomputed", "package entry"))
+    faults = tuple(manifest_faults(local.manifest, found, "recomputed", "package entry"))
     if faults:
-        record = record_path(placed.place)
+        record = record_path(local.path)
         raise CheckpointError(f"{record}: the {step.method} of itself that it tells of does not give it: {faults[0]}")
     return replace(told, evidence=Evidence.REPLAYED, share=1.0), f"{history}, which reproduces it"
 
 
-def _before(workshop: Workshop, called: Name) -> bytes | None:
+def _before(session: Session, called: Name) -> bytes | None:
     """What the name stands for, if that is something else."""
-    standing = {str(name): name.model_hash for name in workshop.registry.names(called.family)}.get(str(called))
+    standing = {str(name): name.model_hash for name in session.registry.names(called.family)}.get(str(called))
     return None if standing == called.model_hash else standing

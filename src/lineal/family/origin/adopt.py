@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import final
 
 from lineal.derivation.step import Input, Role, Step
-from lineal.engines.compare.kinship.contrast import Look
+from lineal.engines.compare.kinship.contrast import Sampled
 from lineal.engines.compare.kinship.judgement import UNKNOWN, Finding, Relation
 from lineal.engines.compare.kinship.mixtures import Mixture, find_mixture
 from lineal.errors import AnswerIsNo
@@ -15,7 +15,7 @@ from lineal.family.build.distance import full
 from lineal.family.origin.add import add_folder
 from lineal.family.origin.claims.contradiction import contradictions
 from lineal.family.origin.relatives import (
-    Kin,
+    Relative,
     candidates_for,
     compared,
     looked_at,
@@ -24,7 +24,7 @@ from lineal.family.origin.relatives import (
     ranked,
     rounding_of,
 )
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.lineage.records.environment import environment
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.records import Inference, ModelRecord, StepRecord
@@ -52,7 +52,7 @@ class Explanation:
     """A way in which the weights may have come about: what was found, and from which models, in which roles."""
 
     finding: Finding
-    inputs: tuple[tuple[Role, Placed], ...]
+    inputs: tuple[tuple[Role, LocalModel], ...]
 
     @property
     def is_parent(self) -> bool:
@@ -61,7 +61,7 @@ class Explanation:
     @property
     def label(self) -> str:
         """The models it names; what they were, where they were not all alike."""
-        return ", ".join(f"{placed.label} (base)" if role == "base" else placed.label for role, placed in self.inputs)
+        return ", ".join(f"{local.label} (base)" if role == "base" else local.label for role, local in self.inputs)
 
     @property
     def made_by(self) -> str:
@@ -70,7 +70,7 @@ class Explanation:
 
     @property
     def step(self) -> Step:
-        inputs = tuple(Input(role, placed.model_hash) for role, placed in self.inputs)
+        inputs = tuple(Input(role, local.model_hash) for role, local in self.inputs)
         found = self.finding
         return Step(type=found.kind, method=found.method, inputs=inputs, options=found.options)
 
@@ -83,7 +83,7 @@ class Answer:
     remarks: what could not be compared, and where the files beside the weights say something else.
     """
 
-    placed: Placed
+    local: LocalModel
     same: str | None
     ranking: tuple[Explanation, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -94,80 +94,80 @@ class Answer:
         return self.ranking[0] if self.ranking and self.ranking[0].is_parent else None
 
 
-def explain(workshop: Workshop, reference: str, folders: Sequence[Path] = ()) -> Answer:
+def explain(session: Session, reference: str, folders: Sequence[Path] = ()) -> Answer:
     """Where a model comes from, as far as its weights say; nothing is written."""
-    placed = workshop.identify(workshop.find(reference))
-    if placed.form == "adapter":
+    local = session.identify(session.find(reference))
+    if local.form == "adapter":
         raise AnswerIsNo(
             f"{reference}: an adapter's matrices do not tell what they were trained on; lineal import reads its config"
         )
-    same = _same(workshop, placed)
+    same = _same(session, local)
     if same is not None:
-        return Answer(placed, same)
-    model = full(placed)
-    found, remarks = candidates_for(workshop, placed, folders)
+        return Answer(local, same)
+    model = full(local)
+    found, remarks = candidates_for(session, local, folders)
     mine = looked_at(model)
-    kin = ranked(compared(workshop, placed, model, mine, found))
-    merged = _combined(mine, kin, rounding_of(model))
-    if kin and merged is None:
-        kin[0] = measured(workshop, model, mine, kin[0])
-    ranking = (*([merged] if merged else []), *(_single(one) for one in kin))
-    said = contradictions(workshop, placed, [(e.finding, e.inputs) for e in ranking])
-    return Answer(placed, None, ranking, (*remarks, *said))
+    relatives = ranked(compared(session, local, model, mine, found))
+    merged = _combined(mine, relatives, rounding_of(model))
+    if relatives and merged is None:
+        relatives[0] = measured(session, model, mine, relatives[0])
+    ranking = (*([merged] if merged else []), *(_single(one) for one in relatives))
+    said = contradictions(session, local, [(e.finding, e.inputs) for e in ranking])
+    return Answer(local, None, ranking, (*remarks, *said))
 
 
-def keep(workshop: Workshop, answer: Answer) -> tuple[str, ...]:
+def keep(session: Session, answer: Answer) -> tuple[str, ...]:
     """Record the best explanation as an inferred step, unless the origin is recorded; remarks on what stands beside it.
 
     What is known already is never replaced: another answer stands beside it.
     """
-    registry, best = workshop.registry, answer.best
+    registry, best = session.registry, answer.best
     if answer.same is not None:
-        _ = registry.add_model(ModelRecord(answer.placed.manifest, answer.placed.form), answer.placed.place.resolve())
+        _ = registry.add_model(ModelRecord(answer.local.manifest, answer.local.form), answer.local.path.resolve())
     if best is None:
         return ()
-    child, step, finding = _registered(workshop, answer.placed), best.step, best.finding
+    child, step, finding = _registered(session, answer.local), best.step, best.finding
     standing = [record for record in registry.steps_of(child) if not record.reproduces]
     for record in standing:
         if record.evidence.is_witnessed and record.step.inputs:
-            return (f"its origin is {record.evidence.value}: {_said(workshop, record.step)}; nothing is inferred",)
-    for _, placed in best.inputs:
-        _ = _registered(workshop, placed)
+            return (f"its origin is {record.evidence.value}: {_said(session, record.step)}; nothing is inferred",)
+    for _, local in best.inputs:
+        _ = _registered(session, local)
     inference = Inference(METHOD, finding.score, finding.p_value, finding.sentence)
     record = StepRecord(step, child, Evidence.INFERRED, environment(), 0.0, time.time(), inference=inference)
     _ = registry.record(record)
     return tuple(
-        f"beside it stands, {r.evidence.value} before: {_said(workshop, r.step)}; lineal log --all shows both"
+        f"beside it stands, {r.evidence.value} before: {_said(session, r.step)}; lineal log --all shows both"
         for r in standing
         if r.step.derivation_id != step.derivation_id
     )
 
 
-def _combined(mine: Look, kin: Sequence[Kin], rounding: float) -> Explanation | None:
+def _combined(mine: Sampled, relatives: Sequence[Relative], rounding: float) -> Explanation | None:
     """A combination of several models, where the likeliest parent alone leaves something to explain."""
-    first = kin[0].finding if kin else None
+    first = relatives[0].finding if relatives else None
     if first is None or (first.relation is Relation.PARENT and first.kind != "fine-tune"):
         return None
-    near = nearest(kin)
+    near = nearest(relatives)
     if len(near) < _FEWEST or first.unexplained < _EXPLAINED:
         return None
     mixture = find_mixture(mine.windows, [one.windows for one in near], rounding)
     return None if mixture is None else _merge(mixture, near)
 
 
-def _single(kin: Kin) -> Explanation:
+def _single(relative: Relative) -> Explanation:
     """One parent; an adapter that was made part of its base is a merge of the two."""
-    placed, finding = kin.candidate.placed, kin.finding
-    if placed.form == "adapter" and placed.base is not None and finding.kind in ("fine-tune", "merge"):
+    local, finding = relative.candidate.local, relative.finding
+    if local.form == "adapter" and local.base is not None and finding.kind in ("fine-tune", "merge"):
         merged = replace(finding, kind="merge", method="adapter", options={})
-        return Explanation(merged, (("base", placed.base), ("adapter", placed)))
-    return Explanation(finding, (("parent", placed),))
+        return Explanation(merged, (("base", local.base), ("adapter", local)))
+    return Explanation(finding, (("parent", local),))
 
 
-def _merge(mixture: Mixture, near: Sequence[Kin]) -> Explanation:
+def _merge(mixture: Mixture, near: Sequence[Relative]) -> Explanation:
     chosen = sorted(mixture.models, key=lambda place: (place != mixture.base, place))
-    inputs: list[tuple[Role, Placed]] = [
-        ("base" if place == mixture.base else "parent", near[place].candidate.placed) for place in chosen
+    inputs: list[tuple[Role, LocalModel]] = [
+        ("base" if place == mixture.base else "parent", near[place].candidate.local) for place in chosen
     ]
     shares = dict(zip(mixture.models, mixture.weights, strict=True))
     parents = [f"{near[place].label} {shares[place]:.2f}" for place in chosen if place != mixture.base]
@@ -177,22 +177,22 @@ def _merge(mixture: Mixture, near: Sequence[Kin]) -> Explanation:
     return Explanation(Finding(Relation.PARENT, "merge", UNKNOWN, {}, mixture.left, p, sentence), tuple(inputs))
 
 
-def _same(workshop: Workshop, placed: Placed) -> str | None:
+def _same(session: Session, local: LocalModel) -> str | None:
     """The known model that lies at another place and is this one."""
-    registry = workshop.registry
-    if not registry.knows(placed.model_hash) or registry.model(placed.model_hash).is_unresolved:
+    registry = session.registry
+    if not registry.knows(local.model_hash) or registry.model(local.model_hash).is_unresolved:
         return None
-    places = registry.locations(placed.model_hash)
-    return None if placed.place.resolve() in places else registry.label(placed.model_hash)
+    places = registry.locations(local.model_hash)
+    return None if local.path.resolve() in places else registry.label(local.model_hash)
 
 
-def _registered(workshop: Workshop, placed: Placed) -> bytes:
+def _registered(session: Session, local: LocalModel) -> bytes:
     """The model in the registry, with a name and the place where it lies."""
-    if not workshop.registry.knows(placed.model_hash) or not workshop.registry.locations(placed.model_hash):
-        return add_folder(workshop, placed.place).model_hash
-    return placed.model_hash
+    if not session.registry.knows(local.model_hash) or not session.registry.locations(local.model_hash):
+        return add_folder(session, local.path).model_hash
+    return local.model_hash
 
 
-def _said(workshop: Workshop, step: Step) -> str:
-    labels = ", ".join(workshop.registry.label(used.model_hash) for used in step.inputs)
+def _said(session: Session, step: Step) -> str:
+    labels = ", ".join(session.registry.label(used.model_hash) for used in step.inputs)
     return f"{step.type} of {labels}" if labels else step.type

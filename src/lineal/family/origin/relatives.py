@@ -10,14 +10,14 @@ from lineal.checkpoint.content.identity import Leaf
 from lineal.checkpoint.inside import resolved
 from lineal.engines.compare.distances import comparable, distances
 from lineal.engines.compare.kinship.alignment import aligned, matched_blocks
-from lineal.engines.compare.kinship.contrast import Look, contrast, look
+from lineal.engines.compare.kinship.contrast import Sampled, contrast, sampled
 from lineal.engines.compare.kinship.judgement import Facts, Finding, Relation, judge, with_ranks
 from lineal.engines.compare.kinship.ranks import may_be_low
 from lineal.engines.compare.kinship.windows import Windows, is_matrix, read, spots
 from lineal.engines.parents.model import Model
 from lineal.errors import LinealError
 from lineal.family.build.distance import full
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.lineage.questions.ancestry import depth
 from lineal.lineage.questions.candidates import candidates
 from lineal.lineage.questions.difference import weights
@@ -39,7 +39,7 @@ _BF16 = 2.0**-8
 class Candidate:
     """A known model, opened. depth: derivations between it and its roots; shared: bytes of tensors that both hold."""
 
-    placed: Placed
+    local: LocalModel
     model: Model
     depth: int
     shared: int
@@ -47,7 +47,7 @@ class Candidate:
 
 @final
 @dataclass(frozen=True)
-class Kin:
+class Relative:
     """A candidate and what its weights say; names: the unknown model's tensor -> its own; windows: what was read."""
 
     candidate: Candidate
@@ -58,68 +58,68 @@ class Kin:
 
     @property
     def label(self) -> str:
-        return self.candidate.placed.label
+        return self.candidate.local.label
 
     @property
     def model_hash(self) -> bytes:
-        return self.candidate.placed.model_hash
+        return self.candidate.local.model_hash
 
 
-def candidates_for(workshop: Workshop, child: Placed, folders: Sequence[Path]) -> tuple[list[Candidate], list[str]]:
+def candidates_for(session: Session, child: LocalModel, folders: Sequence[Path]) -> tuple[list[Candidate], list[str]]:
     """Every known model that can be compared, and those in `folders`; and why others could not be opened."""
-    registry, found, remarks = workshop.registry, list[Candidate](), list[str]()
+    registry, found, remarks = session.registry, list[Candidate](), list[str]()
     sizes = {leaf.data_hash: leaf.byte_length for leaf in child.manifest.leaves}
     seen = {child.model_hash}
     places = [*candidates(registry, child.manifest), *(place for folder in folders for place in _inside(folder))]
     for place in places:
         try:
-            placed = workshop.by_hash(place) if isinstance(place, bytes) else _placed(workshop, place)
-            if placed.model_hash in seen:
+            local = session.by_hash(place) if isinstance(place, bytes) else _placed(session, place)
+            if local.model_hash in seen:
                 continue
-            seen.add(placed.model_hash)
-            placed = _on_its_base(workshop, placed)
-            model = full(placed)
+            seen.add(local.model_hash)
+            local = _on_its_base(session, local)
+            model = full(local)
         except LinealError as error:
             remarks.append(f"not compared: {error}")
             continue
-        shared = sum(sizes.get(data, 0) for data in {leaf.data_hash for leaf in placed.manifest.leaves})
-        known = registry.knows(placed.model_hash)
-        found.append(Candidate(placed, model, depth(registry, placed.model_hash) if known else 0, shared))
+        shared = sum(sizes.get(data, 0) for data in {leaf.data_hash for leaf in local.manifest.leaves})
+        known = registry.knows(local.model_hash)
+        found.append(Candidate(local, model, depth(registry, local.model_hash) if known else 0, shared))
     return found, remarks
 
 
-def looked_at(model: Model) -> Look:
+def looked_at(model: Model) -> Sampled:
     """The windows of the unknown model that all candidates are compared with."""
     chosen = spots(model, _MATRICES)
     windows = read(model, [(spot, spot.name) for spot in chosen])
-    return look(windows, _dtypes(model, {spot.name: spot.name for spot in chosen}))
+    return sampled(windows, _dtypes(model, {spot.name: spot.name for spot in chosen}))
 
 
 def compared(
-    workshop: Workshop, child: Placed, model: Model, mine: Look, found: Sequence[Candidate]
-) -> tuple[Kin, ...]:
+    session: Session, child: LocalModel, model: Model, mine: Sampled, found: Sequence[Candidate]
+) -> tuple[Relative, ...]:
     """Each candidate, judged by windows of both; those of the nearest relatives are kept."""
-    kin: list[Kin] = []
-    with workshop.progress.task("comparing windows", len(found), "steps") as advance:
+    relatives: list[Relative] = []
+    with session.progress.task("comparing windows", len(found), "steps") as advance:
         for candidate in found:
-            kin.append(_compared(child, model, mine, candidate, len(found)))
-            kept = {id(one) for one in nearest(kin)}
-            kin = [one if id(one) in kept else replace(one, windows={}) for one in kin]
+            relatives.append(_compared(child, model, mine, candidate, len(found)))
+            kept = {id(one) for one in nearest(relatives)}
+            relatives = [one if id(one) in kept else replace(one, windows={}) for one in relatives]
             advance(1)
-    return tuple(kin)
+    return tuple(relatives)
 
 
-def nearest(kin: Sequence[Kin]) -> list[Kin]:
+def nearest(relatives: Sequence[Relative]) -> list[Relative]:
     """Those that a combination could be made of: a few, the nearest first."""
-    near = (one for one in kin if one.finding.relation in (Relation.PARENT, Relation.SIBLING))
+    near = (one for one in relatives if one.finding.relation in (Relation.PARENT, Relation.SIBLING))
     return sorted(near, key=lambda one: one.change)[:_MOST_KIN]
 
 
-def ranked(kin: Sequence[Kin]) -> list[Kin]:
+def ranked(relatives: Sequence[Relative]) -> list[Relative]:
     """The likeliest parent first: by what it is, what its step leaves unexplained, and on a tie the simplest."""
     order = list(Relation)
     return sorted(
-        kin,
+        relatives,
         key=lambda one: (
             order.index(one.finding.relation),
             one.finding.unexplained,
@@ -131,19 +131,19 @@ def ranked(kin: Sequence[Kin]) -> list[Kin]:
     )
 
 
-def measured(workshop: Workshop, model: Model, looked: Look, best: Kin) -> Kin:
+def measured(session: Session, model: Model, sample: Sampled, best: Relative) -> Relative:
     """The best, with the ranks of all that changed: where they may be low, both models' matrices are read whole."""
     if best.finding.kind != "fine-tune" or best.finding.relation is not Relation.PARENT:
         return best
-    if best.windows and not may_be_low(looked.windows, best.windows, rounding_of(model)):
+    if best.windows and not may_be_low(sample.windows, best.windows, rounding_of(model)):
         return best
     theirs = best.candidate.model
     mine = replace(model, sources={name: model.sources[name] for name in best.names if is_matrix(model.sources[name])})
     other = replace(theirs, sources={name: theirs.sources[there] for name, there in best.names.items()})
     names = comparable(other, mine)
     unread = sum(one.sources[name].spec.byte_length for one in (mine, other) for name in names)
-    with workshop.progress.task(f"measuring {best.label}", unread, "bytes") as advance:
-        found = distances(other, mine, threads=workshop.threads, bytes_done=advance)
+    with session.progress.task(f"measuring {best.label}", unread, "bytes") as advance:
+        found = distances(other, mine, threads=session.threads, bytes_done=advance)
     ranks = [(d.rank, min(d.shape[-1], d.shape[0])) for d in found if d.norm and d.rank is not None]
     return replace(best, finding=with_ranks(best.finding, ranks))
 
@@ -154,16 +154,16 @@ def rounding_of(model: Model) -> float:
     return max((_ROUNDING.get(dtype, _BF16) for dtype in stored), default=_BF16)
 
 
-def _compared(child: Placed, model: Model, mine: Look, candidate: Candidate, count: int) -> Kin:
+def _compared(child: LocalModel, model: Model, mine: Sampled, candidate: Candidate, count: int) -> Relative:
     blocks, pairs = matched_blocks(model, candidate.model)
-    leaves, theirs = weights(child.manifest), weights(candidate.placed.manifest)
+    leaves, theirs = weights(child.manifest), weights(candidate.local.manifest)
     equal = _equal(leaves, theirs)
     names = aligned(model, candidate.model, equal, blocks)
     chosen = spots(model, _MATRICES)
     spotted = {spot.name: names[spot.name] for spot in chosen if spot.name in names}
     windows = read(candidate.model, [(spot, spotted[spot.name]) for spot in chosen if spot.name in spotted])
     windows = {name: w for name, w in windows.items() if w.shape[1] == mine.windows[name].shape[1]}
-    found = contrast(mine, look(windows, _dtypes(candidate.model, spotted)))
+    found = contrast(mine, sampled(windows, _dtypes(candidate.model, spotted)))
     facts = Facts(
         tensors=len(leaves),
         equal=len(equal),
@@ -172,7 +172,7 @@ def _compared(child: Placed, model: Model, mine: Look, candidate: Candidate, cou
         grown=sum(model.sources[name].shape[:1] > candidate.model.sources[names[name]].shape[:1] for name in names),
         dtype=Counter(mine.dtypes.values()).most_common(1)[0][0] if mine.dtypes else "",
     )
-    return Kin(candidate, judge(found, facts, count * pairs), names, windows, found.change_squares)
+    return Relative(candidate, judge(found, facts, count * pairs), names, windows, found.change_squares)
 
 
 def _equal(mine: Sequence[Leaf], theirs: Sequence[Leaf]) -> dict[str, str]:
@@ -194,15 +194,15 @@ def _dtypes(model: Model, names: Mapping[str, str]) -> dict[str, str]:
     return {name: source.spec.dtype if source.scales is None else source.dtype for name, source in sources.items()}
 
 
-def _on_its_base(workshop: Workshop, placed: Placed) -> Placed:
+def _on_its_base(session: Session, local: LocalModel) -> LocalModel:
     """An adapter whose own record names no base stands on the one that its step here has, be it only claimed."""
-    if placed.form != "adapter" or placed.base is not None:
-        return placed
-    for record in workshop.registry.steps_of(placed.model_hash):
+    if local.form != "adapter" or local.base is not None:
+        return local
+    for record in session.registry.steps_of(local.model_hash):
         parents = [used.model_hash for used in record.step.inputs if used.role in ("parent", "base")]
-        if len(parents) == 1 and workshop.registry.locations(parents[0]):
-            return replace(placed, base=workshop.by_hash(parents[0]))
-    return placed
+        if len(parents) == 1 and session.registry.locations(parents[0]):
+            return replace(local, base=session.by_hash(parents[0]))
+    return local
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -212,5 +212,5 @@ def _inside(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if any(path.glob("*.safetensors")) or path.suffix == ".gguf"]
 
 
-def _placed(workshop: Workshop, place: Path) -> Placed:
-    return workshop.identify(workshop.place(resolved(place).name, place))
+def _placed(session: Session, place: Path) -> LocalModel:
+    return session.identify(session.open(resolved(place).name, place))

@@ -1,0 +1,1 @@
+"""What can be checked: models verified and recomputed, signed, and the step found that made one bad."""

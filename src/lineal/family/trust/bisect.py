@@ -10,7 +10,7 @@ from typing import TypeAlias, final
 
 from lineal.errors import LinealError, UsageError
 from lineal.family.build.evaluation import evaluate_alone
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.lineage.questions.bisection import Bisection, suspects_between
 from lineal.shown import quoted
 from lineal.system_words import reason
@@ -18,7 +18,7 @@ from lineal.system_words import reason
 _CANNOT_TELL = 125
 """What a command exits with when it cannot judge a model, as for git bisect run."""
 
-IsBad: TypeAlias = Callable[[Placed], bool | None]
+IsBad: TypeAlias = Callable[[LocalModel], bool | None]
 """None where it cannot be told."""
 
 
@@ -32,26 +32,26 @@ class Culprit:
     tried: int
 
 
-def bisect(workshop: Workshop, good: bytes, bad: bytes, is_bad: IsBad) -> Culprit:
+def bisect(session: Session, good: bytes, bad: bytes, is_bad: IsBad) -> Culprit:
     """Halve what lies between them until one is left. That they are good and bad is taken at its word."""
-    search = Bisection(suspects_between(workshop.registry, good, bad), bad)
+    search = Bisection(suspects_between(session.registry, good, bad), bad)
     tried = 0
     while (model := search.next()) is not None:
-        label = workshop.registry.label(model)
+        label = session.registry.label(model)
         try:
-            placed = workshop.by_hash(model)
+            local = session.by_hash(model)
         except LinealError as error:
-            workshop.progress.say(f"{label}: skipped, {error}")
+            session.progress.say(f"{label}: skipped, {error}")
             search.skip(model)
             continue
-        answer = is_bad(placed)
+        answer = is_bad(local)
         tried += 1
         if answer is None:
             search.skip(model)
         else:
             search.tell(model, is_bad=answer)
         said = "cannot be told" if answer is None else "bad" if answer else "good"
-        workshop.progress.say(f"{label}: {said}, {len(search.suspects)} suspects left")
+        session.progress.say(f"{label}: {said}, {len(search.suspects)} suspects left")
     return Culprit(search.bad, tuple(sorted(search.suspects)), tried)
 
 
@@ -64,10 +64,10 @@ def by_command(command: str) -> IsBad:
     if not words:
         raise UsageError("the command is empty")
 
-    def is_bad(placed: Placed) -> bool | None:
-        asked = [word.replace("{}", str(placed.place)) for word in words]
+    def is_bad(local: LocalModel) -> bool | None:
+        asked = [word.replace("{}", str(local.path)) for word in words]
         if asked == words:
-            asked.append(str(placed.place))
+            asked.append(str(local.path))
         try:
             ran = subprocess.run(asked, check=False, stdout=subprocess.DEVNULL)  # noqa: S603 - the user's own command
         except OSError as error:
@@ -77,20 +77,20 @@ def by_command(command: str) -> IsBad:
     return is_bad
 
 
-def by_text(workshop: Workshop, good: bytes, bad: bytes, text: Path) -> IsBad:
+def by_text(session: Session, good: bytes, bad: bytes, text: Path) -> IsBad:
     """Bad is whose perplexity on the text is nearer to the bad model's, on a logarithmic scale."""
     if not text.is_file():
         raise UsageError(f"no text {text}")
 
-    def nats(placed: Placed) -> float:
-        (score,) = evaluate_alone(workshop, placed, {text.name: text})
+    def nats(local: LocalModel) -> float:
+        (score,) = evaluate_alone(session, local, {text.name: text})
         return math.log(score.perplexity or 1.0)
 
-    best, worst = (nats(workshop.by_hash(model)) for model in (good, bad))
+    best, worst = (nats(session.by_hash(model)) for model in (good, bad))
     if not best < worst:
         raise UsageError(
             f"the bad model is not worse on {text.name}: perplexity {math.exp(worst):.4g}, the good one's "
             f"{math.exp(best):.4g}"
         )
     middle = (best + worst) / 2
-    return lambda placed: nats(placed) > middle
+    return lambda local: nats(local) > middle

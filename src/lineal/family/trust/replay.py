@@ -12,7 +12,7 @@ from lineal.engines.stream.engine import DataHashes, stream
 from lineal.engines.stream.jobs import Recomputation
 from lineal.errors import CheckpointError, LinealError, MethodError
 from lineal.family.build.streams import Streamed, plan_stream
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.lineage.records.environment import method_package
 from lineal.lineage.records.records import StepRecord
 from lineal.methods.catalogue import find_method
@@ -42,7 +42,7 @@ def why_not(record: StepRecord, error: LinealError) -> str:
 
 
 def replay(
-    workshop: Workshop, step: Step, label: str, share: float = 1.0, *, at_hand: Sequence[Placed] = ()
+    session: Session, step: Step, label: str, share: float = 1.0, *, at_hand: Sequence[LocalModel] = ()
 ) -> Manifest:
     """The child's manifest as recomputed from the step's inputs, which are hashed in the same pass.
 
@@ -52,9 +52,9 @@ def replay(
     method = method_of(step)
     if not isinstance(method, Streamed):
         raise MethodError(f"{step.method}: is not computed in the streaming engine")
-    here = {placed.model_hash: placed for placed in at_hand}
-    inputs: list[tuple[Role, Placed]] = [
-        (used.role, here.get(used.model_hash) or workshop.by_hash(used.model_hash)) for used in step.inputs
+    here = {local.model_hash: local for local in at_hand}
+    inputs: list[tuple[Role, LocalModel]] = [
+        (used.role, here.get(used.model_hash) or session.by_hash(used.model_hash)) for used in step.inputs
     ]
     plan = plan_stream(method, inputs)
     if plan.rules != step.rules:
@@ -63,18 +63,18 @@ def replay(
         count = max(1, round(share * len(plan.jobs)))
         plan = replace(plan, jobs=tuple(SystemRandom().sample(plan.jobs, count)))
     result = Recomputation()
-    with workshop.progress.task(f"recomputing {label}", plan.bytes_read, "bytes") as advance:
+    with session.progress.task(f"recomputing {label}", plan.bytes_read, "bytes") as advance:
         # Inf and NaN are let through: whether the child may hold them was decided when it was made
-        read = stream(plan.jobs, result, threads=workshop.threads, allow_nonfinite=True, bytes_done=advance)
-    for _, placed in inputs:
-        _check_input(placed, read)
+        read = stream(plan.jobs, result, threads=session.threads, allow_nonfinite=True, bytes_done=advance)
+    for _, local in inputs:
+        _check_input(local, read)
     return manifest_of(result.leaves.values(), plan.child.package())
 
 
-def _check_input(placed: Placed, read: DataHashes) -> None:
+def _check_input(local: LocalModel, read: DataHashes) -> None:
     """A recomputation from other inputs than the recorded ones would prove nothing."""
-    recorded = {leaf.name: leaf.data_hash for leaf in placed.hashes.manifest.leaves} if placed.hashes else {}
-    for name, spec in placed.checkpoint.items():
+    recorded = {leaf.name: leaf.data_hash for leaf in local.hashes.manifest.leaves} if local.hashes else {}
+    for name, spec in local.checkpoint.items():
         found = read.get(str(spec.path), {}).get(name, recorded.get(name))
         if found is None or found != recorded.get(name):
-            raise CheckpointError(f"{placed.label} ({format_hash(placed.model_hash)[:11]}): {quoted(name)} has changed")
+            raise CheckpointError(f"{local.label} ({format_hash(local.model_hash)[:11]}): {quoted(name)} has changed")

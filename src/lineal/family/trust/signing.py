@@ -11,7 +11,7 @@ from lineal.checkpoint.written.output_file import refuse_existing
 from lineal.derivation.hashes import format_hash
 from lineal.errors import AnswerIsNo, CheckpointError, MissingExtra
 from lineal.family.progress import Progress
-from lineal.family.session import Workshop, register
+from lineal.family.session import Session, register
 from lineal.lineage.signing.bundle import bundle_path, read_bundle, update_bundle
 from lineal.lineage.signing.keys import PrivateKey, PublicKey, can_sign
 from lineal.lineage.signing.trust import Finding, Verdict, judge, sign_model, sign_steps
@@ -27,21 +27,21 @@ class Signed:
     file: Path
 
 
-def sign(workshop: Workshop, reference: str, key: PrivateKey, *, steps: bool = True, out: Path | None = None) -> Signed:
+def sign(session: Session, reference: str, key: PrivateKey, *, steps: bool = True, out: Path | None = None) -> Signed:
     """Sign a model, and the steps that gave it: into the file beside it, or one of its own, and into the registry."""
     if out is not None:
         refuse_existing(out)
-    placed = workshop.identify(workshop.find(reference))
-    model, registry = register(workshop, placed), workshop.registry
+    local = session.identify(session.find(reference))
+    model, registry = register(session, local), session.registry
     signed = (sign_model(registry, model, key), *(sign_steps(registry, model, key) if steps else ()))
-    file = bundle_path(placed.place) if out is None else out
+    file = bundle_path(local.path) if out is None else out
     update_bundle(file, lambda lines: [*_without(lines, signed), *(signature.envelope for signature in signed)])
     registry.keep_signatures(signed, {key.public.key_id})
     return Signed(signed, file)
 
 
 def signatures_beside(
-    workshop: Workshop, place: Path, model: bytes, keys: Sequence[PublicKey] = ()
+    session: Session, place: Path, model: bytes, keys: Sequence[PublicKey] = ()
 ) -> tuple[Finding, ...]:
     """What the signatures that lie beside a model are worth; bad ones, and keys that have not signed, are refused."""
     file = bundle_path(place)
@@ -50,7 +50,7 @@ def signatures_beside(
     elif can_sign():
         found = judge_all(read_bundle(file), keys, model)
     else:
-        workshop.progress.say(f"{file}: neither checked nor kept: {MissingExtra('checking signatures', 'sign')}")
+        session.progress.say(f"{file}: neither checked nor kept: {MissingExtra('checking signatures', 'sign')}")
         return ()
     for finding in found:
         if finding.verdict is Verdict.BAD:
@@ -60,29 +60,27 @@ def signatures_beside(
 
 
 def take_signatures(
-    workshop: Workshop, place: Path, model: bytes, found: Sequence[Finding], keys: Sequence[PublicKey] = ()
+    session: Session, place: Path, model: bytes, found: Sequence[Finding], keys: Sequence[PublicKey] = ()
 ) -> None:
     """Keep the signatures of a model and of its known steps; what those of the keys given have signed is trusted."""
-    known = {None, *(record.step.derivation_id for record in workshop.registry.steps_of(model))}
+    known = {None, *(record.step.derivation_id for record in session.registry.steps_of(model))}
     for finding in found:
         if finding.kept is None:
-            workshop.progress.say(f"{place}: a signature was left behind, {finding.verdict.value}: {finding.why}")
+            session.progress.say(f"{place}: a signature was left behind, {finding.verdict.value}: {finding.why}")
         elif finding.kept.derivation_id not in known:
             step = format_hash(finding.kept.derivation_id or b"")[:11]
-            workshop.progress.say(f"{place}: a signature was left behind: it is of the step {step}, not known here")
+            session.progress.say(f"{place}: a signature was left behind: it is of the step {step}, not known here")
     kept = [finding.kept for finding in found if finding.kept and finding.kept.derivation_id in known]
-    workshop.registry.keep_signatures(kept, {key.key_id for key in keys})
+    session.registry.keep_signatures(kept, {key.key_id for key in keys})
     foreign = dict.fromkeys(one.key_id[:16] for one in kept if one.key_id not in {key.key_id for key in keys})
     if foreign:
-        workshop.progress.say(
-            f"{place}: signed by {', '.join(foreign)}, kept but trusted by nobody: --key trusts a key"
-        )
+        session.progress.say(f"{place}: signed by {', '.join(foreign)}, kept but trusted by nobody: --key trusts a key")
 
 
-def verify_signatures(workshop: Workshop, reference: str, keys: Sequence[PublicKey]) -> tuple[Finding, ...]:
+def verify_signatures(session: Session, reference: str, keys: Sequence[PublicKey]) -> tuple[Finding, ...]:
     """What the registry's signatures of a model are worth."""
-    model = workshop.registry.resolve(reference)
-    return judge_all([kept.envelope for kept in workshop.registry.signatures_of(model)], keys, model)
+    model = session.registry.resolve(reference)
+    return judge_all([kept.envelope for kept in session.registry.signatures_of(model)], keys, model)
 
 
 def verify_place(

@@ -11,7 +11,7 @@ from lineal.checkpoint.package import CARD
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
-from lineal.family.session import Workshop
+from lineal.family.session import Session
 from lineal.family.trust.differences import manifest_faults, named_as_recorded, record_faults
 from lineal.family.trust.replay import replay, reproducibility_of, why_not
 from lineal.lineage.questions.ancestry import topological_order
@@ -46,7 +46,7 @@ class Verdict:
 
 
 def verify_references(
-    workshop: Workshop,
+    session: Session,
     references: Sequence[str],
     family: str | None = None,
     *,
@@ -58,46 +58,46 @@ def verify_references(
 
     share: of each model's tensors, to recompute; deep: also everything that they go back to, before them.
     """
-    registry = workshop.registry
+    registry = session.registry
     wanted = list(references) + [str(name) for name in (registry.names(family) if family else ())]
     if family and len(wanted) == len(references):
         raise UsageError(f"no model is named in the family {quoted(family)}")
     seen: set[bytes] = set()
     for reference in wanted:
         is_path = "/" in reference or reference in (".", "..")
-        if is_path and not workshop.knows_place(Path(reference)):
-            yield verify_folder(workshop, Path(reference))
+        if is_path and not session.knows_path(Path(reference)):
+            yield verify_folder(session, Path(reference))
             continue
         model_hash = registry.resolve(reference)
         for digest in topological_order(registry, model_hash) if deep else (model_hash,):
             if digest not in seen:  # it may be named, and in the family, too
                 seen.add(digest)
-                yield verify_model(workshop, digest, recompute=recompute, share=share)
+                yield verify_model(session, digest, recompute=recompute, share=share)
 
 
-def verify_model(workshop: Workshop, model_hash: bytes, *, recompute: bool = True, share: float = 1.0) -> Verdict:
+def verify_model(session: Session, model_hash: bytes, *, recompute: bool = True, share: float = 1.0) -> Verdict:
     """Read every byte of a known model, trusting nothing remembered; then recompute its step if that is exact."""
-    label = workshop.registry.label(model_hash)
-    if workshop.registry.model(model_hash).is_unresolved:
+    label = session.registry.label(model_hash)
+    if session.registry.model(model_hash).is_unresolved:
         return Verdict(label, model_hash, None, (), why_not="never added here: nothing is known of its content")
-    places = [path for path in workshop.registry.locations(model_hash) if path.exists()]
+    places = [path for path in session.registry.locations(model_hash) if path.exists()]
     if not places:
         return Verdict(label, model_hash, None, ("lies nowhere on this machine",))
-    folder, manifest = places[0], workshop.registry.manifest(model_hash)
-    found = ((place, _folder_faults(workshop, label, place, manifest)) for place in places)
+    folder, manifest = places[0], session.registry.manifest(model_hash)
+    found = ((place, _folder_faults(session, label, place, manifest)) for place in places)
     faults = tuple(f"{place}: {fault}" for place, in_place in found for fault in in_place)
     verdict = Verdict(label, model_hash, folder, faults, remarks=tuple(filter(None, map(_card_remark, places))))
-    steps = workshop.registry.steps_of(model_hash)
+    steps = session.registry.steps_of(model_hash)
     made = [step for step in steps if not step.reproduces]
     if faults or not steps:
         return replace(verdict, why_not="" if steps else "an original: nothing to recompute")
     if not recompute:
         return replace(verdict, why_not="recomputation was not asked for" if made else "an original")
-    again = ((step, _recomputed(workshop, verdict, step, share)) for step in steps if step.reproduces)
+    again = ((step, _recomputed(session, verdict, step, share)) for step in steps if step.reproduces)
     verdict = replace(verdict, remarks=(*verdict.remarks, *_disagreements(again)))
     if not made:
         return replace(verdict, why_not="an original: nothing to recompute")
-    return _joined(verdict, [(step, _recomputed(workshop, verdict, step, share)) for step in made])
+    return _joined(verdict, [(step, _recomputed(session, verdict, step, share)) for step in made])
 
 
 def _joined(verdict: Verdict, found: Sequence[tuple[StepRecord, Verdict]]) -> Verdict:
@@ -120,20 +120,20 @@ def _disagreements(found: Iterable[tuple[StepRecord, Verdict]]) -> Iterator[str]
             yield f"{told} does not give it: {judged.faults[0]}"
 
 
-def verify_folder(workshop: Workshop, folder: Path) -> Verdict:
+def verify_folder(session: Session, folder: Path) -> Verdict:
     """Check a folder or file that nobody registered against its own record."""
     provenance = read_provenance(folder)
     if provenance is None:
         record = record_path(folder).name
         raise CheckpointError(f"{folder}: no {record}, and not in the registry: nothing to check it against")
     manifest = provenance.hashes.manifest
-    faults = tuple(_folder_faults(workshop, str(folder), folder, manifest))
+    faults = tuple(_folder_faults(session, str(folder), folder, manifest))
     remarks = tuple(filter(None, [_card_remark(folder)]))
     why_not = "not in the registry: only hashed again"
     return Verdict(str(folder), manifest.model_hash, folder, faults, why_not=why_not, remarks=remarks)
 
 
-def _recomputed(workshop: Workshop, verdict: Verdict, record: StepRecord, share: float) -> Verdict:
+def _recomputed(session: Session, verdict: Verdict, record: StepRecord, share: float) -> Verdict:
     if record.evidence in (Evidence.CLAIMED, Evidence.INFERRED):
         return replace(verdict, why_not=f"its step is {record.evidence.value}, not recorded: nothing to recompute")
     try:
@@ -142,9 +142,9 @@ def _recomputed(workshop: Workshop, verdict: Verdict, record: StepRecord, share:
         return replace(verdict, why_not=why_not(record, error))
     if kind is not Reproducibility.EXACT:
         return replace(verdict, why_not=f"{record.step.method} is {kind.value}, not exact")
-    expected = workshop.registry.manifest(verdict.model_hash)
+    expected = session.registry.manifest(verdict.model_hash)
     try:
-        found = replay(workshop, record.step, verdict.label, share)
+        found = replay(session, record.step, verdict.label, share)
     except LinealError as error:
         return replace(verdict, why_not=f"could not be recomputed: {why_not(record, error)}")
     drawn = {leaf.name for leaf in found.leaves}
@@ -153,17 +153,17 @@ def _recomputed(workshop: Workshop, verdict: Verdict, record: StepRecord, share:
         asked = replace(expected, leaves=tuple(leaf for leaf in expected.leaves if leaf.name in drawn))
     faults = tuple(manifest_faults(asked, found, "recomputed", "package entry"))
     if faults:
-        workshop.registry.raise_evidence(record, Evidence.CONTRADICTED)
+        session.registry.raise_evidence(record, Evidence.CONTRADICTED)
     else:
-        workshop.registry.raise_evidence(record, Evidence.REPLAYED, len(asked.leaves) / max(1, len(expected.leaves)))
+        session.registry.raise_evidence(record, Evidence.REPLAYED, len(asked.leaves) / max(1, len(expected.leaves)))
     return replace(verdict, faults=faults, recomputed=len(found.leaves), tensors=len(expected.leaves))
 
 
-def _folder_faults(workshop: Workshop, label: str, folder: Path, expected: Manifest) -> Iterator[str]:
+def _folder_faults(session: Session, label: str, folder: Path, expected: Manifest) -> Iterator[str]:
     try:
         checkpoint = open_checkpoint(folder)
-        with workshop.progress.task(f"hashing {label}", checkpoint.tensor_bytes, "bytes") as advance:
-            hashes = hash_checkpoint(checkpoint, threads=workshop.threads, bytes_read=advance)
+        with session.progress.task(f"hashing {label}", checkpoint.tensor_bytes, "bytes") as advance:
+            hashes = hash_checkpoint(checkpoint, threads=session.threads, bytes_read=advance)
         provenance = read_provenance(folder)
     except LinealError as error:
         yield str(error)
@@ -173,14 +173,14 @@ def _folder_faults(workshop: Workshop, label: str, folder: Path, expected: Manif
     if provenance is not None:
         name = record_path(folder).name
         yield from record_faults(expected, provenance, named_as_recorded(checkpoint, hashes, provenance), name)
-        yield from _step_faults(workshop, expected.model_hash, provenance, name)
+        yield from _step_faults(session, expected.model_hash, provenance, name)
 
 
-def _step_faults(workshop: Workshop, model_hash: bytes, provenance: Provenance, record: str) -> Iterator[str]:
+def _step_faults(session: Session, model_hash: bytes, provenance: Provenance, record: str) -> Iterator[str]:
     """What the record beside the model says of how it was made, against the steps that the registry knows."""
-    if not workshop.registry.knows(model_hash):
+    if not session.registry.knows(model_hash):
         return
-    known = [found.step for found in workshop.registry.steps_of(model_hash)]
+    known = [found.step for found in session.registry.steps_of(model_hash)]
     step = provenance.step
     if known and all(step.derivation_id != other.derivation_id for other in known):
         nearest = min((list(_differences(other.to_json(), step.to_json())) for other in known), key=len)

@@ -55,7 +55,7 @@ class Dialect(Protocol):
         """Where a registry is a thing of its own and there is none, let `build` fill one before anybody sees it."""
         ...
 
-    def look(self) -> None:
+    def probe(self) -> None:
         """Refuse, without touching it, what can be seen from outside to hold no registry."""
         ...
 

@@ -136,7 +136,7 @@ class PostgresDatabase:
     def make(self, build: Callable[[Dialect], None]) -> None:
         """A registry begins in the database as it is, one transaction a migration."""
 
-    def look(self) -> None:
+    def probe(self) -> None:
         """Only the server can tell."""
 
     def admit(self) -> None:

@@ -88,7 +88,7 @@ class SqliteFile:
         finally:
             os.close(folder)
 
-    def look(self) -> None:
+    def probe(self) -> None:
         if not self.path.exists():
             raise nothing_there(self)
         if not self.path.is_file() and not self.path.is_dir():  # which a pipe never answers

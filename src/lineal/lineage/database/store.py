@@ -105,7 +105,7 @@ def open_store(dialect: Dialect) -> Store:
 
 
 def _opened(dialect: Dialect, prepare: Callable[[Store], None]) -> Store:
-    dialect.look()
+    dialect.probe()
     store = Store(dialect)
     try:
         prepare(store)

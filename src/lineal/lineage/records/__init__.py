@@ -1,0 +1,1 @@
+"""What is recorded, and the files that records travel in."""

@@ -1,0 +1,1 @@
+"""A lineage as JSON, as a card, as a picture."""

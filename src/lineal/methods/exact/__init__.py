@@ -1,0 +1,1 @@
+"""Functions of real numbers from + - x / and square roots alone: the same bits on every machine."""

@@ -1,0 +1,1 @@
+"""A merge that is not the same everywhere: parts, stretches, and options that differ by tensor."""

@@ -21,7 +21,7 @@ _HALF_A_STEP = 0.51
 
 @final
 @dataclass(frozen=True)
-class Look:
+class Sampled:
     """A model's windows, how each is stored, and which grid it lies on, if it does."""
 
     windows: Windows
@@ -29,8 +29,8 @@ class Look:
     grids: Mapping[str, Grid | None] = field(default_factory=dict[str, Grid | None])
 
 
-def look(windows: Windows, dtypes: Mapping[str, str]) -> Look:
-    return Look(windows, dtypes, {name: grid_of(window) for name, window in windows.items()})
+def sampled(windows: Windows, dtypes: Mapping[str, str]) -> Sampled:
+    return Sampled(windows, dtypes, {name: grid_of(window) for name, window in windows.items()})
 
 
 @final
@@ -71,12 +71,12 @@ class Contrast:
         return math.sqrt(self.change_squares / self.known_squares) if self.known_squares else math.inf
 
 
-def contrast(child: Look, known: Look) -> Contrast:
+def contrast(child: Sampled, known: Sampled) -> Contrast:
     """Over the matrices that both were looked at in, on the rows that both have."""
     return sum((_part(child, known, name) for name in known.windows if name in child.windows), start=Contrast())
 
 
-def _part(child: Look, known: Look, name: str) -> Contrast:
+def _part(child: Sampled, known: Sampled, name: str) -> Contrast:
     rows = min(len(child.windows[name]), len(known.windows[name]))
     mine, theirs = child.windows[name][:rows], known.windows[name][:rows]
     c, p = mine.astype(np.float64), theirs.astype(np.float64)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALPHA = 1e-6
-"""The chance at which unrelated models are taken for kin, over all candidates of one question together."""
+"""The chance at which unrelated models are taken for relatives, over all candidates of one question together."""
 
 _QUARTER = 4
 
@@ -49,7 +49,7 @@ def agreement(one: NDArray[np.float32], other: NDArray[np.float32]) -> Agreement
 def combined(found: Sequence[Agreement], questions: int = 1) -> float:
     """One chance for all matrices: a quarter of them must agree, however they depend on each other (Rueger 1978).
 
-    So a table that both were given (positions, a frozen embedding) does not make kin. questions: how many pairs of
+    So a table that both were given (positions, a frozen embedding) makes no relatives. questions: how many pairs of
     models were tried, each of which could have agreed by chance.
     """
     if not found:

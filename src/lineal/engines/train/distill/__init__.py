@@ -1,0 +1,1 @@
+"""Distillation: a student, its teachers, and what is asked of it."""

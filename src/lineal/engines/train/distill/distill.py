@@ -18,7 +18,7 @@ from lineal.engines.silence import silence
 from lineal.engines.text.documents import read_all_documents
 from lineal.engines.train.distill.common_tokens import check_sizes, tokenizers_differ
 from lineal.engines.train.distill.cut_probe import check_cut, check_written
-from lineal.engines.train.distill.objective import Pupil, Teaching
+from lineal.engines.train.distill.objective import DistillationObjective, Pupil
 from lineal.engines.train.objective import NextToken, Objective
 from lineal.engines.train.run import Trained, TrainingRun, check_context
 from lineal.engines.train.trained_weights import check_names, trainable_dtypes, write_model
@@ -30,8 +30,8 @@ def distill(method: Distill, run: TrainingRun, parent: ModelFolder, teachers: Se
     """Train the student that the parent begins, and write it with the parent's package."""
     method.check_models(len(teachers))
     kept = _kept_blocks(method, parent, teachers)
-    ground = full_weights_of(parent.folder, parent.base)
-    dtypes = trainable_dtypes(ground)
+    full = full_weights_of(parent.folder, parent.base)
+    dtypes = trainable_dtypes(full)
     documents = read_all_documents(run.data)
     tokenizer = parent.tokenizer()
     for teacher in teachers:
@@ -95,7 +95,7 @@ def _taught(method: Distill, student: PreTrainedModel, teachers: Sequence[ModelF
             model.set_attn_implementation("eager")  # the only one that shows its maps
     projections = [_projection(method, student, teacher) for teacher in taught_by]
     pupil = Pupil(student, projections) if any(p is not None for p in projections) else student
-    return pupil, Teaching(method, student, taught_by, projections)
+    return pupil, DistillationObjective(method, student, taught_by, projections)
 
 
 def _frozen(method: Distill, teacher: ModelFolder) -> PreTrainedModel:

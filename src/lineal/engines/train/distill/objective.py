@@ -35,7 +35,7 @@ class Pupil(nn.Module):
 
 
 @final
-class Teaching:
+class DistillationObjective:
     """A student taught by several teachers; several teachers' layers count by the teachers' weights."""
 
     def __init__(
@@ -47,13 +47,15 @@ class Teaching:
     ) -> None:
         self._method, self._teachers, self._projections = method, teachers, projections
         self._ensemble = method.ensemble(len(teachers))
-        taps = [BlockOutputs(model, "distill") for model in (student, *teachers)] if method.progressive else None
-        self._student_taps, self._teacher_taps = (taps[0], taps[1:]) if taps else (None, [None] * len(teachers))
+        blocks = [BlockOutputs(model, "distill") for model in (student, *teachers)] if method.progressive else None
+        self._student_blocks, self._teacher_blocks = (
+            (blocks[0], blocks[1:]) if blocks else (None, [None] * len(teachers))
+        )
 
     def loss(self, model: nn.Module, batch: Batch, counted: Tensor) -> Tensor:
         """Each part is a mean over the batch's positions; the batch weighs by its share of the step's positions."""
         labels = batch["shift_labels"]
-        student = self._outputs(model, self._student_taps, batch)
+        student = self._outputs(model, self._student_blocks, batch)
         share = (labels != NOT_COUNTED).sum() / counted
         taught = self._taught(student[0].device, batch)
         logits = [outputs[0] for outputs in taught]
@@ -68,15 +70,15 @@ class Teaching:
     @torch.no_grad()
     def _taught(self, device: torch.device, batch: Batch) -> list[Outputs]:
         """What each teacher says of the same tokens."""
-        pairs = zip(self._teachers, self._teacher_taps, strict=True)
-        return [self._outputs(cast(Any, teacher).to(device), taps, batch) for teacher, taps in pairs]
+        pairs = zip(self._teachers, self._teacher_blocks, strict=True)
+        return [self._outputs(cast(Any, teacher).to(device), blocks, batch) for teacher, blocks in pairs]
 
-    def _outputs(self, model: nn.Module, taps: BlockOutputs | None, batch: Batch) -> Outputs:
+    def _outputs(self, model: nn.Module, blocks: BlockOutputs | None, batch: Batch) -> Outputs:
         matched = self._method.attention is not None
         found = model(input_ids=batch["input_ids"], use_cache=False, output_attentions=matched)
         seen = (batch["shift_labels"] != NOT_COUNTED)[:, :, None]
         maps = [attention.float().mean(1) * seen for attention in found.attentions] if matched else []
-        return found.logits.float(), taps.take() if taps else [], maps
+        return found.logits.float(), blocks.take() if blocks else [], maps
 
     def _layer_losses(
         self, student: Outputs, teacher: Outputs, projection: nn.Parameter | None, labels: Tensor

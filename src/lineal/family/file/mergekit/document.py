@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 from lineal.errors import MethodError, UsageError
-from lineal.family.file.located_yaml import Faults, Place
+from lineal.family.file.located_yaml import Faults, KeyPath
 from lineal.family.file.mergekit.inputs import InputList
 from lineal.family.file.mergekit.parts import FORMS, PartReader
 from lineal.family.file.mergekit.references import References
@@ -26,21 +26,21 @@ KEYS = ("merge_method", "base_model", *FORMS, "parameters", "dtype", "out_dtype"
 _DTYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 
 
-def read_document(body: Body, place: Place, faults: Faults, references: References) -> Read | None:
+def read_document(body: Body, keys: KeyPath, faults: Faults, references: References) -> Read | None:
     """The method with its options and the models it is applied to; None after a fault."""
-    method = faults.attempt((*place, "merge_method"), lambda: _method(body.get("merge_method")))
+    method = faults.attempt((*keys, "merge_method"), lambda: _method(body.get("merge_method")))
     if method is None:
         return None
     inputs, parameters = InputList(), ParameterReader(method, faults)
-    base = references.read(body["base_model"], (*place, "base_model")) if body.get("base_model") else None
+    base = references.read(body["base_model"], (*keys, "base_model")) if body.get("base_model") else None
     if base is not None:  # whose config and tokenizer the child has
-        _ = inputs.place(base)
-    parts = PartReader(faults, references, inputs, parameters).read(body, place, base)
-    options = parameters.read(body.get("parameters"), (*place, "parameters"))
-    dtype = faults.attempt((*place, "out_dtype" if body.get("out_dtype") else "dtype"), lambda: _dtype(body))
+        _ = inputs.index_of(base)
+    parts = PartReader(faults, references, inputs, parameters).read(body, keys, base)
+    options = parameters.read(body.get("parameters"), (*keys, "parameters"))
+    dtype = faults.attempt((*keys, "out_dtype" if body.get("out_dtype") else "dtype"), lambda: _dtype(body))
     tokens = VocabularyReader(faults, references, inputs, base)
-    vocabulary, template = tokens.read(body, place), tokens.chat_template(body, place)
-    models = faults.attempt(place, inputs.references)
+    vocabulary, template = tokens.read(body, keys), tokens.chat_template(body, keys)
+    models = faults.attempt(keys, inputs.references)
     if not parts or models is None:
         return None
     try:
@@ -54,9 +54,9 @@ def read_document(body: Body, place: Place, faults: Faults, references: Referenc
             chat_template=template,
         )
     except UsageError as error:
-        faults.add(parameters.place_of(str(error), place), str(error))
+        faults.add(parameters.place_of(str(error), keys), str(error))
         return None
-    if not _holds(recipe, place, faults, parameters):
+    if not _holds(recipe, keys, faults, parameters):
         return None
     return _simplest(recipe, len(inputs.named)), models
 
@@ -82,7 +82,7 @@ def _dtype(body: Body) -> str | None:
     return _DTYPES[written] if written else None
 
 
-def _holds(recipe: MergeRecipe, place: Place, faults: Faults, parameters: ParameterReader) -> bool:
+def _holds(recipe: MergeRecipe, keys: KeyPath, faults: Faults, parameters: ParameterReader) -> bool:
     """Whether the method takes its options everywhere that they change: a fault for each that it refuses."""
     rules = [rule for settings in recipe.mentioned() for setting in settings.values() for rule in setting]
     names = dict.fromkeys(["", *(rule.filter or "" for rule in rules)])
@@ -94,7 +94,7 @@ def _holds(recipe: MergeRecipe, place: Place, faults: Faults, parameters: Parame
         except UsageError as error:
             refused.add(str(error))
     for fault in sorted(refused):
-        faults.add(parameters.place_of(fault, place), fault)
+        faults.add(parameters.place_of(fault, keys), fault)
     return not refused
 
 

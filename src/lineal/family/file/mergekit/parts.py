@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, cast, final
 
 from lineal.errors import UsageError
-from lineal.family.file.located_yaml import Faults, Place
+from lineal.family.file.located_yaml import Faults, KeyPath
 from lineal.family.file.mergekit.inputs import InputList
 from lineal.family.file.mergekit.references import Named, References
 from lineal.family.file.mergekit.settings import ParameterReader
@@ -31,14 +31,14 @@ class PartReader:
     inputs: InputList
     parameters: ParameterReader
 
-    def read(self, body: Body, place: Place, base: Named | None) -> list[Part]:
+    def read(self, body: Body, keys: KeyPath, base: Named | None) -> list[Part]:
         """What one of the forms says; base: of the whole recipe."""
         forms = [form for form in FORMS if body.get(form)]
         if len(forms) != 1:
             found = ", ".join(forms) or "none"
-            self.faults.add(place, f"exactly one of {', '.join(FORMS)} is needed, got {found}")
+            self.faults.add(keys, f"exactly one of {', '.join(FORMS)} is needed, got {found}")
             return []
-        (form,), at = forms, (*place, forms[0])
+        (form,), at = forms, (*keys, forms[0])
         if form == "modules":
             return self._only_module(body[form], at, base)
         if form == "models":
@@ -46,50 +46,50 @@ class PartReader:
         found = (self._slice(entry, where, base) for entry, where in self._entries(body[form], at, form))
         return [part for part in found if part is not None]
 
-    def _only_module(self, written: Any, place: Place, base: Named | None) -> list[Part]:
-        modules = self.faults.mapping(written, place, "modules")
+    def _only_module(self, written: Any, keys: KeyPath, base: Named | None) -> list[Part]:
+        modules = self.faults.mapping(written, keys, "modules")
         if len(modules) != 1:
-            self.faults.add(place, f"one module is supported, got {', '.join(modules) or 'none'}")
+            self.faults.add(keys, f"one module is supported, got {', '.join(modules) or 'none'}")
             return []
         ((name, definition),) = modules.items()
-        at = (*place, name)
+        at = (*keys, name)
         body = self.faults.mapping(definition, at, f"modules: {name}")
         self.faults.unknown_keys(body, at, FORMS[:2])
         return self.read(body, at, base)
 
-    def _models(self, written: Any, place: Place, base: Named | None) -> list[Part]:
+    def _models(self, written: Any, keys: KeyPath, base: Named | None) -> list[Part]:
         """One part of whole models. A base that is not listed takes part, too, unless one model is handed on."""
         found: list[tuple[Named, Stretch]] = []
-        for entry, at in self._entries(written, place, "models"):
+        for entry, at in self._entries(written, keys, "models"):
             self.faults.unknown_keys(entry, at, _MODEL_KEYS)
             found += self._stretch(entry, at, None)
         if base is not None and base not in dict(found) and self.parameters.method.name != "passthrough":
-            found.append((base, Stretch(model=self.inputs.place(base))))
-        part = self.faults.attempt(place, lambda: self._part(found, base, {}))
+            found.append((base, Stretch(model=self.inputs.index_of(base))))
+        part = self.faults.attempt(keys, lambda: self._part(found, base, {}))
         return [part] if part else []
 
-    def _slice(self, entry: Body, place: Place, base: Named | None) -> Part | None:
-        self.faults.unknown_keys(entry, place, _SLICE_KEYS)
+    def _slice(self, entry: Body, keys: KeyPath, base: Named | None) -> Part | None:
+        self.faults.unknown_keys(entry, keys, _SLICE_KEYS)
         if entry.get("base_model") is not None:
-            base = self.references.read(entry["base_model"], (*place, "base_model"))
+            base = self.references.read(entry["base_model"], (*keys, "base_model"))
         found: list[tuple[Named, Stretch]] = []
-        for source, at in self._entries(entry.get("sources"), (*place, "sources"), "sources"):
+        for source, at in self._entries(entry.get("sources"), (*keys, "sources"), "sources"):
             self.faults.unknown_keys(source, at, _SOURCE_KEYS)
             where = (*at, "layer_range")
             blocks = self.faults.attempt(where, lambda source=source: _blocks(source.get("layer_range")))
             if blocks is not None:
                 found += self._stretch(source, at, blocks)
-        options = self.parameters.read(entry.get("parameters"), (*place, "parameters"))
-        return self.faults.attempt(place, lambda: self._part(found, base, options)) if found else None
+        options = self.parameters.read(entry.get("parameters"), (*keys, "parameters"))
+        return self.faults.attempt(keys, lambda: self._part(found, base, options)) if found else None
 
-    def _stretch(self, entry: Body, place: Place, blocks: Blocks | None) -> list[tuple[Named, Stretch]]:
+    def _stretch(self, entry: Body, keys: KeyPath, blocks: Blocks | None) -> list[tuple[Named, Stretch]]:
         """What an entry says of its model; nothing after a fault."""
-        named = self.references.read(entry.get("model"), (*place, "model"))
-        options = self.parameters.read(entry.get("parameters"), (*place, "parameters"))
+        named = self.references.read(entry.get("model"), (*keys, "model"))
+        options = self.parameters.read(entry.get("parameters"), (*keys, "parameters"))
         if named is None:
             return []
-        model = self.inputs.place(named)
-        stretch = self.faults.attempt(place, lambda: Stretch(model=model, blocks=blocks, options=options))
+        model = self.inputs.index_of(named)
+        stretch = self.faults.attempt(keys, lambda: Stretch(model=model, blocks=blocks, options=options))
         return [(named, stretch)] if stretch else []
 
     def _part(self, found: Sequence[tuple[Named, Stretch]], base: Named | None, options: Mapping[str, Setting]) -> Part:
@@ -106,12 +106,12 @@ class PartReader:
         origin = Stretch(model=self.inputs.make_base(base), blocks=of_base[0].blocks)
         return Part(models=tuple(s for named, s in found if named != base), base=origin, options=options)
 
-    def _entries(self, written: Any, place: Place, what: str) -> Iterator[tuple[Body, Place]]:
+    def _entries(self, written: Any, keys: KeyPath, what: str) -> Iterator[tuple[Body, KeyPath]]:
         if not isinstance(written, list) or not written:
-            self.faults.add(place, f"{what} must be a list, got {quoted(written)}")
+            self.faults.add(keys, f"{what} must be a list, got {quoted(written)}")
             return
         for index, entry in enumerate(cast(list[Any], written)):
-            yield self.faults.mapping(entry, (*place, index), f"an entry of {what}"), (*place, index)
+            yield self.faults.mapping(entry, (*keys, index), f"an entry of {what}"), (*keys, index)
 
 
 def _blocks(written: Any) -> Blocks:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, cast, final
 
 from lineal.errors import UsageError
-from lineal.family.file.located_yaml import Faults, Place
+from lineal.family.file.located_yaml import Faults, KeyPath
 from lineal.shown import quoted
 
 
@@ -28,9 +28,9 @@ class References:
     faults: Faults
     resolve: Callable[[str, str | None], str]
 
-    def read(self, written: Any, place: Place) -> Named | None:
+    def read(self, written: Any, keys: KeyPath) -> Named | None:
         """The model as it is called here; None after a fault."""
-        return self.faults.attempt(place, lambda: self._resolved(parse_reference(written)))
+        return self.faults.attempt(keys, lambda: self._resolved(parse_reference(written)))
 
     def _resolved(self, named: Named) -> Named:
         adapter = None if named.adapter is None else self.resolve(named.adapter, named.adapter_revision)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 from lineal.errors import MethodError
-from lineal.family.file.located_yaml import Faults, Place
+from lineal.family.file.located_yaml import Faults, KeyPath
 from lineal.family.file.mergekit.parameters import Parameter, parameters_of
 from lineal.family.file.mergekit.values import read_setting
 from lineal.methods.method import nearest
@@ -23,15 +23,15 @@ class ParameterReader:
 
     method: type[StreamingMethod]
     faults: Faults
-    places: dict[str, Place] = field(default_factory=dict[str, Place])
+    places: dict[str, KeyPath] = field(default_factory=dict[str, KeyPath])
 
-    def read(self, written: Any, place: Place) -> dict[str, Setting]:
+    def read(self, written: Any, keys: KeyPath) -> dict[str, Setting]:
         """lineal's name of each option -> its rules; every fault is told at its line."""
         found: dict[str, Setting] = {}
         if written is None:  # a key with nothing behind it
             return found
-        for key, value in self.faults.mapping(written, place, "parameters").items():
-            at = (*place, key)
+        for key, value in self.faults.mapping(written, keys, "parameters").items():
+            at = (*keys, key)
             parameter = self.faults.attempt(at, lambda key=key: self._parameter(key))
             setting = self.faults.attempt(at, lambda value=value: read_setting(value))
             if parameter and setting and parameter.option:
@@ -45,7 +45,7 @@ class ParameterReader:
         defaults = {p.option: (Rule(value=p.default),) for p in known if p.option and p.default is not None}
         return _turned(self.method, {**defaults, **options})
 
-    def place_of(self, fault: str, otherwise: Place) -> Place:
+    def place_of(self, fault: str, otherwise: KeyPath) -> KeyPath:
         """Where the option stands that a fault names."""
         return next((at for option, at in self.places.items() if option in fault), otherwise)
 

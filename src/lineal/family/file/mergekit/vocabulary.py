@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from lineal.errors import UsageError
-from lineal.family.file.located_yaml import Faults, Place
+from lineal.family.file.located_yaml import Faults, KeyPath
 from lineal.family.file.mergekit.chat_templates import chat_template
 from lineal.family.file.mergekit.inputs import InputList
 from lineal.family.file.mergekit.references import Named, References
@@ -31,47 +31,47 @@ class VocabularyReader:
     inputs: InputList
     base: Named | None
 
-    def read(self, body: Body, place: Place) -> Vocabulary | None:
+    def read(self, body: Body, keys: KeyPath) -> Vocabulary | None:
         """What the recipe says; None where it says nothing, or after a fault."""
         if body.get("tokenizer") is None and body.get("tokenizer_source") is None:
             return None
         if body.get("tokenizer") is not None and body.get("tokenizer_source") is not None:
-            self.faults.add((*place, "tokenizer_source"), "either tokenizer or tokenizer_source, not both")
+            self.faults.add((*keys, "tokenizer_source"), "either tokenizer or tokenizer_source, not both")
             return None
         if body.get("tokenizer") is None:
-            return self._vocabulary(body["tokenizer_source"], (*place, "tokenizer_source"), {}, 1)
-        at = (*place, "tokenizer")
+            return self._vocabulary(body["tokenizer_source"], (*keys, "tokenizer_source"), {}, 1)
+        at = (*keys, "tokenizer")
         tokenizer = self.faults.mapping(body["tokenizer"], at, "tokenizer")
         self.faults.unknown_keys(tokenizer, at, _TOKENIZER_KEYS)
         tokens = self._tokens(tokenizer.get("tokens"), (*at, "tokens"))
         multiple = self.faults.attempt((*at, "pad_to_multiple_of"), lambda: _multiple(tokenizer))
         return self._vocabulary(tokenizer.get("source", _UNION), (*at, "source"), tokens, multiple or 1)
 
-    def chat_template(self, body: Body, place: Place) -> str | None:
+    def chat_template(self, body: Body, keys: KeyPath) -> str | None:
         """`auto`, or a Jinja template."""
         written = body.get("chat_template")
         if written is None:
             return None
-        return self.faults.attempt((*place, "chat_template"), lambda: chat_template(written))
+        return self.faults.attempt((*keys, "chat_template"), lambda: chat_template(written))
 
     def _vocabulary(
-        self, source: Any, place: Place, tokens: Mapping[str, TokenRow], multiple: int
+        self, source: Any, keys: KeyPath, tokens: Mapping[str, TokenRow], multiple: int
     ) -> Vocabulary | None:
-        base = None if self.base is None else self.inputs.place(self.base)
+        base = None if self.base is None else self.inputs.index_of(self.base)
         tokenizer = base or 0  # the first model named is what the child has its config from, too
         if source not in (_UNION, _BASE):
-            named = self.references.read(source, place)
+            named = self.references.read(source, keys)
             if named is None:
                 return None
-            tokenizer = self.inputs.place(named)
+            tokenizer = self.inputs.index_of(named)
         return Vocabulary(tokenizer=tokenizer, union=source == _UNION, base=base, tokens=tokens, multiple=multiple)
 
-    def _tokens(self, written: Any, place: Place) -> dict[str, TokenRow]:
+    def _tokens(self, written: Any, keys: KeyPath) -> dict[str, TokenRow]:
         found: dict[str, TokenRow] = {}
         if written is None:
             return found
-        for token, entry in self.faults.mapping(written, place, "tokens").items():
-            at = (*place, token)
+        for token, entry in self.faults.mapping(written, keys, "tokens").items():
+            at = (*keys, token)
             body = self.faults.mapping(entry, at, f"the token {quoted(token)}")
             self.faults.unknown_keys(body, at, _TOKEN_KEYS)
             row = self._row(body, at) if body == entry else None
@@ -79,15 +79,15 @@ class VocabularyReader:
                 found[token] = row
         return found
 
-    def _row(self, body: Body, place: Place) -> TokenRow | None:
+    def _row(self, body: Body, keys: KeyPath) -> TokenRow | None:
         force, source = body.get("force", False), body.get("source")
         if not isinstance(force, bool):
-            self.faults.add((*place, "force"), f"force is true or false, got {quoted(force)}")
+            self.faults.add((*keys, "force"), f"force is true or false, got {quoted(force)}")
             return None
         if source is None:
-            self.faults.add(place, "a source is needed: a model, or {kind: zero} or {kind: model_token, ...}")
+            self.faults.add(keys, "a source is needed: a model, or {kind: zero} or {kind: model_token, ...}")
             return None
-        where = (*place, "source")
+        where = (*keys, "source")
         if not isinstance(source, Mapping) or "kind" not in source:
             return self._of_model(source, where, force=force)
         parts = self.faults.mapping(source, where, "a source")
@@ -102,15 +102,15 @@ class VocabularyReader:
                 return None
 
     def _of_model(
-        self, written: Any, place: Place, token: Any = None, row: Any = None, *, force: bool
+        self, written: Any, keys: KeyPath, token: Any = None, row: Any = None, *, force: bool
     ) -> TokenRow | None:
-        named = self.base if written == _BASE else self.references.read(written, place)
+        named = self.base if written == _BASE else self.references.read(written, keys)
         if named is None:
             if written == _BASE:
-                self.faults.add(place, "there is no base_model")
+                self.faults.add(keys, "there is no base_model")
             return None
-        model = self.inputs.place(named)
-        return self.faults.attempt(place, lambda: _token_row(model, token, row, force=force))
+        model = self.inputs.index_of(named)
+        return self.faults.attempt(keys, lambda: _token_row(model, token, row, force=force))
 
 
 def _token_row(model: int, token: Any, row: Any, *, force: bool) -> TokenRow:

@@ -11,7 +11,7 @@ from lineal.derivation.step import Input, Step
 from lineal.errors import AnswerIsNo
 from lineal.family.origin.add import add_folder
 from lineal.family.origin.claims.claim import Claim, read_claims
-from lineal.family.session import Placed, Workshop
+from lineal.family.session import LocalModel, Session
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.records import StepRecord
 from lineal.lineage.stated.unresolved import known_as, mention, placeholder_hash, settle
@@ -40,15 +40,15 @@ class Imported:
     remarks: tuple[str, ...]
 
 
-def import_place(workshop: Workshop, place: Path) -> Imported:
+def import_place(session: Session, place: Path) -> Imported:
     """Know a model and what its files claim; nothing claimed is an AnswerIsNo, a cycle a LineageCycle."""
-    placed = workshop.place(resolved(place).name, place)
-    claims = read_claims(placed.checkpoint)
+    local = session.open(resolved(place).name, place)
+    claims = read_claims(local.checkpoint)
     if not claims:
         raise AnswerIsNo(f"{place}: no mergekit_config.yml, adapter_config.json or card there names a parent")
-    child = _known(workshop, workshop.identify(placed), place)
+    child = _known(session, session.identify(local), place)
     claim = claims[0]
-    parents = tuple(_parent(workshop, placed.folder, name) for _, name in claim.inputs)
+    parents = tuple(_parent(session, local.folder, name) for _, name in claim.inputs)
     step = Step(
         type=claim.kind,
         method=claim.method,
@@ -56,34 +56,34 @@ def import_place(workshop: Workshop, place: Path) -> Imported:
         inputs=tuple(Input(role, p.model) for (role, _), p in zip(claim.inputs, parents, strict=True)),
         options=claim.options,
     )
-    earlier = [record for record in workshop.registry.steps_of(child) if _is_superseded(record, parents)]
-    _ = workshop.registry.record(StepRecord(step, child, Evidence.CLAIMED, {}, 0.0, time.time()))
+    earlier = [record for record in session.registry.steps_of(child) if _is_superseded(record, parents)]
+    _ = session.registry.record(StepRecord(step, child, Evidence.CLAIMED, {}, 0.0, time.time()))
     for parent in parents:
         if not parent.resolved:
-            _ = mention(workshop.registry, parent.reference)
-    settle(workshop.registry, child, earlier, {p.reference: p.model for p in parents if p.resolved})
+            _ = mention(session.registry, parent.reference)
+    settle(session.registry, child, earlier, {p.reference: p.model for p in parents if p.resolved})
     return Imported(place, child, claim, parents, len(earlier), _remarks(claims))
 
 
-def look_up(workshop: Workshop, folder: Path, reference: str) -> bytes | None:
+def look_up(session: Session, folder: Path, reference: str) -> bytes | None:
     """The model that a reference in a folder's files stands for here; None where nobody brought it."""
     for place in (Path(reference), folder / reference, folder.parent / reference):
-        if place.exists() and workshop.knows_place(place):
-            return workshop.registry.resolve(f"{place.resolve()}")
-    return known_as(workshop.registry, reference)
+        if place.exists() and session.knows_path(place):
+            return session.registry.resolve(f"{place.resolve()}")
+    return known_as(session.registry, reference)
 
 
-def _known(workshop: Workshop, placed: Placed, place: Path) -> bytes:
+def _known(session: Session, local: LocalModel, place: Path) -> bytes:
     """The model's hash, in the registry; one that has a name keeps it."""
-    registry = workshop.registry
-    named = registry.knows(placed.model_hash) and registry.names_of(placed.model_hash)
-    if named and not registry.model(placed.model_hash).is_unresolved:
-        return placed.model_hash
-    return add_folder(workshop, place).model_hash
+    registry = session.registry
+    named = registry.knows(local.model_hash) and registry.names_of(local.model_hash)
+    if named and not registry.model(local.model_hash).is_unresolved:
+        return local.model_hash
+    return add_folder(session, place).model_hash
 
 
-def _parent(workshop: Workshop, folder: Path, reference: str) -> Parent:
-    found = look_up(workshop, folder, reference)
+def _parent(session: Session, folder: Path, reference: str) -> Parent:
+    found = look_up(session, folder, reference)
     return Parent(reference, placeholder_hash(reference) if found is None else found, found is not None)
 
 
