@@ -186,7 +186,7 @@ def test_a_training_by_path_finds_its_work_again_though_its_parent_is_known_by_n
             session.identify(local)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lineal.family.build.build.make", interrupted)
+    monkeypatch.setattr("lineal.family.build.makers.trainings.make_trained", interrupted)
     with Registry.open(tmp_path / "registry.db") as registry:
         options = f"parent: {base}, method: full, sequence_length: 32, data: text.txt"
         text = f"family: f\nmodels:\n  tuned: {{finetune: {{{options}}}}}\n"

@@ -8,11 +8,10 @@ import pytest
 
 from lineal.derivation.step import Step
 from lineal.errors import MethodError
-from lineal.family.build.make import Inputs
 from lineal.family.build.request import rules_of
 from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
-from lineal.family.session import Session
+from lineal.family.session import Inputs, Session
 from lineal.family.trust.replay import replay
 from lineal.family.trust.verify import verify_references
 from lineal.lineage.records.evidence import Evidence

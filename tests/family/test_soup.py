@@ -19,7 +19,7 @@ from lineal.engines.inference.language_model import ModelFolder
 from lineal.errors import CheckpointError
 from lineal.family.build.plan import plan_family
 from lineal.family.build.run import run_family
-from lineal.family.build.streams import plan_stream
+from lineal.family.build.streams import stream_merge, stream_soup
 from lineal.family.file.read import read_family
 from lineal.family.session import LocalModel, Session
 from lineal.family.trust.verify import verify_model
@@ -115,12 +115,12 @@ def test_the_soup_is_the_mean_of_what_recipe_1_picks(session: Session, kitchen: 
 
 def test_only_what_goes_in_is_read(session: Session, kitchen: Path) -> None:
     inputs: list[tuple[Role, LocalModel]] = [("parent", session.open(name, kitchen / name)) for name in "abc"]
-    every = plan_stream(UniformSoup(), inputs).bytes_read
-    assert plan_stream(GreedySoup(ingredients=(2, 0)), inputs).bytes_read * 3 == every * 2
+    every = stream_merge(UniformSoup(), inputs).bytes_read
+    assert stream_soup(GreedySoup(ingredients=(2, 0)), inputs).bytes_read * 3 == every * 2
     save_file({"other.weight": np.zeros(3, np.float32)}, kitchen / "b" / "model.safetensors")
     inputs[1] = ("parent", session.open("b", kitchen / "b"))
     with pytest.raises(CheckpointError, match="these models cannot be merged"):
-        plan_stream(GreedySoup(ingredients=(2, 0)), inputs)
+        stream_soup(GreedySoup(ingredients=(2, 0)), inputs)
 
 
 def test_several_texts_count_alike_by_the_logarithm_of_their_perplexities(session: Session, kitchen: Path) -> None:

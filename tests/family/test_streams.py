@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
+from lineal.family.build.inputs import merge_inputs
 from lineal.family.build.run import run_family
-from lineal.family.build.streams import stream_inputs
 from lineal.family.file.read import read_family
-from lineal.family.session import Session
+from lineal.family.session import Inputs, Session
 from lineal.lineage.records.lineal_json import read_provenance
 from lineal.methods.merge import NuSlerp, Ties
 from tests.builders import make_adapter, read_folder
@@ -67,9 +67,10 @@ def test_a_known_base_of_an_adapter_is_taken_only_where_a_method_always_needs_on
     base, other = (session.identify(session.open(name, parents / name)) for name in "ab")
     folder = make_adapter(parents / "tuned", {"model.layers.0.mlp.up_proj": pair})
     tuned = replace(session.open("tuned", folder), base=base)
-    assert stream_inputs(Ties(), None, [tuned, other]) == (("base", base), ("adapter", tuned), ("parent", other))
+    parents_alone: Inputs = (("parent", tuned), ("parent", other))
+    assert merge_inputs(Ties(), parents_alone) == (("base", base), ("adapter", tuned), ("parent", other))
     with pytest.raises(MethodError) as caught:
-        stream_inputs(NuSlerp(), None, [tuned, other])
+        merge_inputs(NuSlerp(), parents_alone)
     assert str(caught.value) == (
         "nuslerp: tuned is an adapter; name its base, for a merge of task vectors, "
         "or make it part of its base first, for a merge of weights"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lineal.cli.entry import main
-from lineal.family.build.build import build
+from lineal.family.build import build
 from tests.builders import make_checkpoint, random_tensors
 from tests.llamas import make_llama
 

@@ -58,7 +58,7 @@ def _measure(before: str, after: str, threads: int | None, registry: str | None,
     from lineal.cli.distances import print_distances
     from lineal.cli.session import is_named, open_session
     from lineal.errors import AnswerIsNo
-    from lineal.family.build.distance import measure
+    from lineal.family.origin.distance import measure
     from lineal.family.session import known
 
     with open_session(registry, threads, must_exist=is_named(registry), keeps=False) as session:

@@ -14,7 +14,8 @@ from lineal.checkpoint.reader import GGUF_SUFFIX, is_lone_file, open_checkpoint
 from lineal.checkpoint.written.publish import output_lock, partial_folder, partial_folders, publish, publish_file
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
-from lineal.family.build.make import Made, make
+from lineal.family.build.make import Made
+from lineal.family.build.makers.table import maker_of
 from lineal.family.build.request import Request, identified, key_of_files, step_of, weight_paths, work_key
 from lineal.family.build.scratch import Scratch
 from lineal.family.build.target import check_target
@@ -145,7 +146,7 @@ def _build_anew(session: Session, request: Request) -> LocalModel:
     child = partial / "child"
     opened = {path: os.stat(path) for _, local in request.inputs for path in weight_paths(local)}
     try:
-        made = make(session, request, Scratch(child, partial / "work", key.hex()))
+        made = maker_of(request.method).make(session, request, Scratch(child, partial / "work", key.hex()))
     except LinealError as error:
         if not _worth_keeping(partial, error):
             shutil.rmtree(partial)

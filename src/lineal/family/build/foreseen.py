@@ -6,13 +6,9 @@ from typing import final
 
 from lineal.checkpoint.reader import Form
 from lineal.derivation.step import Role
+from lineal.family.build.makers.table import maker_of
 from lineal.family.file.recipe import ModelRecipe
 from lineal.family.session import LocalModel
-from lineal.methods.distill import Distill
-from lineal.methods.finetune import FullFineTune, Lora
-from lineal.methods.quantize import GgufQuantization
-from lineal.methods.recipe.recipe import MergeRecipe
-from lineal.methods.streaming import StreamingMethod
 
 
 @final
@@ -38,7 +34,8 @@ def foreseen_models(
     for recipe in recipes:
         if recipe.name not in found:
             inputs: list[tuple[Role, Foreseen]] = [(r.role, found[r.model]) for r in recipe.inputs if r.model in found]
-            found[recipe.name] = Foreseen(label[recipe.name], _form(recipe), _ground(recipe, inputs))
+            form = "full" if recipe.method is None else maker_of(recipe.method).form
+            found[recipe.name] = Foreseen(label[recipe.name], form, _full(recipe, inputs))
     return found
 
 
@@ -47,27 +44,9 @@ def _of(local: LocalModel) -> Foreseen:
     return Foreseen(local.label, local.form, full, full)
 
 
-def _form(recipe: ModelRecipe) -> Form:
-    match recipe.method:
-        case Lora():
-            return "adapter"
-        case GgufQuantization():
-            return "gguf"
-        case _:
-            return "full"
-
-
-def _ground(recipe: ModelRecipe, inputs: Sequence[tuple[Role, Foreseen]]) -> LocalModel | None:
+def _full(recipe: ModelRecipe, inputs: Sequence[tuple[Role, Foreseen]]) -> LocalModel | None:
     """That of the input whose package the child gets: of a merge the base, else the first; of a student its parent."""
-    if len(inputs) < len(recipe.inputs):  # the fault that is in the way is told
+    if recipe.method is None or len(inputs) < len(recipe.inputs):  # the fault that is in the way is told
         return None
-    match recipe.method:
-        case MergeRecipe(vocabulary=None) | FullFineTune() | Lora():
-            return inputs[0][1].full
-        case Distill():
-            return inputs[-1][1].full
-        case StreamingMethod(kind="merge" | "prune"):
-            base = next((model for role, model in inputs if role == "base"), inputs[0][1])
-            return base.full
-        case _:
-            return None
+    donor = maker_of(recipe.method).donor(recipe.method, [role for role, _ in inputs])
+    return None if donor is None else inputs[donor][1].full

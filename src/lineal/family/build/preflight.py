@@ -11,13 +11,13 @@ from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.text.documents import read_documents
 from lineal.family.build.findings import Findings
 from lineal.family.build.foreseen import foreseen_models
+from lineal.family.build.makers.table import inputs_of, maker_of, plan_stream
 from lineal.family.build.recipe_faults import recipe_faults
-from lineal.family.build.streams import Streamed, foreseen_stream, full_weights, recipe_inputs, stream_inputs
+from lineal.family.build.streams import full_weights
 from lineal.family.file.recipe import Family, ModelRecipe, Origin
 from lineal.family.hub.headers import read_headers
 from lineal.family.hub.repository import cached_snapshot
 from lineal.family.session import LocalModel, Session
-from lineal.methods.recipe.recipe import MergeRecipe
 
 
 @final
@@ -77,19 +77,16 @@ def see_original(session: Session, label: str, origin: Origin, headers: Path) ->
 def foresee(session: Session, recipe: ModelRecipe, local: Mapping[str, LocalModel]) -> StreamPlan | None:
     """The engine's plan of a streamed derivation, where all its inputs are among `local`."""
     method = recipe.method
-    known: list[tuple[Role, LocalModel]] = [(r.role, local[r.model]) for r in recipe.inputs if r.model in local]
-    if not isinstance(method, Streamed) or len(known) < len(recipe.inputs):
+    if method is None or maker_of(method).is_trained:
         return None
-    if any(model.form == "adapter" for _, model in known):  # of which base they are is a question of hashes
-        stand_in = next((model for role, model in known if role == "base" and model.checkpoint.headers_only), None)
-        if stand_in is not None:
-            _fit(stand_in, [model for role, model in known if role != "base"])
-            return None
-        known = [(role, session.identify(model) if role == "base" else model) for role, model in known]
-    if isinstance(method, MergeRecipe):
-        return foreseen_stream(method, recipe_inputs(method, known))
-    base = next((model for role, model in known if role == "base"), None)
-    return foreseen_stream(method, stream_inputs(method, base, [model for role, model in known if role != "base"]))
+    known: list[tuple[Role, LocalModel]] = [(r.role, local[r.model]) for r in recipe.inputs if r.model in local]
+    if len(known) < len(recipe.inputs):
+        return None
+    stand_in = next((model for role, model in known if role == "base" and model.checkpoint.headers_only), None)
+    if stand_in is not None and any(model.form == "adapter" for _, model in known):  # its base has no hash yet
+        _fit(stand_in, [model for role, model in known if role != "base"])
+        return None
+    return plan_stream(method, inputs_of(session, recipe.name, method, known))
 
 
 def _fit(base: LocalModel, models: Sequence[LocalModel]) -> None:

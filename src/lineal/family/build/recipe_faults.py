@@ -10,9 +10,10 @@ from lineal.engines.parents.model import CODES_ARE_NO_PARENT, GGUF_IS_NO_PARENT
 from lineal.engines.text.documents import read_documents
 from lineal.engines.train.distill.common_tokens import check_sizes, check_vocabularies
 from lineal.errors import CheckpointError, LinealError, MethodError
-from lineal.family.build.distance import full
 from lineal.family.build.foreseen import Foreseen
+from lineal.family.build.makers.table import maker_of
 from lineal.family.build.target import check_apart, check_target
+from lineal.family.build.weights import own_weights
 from lineal.family.file.recipe import ModelRecipe
 from lineal.family.session import LocalModel
 from lineal.methods.distill import Distill
@@ -51,13 +52,13 @@ def _target(recipe: ModelRecipe, seen: Mapping[str, LocalModel], target: Path) -
 
 def _forms(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
     for model in _of(recipe, models):
-        if model.form == "gguf" and recipe.kind != "merge":
+        if model.form == "gguf" and not maker_of(recipe.made_by).takes_gguf:
             raise CheckpointError(f"{recipe.name}: {model.label} {GGUF_IS_NO_PARENT}")
         if model.form == "adapter" and isinstance(recipe.method, Lora):
             recipe.method.refuse_adapter(model.label)
     for model in _of(recipe, models, "parent", "student"):  # a teacher is loaded by transformers, whatever it is
         trained = model.local if isinstance(recipe.method, Training) else None
-        if trained and trained.checkpoint.config.get("quantization_config") and full(trained).is_codes:
+        if trained and trained.checkpoint.config.get("quantization_config") and own_weights(trained).is_codes:
             raise CheckpointError(f"{recipe.name}: {trained.label} {CODES_ARE_NO_PARENT}")
 
 
@@ -116,9 +117,10 @@ def _blocks(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
 
 def _training(recipe: ModelRecipe, models: Mapping[str, Foreseen], target: Path) -> None:
     """What needs torch, asked only where it will be needed anyway."""
-    if target.exists() or not isinstance(recipe.method, Training | GreedySoup):
+    needs = maker_of(recipe.made_by).needs
+    if target.exists() or not needs:
         return
-    require_training("training" if isinstance(recipe.method, Training) else "a greedy soup")
+    require_training(needs)
     from lineal.engines.inference.next_token import no_next_token
     from lineal.engines.train.forecast import adapter_tensors, original_tensors
 

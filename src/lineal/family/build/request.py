@@ -1,4 +1,4 @@
-"""What is to be built: a recipe with what it needs, the step that it will be, and what unfinished work is found by."""
+"""What is to be built: a method with what it needs, the step that it will be, and what unfinished work is found by."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import DataFile, Input, Role, Step
 from lineal.engines.merge.child_package import own_rules
 from lineal.engines.stream.plan import StreamPlan
-from lineal.family.build.distance import full
 from lineal.family.build.training_rules import training_rules
-from lineal.family.file.recipe import ModelRecipe, Origin
+from lineal.family.build.weights import own_weights
+from lineal.family.file.recipe import Origin
 from lineal.family.session import Inputs, LocalModel, Session
 from lineal.lineage.records.licences import UNKNOWN
 from lineal.lineage.records.records import Name
@@ -29,17 +29,18 @@ from lineal.methods.method import Method
 @final
 @dataclass(frozen=True)
 class Request:
-    """A recipe and what it needs: inputs in the step's order, hub origins by input label; licence: of them all.
+    """A derivation with all it needs: inputs in the step's order, hub origins by input label; licence: of them all.
 
     plan: of a streamed derivation, before a greedy soup is picked; rules: that the step is made under.
     """
 
     name: Name
-    recipe: ModelRecipe
     method: Method
     inputs: Inputs
     target: Path
+    data: tuple[Path, ...]
     hub_origins: Mapping[str, Origin]
+    allow_nonfinite: bool = False
     rules: int = 1
     licence: str = UNKNOWN
     plan: StreamPlan | None = None
@@ -53,7 +54,7 @@ def rules_of(method: Method, inputs: Inputs, data: Sequence[Path] = ()) -> int:
     if not isinstance(method, Training):
         return 1
     parents = [local for role, local in inputs if role != "teacher"]
-    written = [own_rules(full(local)) for local in parents if isinstance(method, FullFineTune | Distill)]
+    written = [own_rules(own_weights(local)) for local in parents if isinstance(method, FullFineTune | Distill)]
     return max(training_rules(method, inputs, data), *written, 1)
 
 
@@ -74,7 +75,7 @@ def step_of(session: Session, request: Request) -> Step | None:
         rules=request.rules,
         inputs=tuple(Input(role, local.model_hash) for role, local in inputs),
         options=request.method.options(),
-        data=tuple(DataFile(path.name, hash_file(path, session.memory)) for path in request.recipe.data),
+        data=tuple(DataFile(path.name, hash_file(path, session.memory)) for path in request.data),
     )
 
 
@@ -98,7 +99,7 @@ def key_of_files(session: Session, request: Request) -> bytes:
         if not local.checkpoint.lone
         for path in package_paths(local.folder)
     ]
-    texts: list[Json] = [format_hash(hash_file(path, session.memory)) for path in request.recipe.data]
+    texts: list[Json] = [format_hash(hash_file(path, session.memory)) for path in request.data]
     made = [request.method.name, request.method.version, request.rules, request.method.options()]
     return blake3(canonical_json([*made, states, packages, texts])).digest()
 

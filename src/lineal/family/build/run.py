@@ -9,25 +9,21 @@ from typing import cast, final
 
 from lineal.derivation.hashes import HASH_LENGTH
 from lineal.derivation.step import Role
-from lineal.engines.parents.model import CODES_ARE_NO_PARENT, GGUF_IS_NO_PARENT
-from lineal.errors import CheckpointError, UsageError
+from lineal.errors import UsageError
 from lineal.family.build.build import build, existing
-from lineal.family.build.distance import full
 from lineal.family.build.licensing import judge_family, keep_statements
+from lineal.family.build.makers.table import inputs_of, plan_stream
 from lineal.family.build.preflight import StartingModels, preflight
 from lineal.family.build.request import Request, rules_of
-from lineal.family.build.streams import Streamed, foreseen_stream, recipe_inputs, stream_inputs
 from lineal.family.file.dependency_order import dependency_order
 from lineal.family.file.recipe import Family, ModelRecipe, Origin
 from lineal.family.hub.repository import snapshot
-from lineal.family.session import Inputs, LocalModel, Session, register
+from lineal.family.session import LocalModel, Session, register
 from lineal.lineage.licensing.graph import Judgement, refuse_conflicts
 from lineal.lineage.records.licences import UNKNOWN
 from lineal.lineage.records.records import Name
 from lineal.lineage.stated import recipe_files
-from lineal.methods.finetune import Training
-from lineal.methods.method import Method, nearest
-from lineal.methods.recipe.recipe import MergeRecipe
+from lineal.methods.method import nearest
 from lineal.shown import quoted
 
 _UNKNOWN = bytes(HASH_LENGTH)
@@ -55,18 +51,27 @@ class FamilyRun:
 
     def request(self, recipe: ModelRecipe) -> Request:
         """Everything that building a derived or trained model takes; its parents must have been found or built."""
-        method = cast(Method, recipe.method)
+        method = recipe.made_by
         hub = {
             str(self.name(name)): model.origin
             for name, model in self.family.models.items()
             if model.origin and model.origin.hub
         }
         licence = self.licences[recipe.name].joined if recipe.name in self.licences else UNKNOWN
-        inputs = self._inputs(recipe)
-        plan = foreseen_stream(method, inputs) if isinstance(method, Streamed) else None
-        rules = rules_of(method, inputs, recipe.data) if plan is None else plan.rules
+        found: list[tuple[Role, LocalModel]] = [(r.role, self._find(r.model)) for r in recipe.inputs]
+        inputs = inputs_of(self.session, recipe.name, method, found)
+        plan = plan_stream(method, inputs)
         return Request(
-            self.name(recipe.name), recipe, method, inputs, self.out / recipe.name, hub, rules, licence, plan
+            name=self.name(recipe.name),
+            method=method,
+            inputs=inputs,
+            target=self.out / recipe.name,
+            data=recipe.data,
+            hub_origins=hub,
+            allow_nonfinite=recipe.allow_nonfinite,
+            rules=rules_of(method, inputs, recipe.data) if plan is None else plan.rules,
+            licence=licence,
+            plan=plan,
         )
 
     def name(self, model: str) -> Name:
@@ -98,33 +103,8 @@ class FamilyRun:
         self.licences = judge_family(self.session, self.family, recipes, originals)
         refuse_conflicts(self.licences.values())
 
-    def _inputs(self, recipe: ModelRecipe) -> Inputs:
-        found: list[tuple[Role, LocalModel]] = [(r.role, self._find(r.model)) for r in recipe.inputs]
-        for _, local in found:
-            if local.form == "gguf" and recipe.kind != "merge":
-                raise CheckpointError(f"{recipe.name}: {local.label} {GGUF_IS_NO_PARENT}")
-        if isinstance(recipe.method, Training):
-            _refuse_codes(recipe, found)
-        if not isinstance(recipe.method, Streamed):
-            return found
-        if any(local.form == "adapter" for _, local in found):  # of which base they are is a question of hashes
-            found = [(role, self.session.identify(local) if role == "base" else local) for role, local in found]
-        if isinstance(recipe.method, MergeRecipe):
-            return recipe_inputs(recipe.method, found)
-        base = next((local for role, local in found if role == "base"), None)
-        parents = [local for role, local in found if role != "base"]
-        return stream_inputs(recipe.method, base, parents)
-
     def _find(self, reference: str) -> LocalModel:
         return self.models[reference] if reference in self.family.models else self.session.find(reference)
-
-
-def _refuse_codes(recipe: ModelRecipe, inputs: Inputs) -> None:
-    """What is trained must be weights; a teacher is loaded by transformers, whatever it is stored as."""
-    for role, local in inputs:
-        trained = local.base or local
-        if role != "teacher" and trained.checkpoint.config.get("quantization_config") and full(trained).is_codes:
-            raise CheckpointError(f"{recipe.name}: {trained.label} {CODES_ARE_NO_PARENT}")
 
 
 def run_family(session: Session, family: Family, out: Path, wanted: Iterable[str] = ()) -> Mapping[str, LocalModel]:

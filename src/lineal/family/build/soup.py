@@ -8,26 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import final
 
-from lineal.engines.extra import require_training
 from lineal.family.build.evaluation import context_of
+from lineal.family.build.request import Request
 from lineal.family.build.scratch import Scratch
-from lineal.family.build.streams import plan_stream, write_stream
-from lineal.family.file.recipe import ModelRecipe
+from lineal.family.build.streams import stream_soup, write_stream
 from lineal.family.progress import StepProgress
-from lineal.family.session import Inputs, Session
+from lineal.family.session import Session
 from lineal.methods.merge import GreedySoup
 from lineal.methods.merge.soup import pick_greedily
 
 JOURNAL = "soups.json"
 
 
-def pick_ingredients(
-    session: Session, recipe: ModelRecipe, method: GreedySoup, inputs: Inputs, scratch: Scratch
-) -> GreedySoup:
-    """The method with the ingredients that the recipe's texts pick; what a killed run evaluated is not repeated."""
-    require_training("a greedy soup")
+def pick_ingredients(session: Session, request: Request, method: GreedySoup, scratch: Scratch) -> GreedySoup:
+    """The method with the ingredients that the request's texts pick; what a killed run evaluated is not repeated."""
     scratch.work.mkdir(exist_ok=True)
-    scores = CandidateScores(session, recipe, method, inputs, scratch)
+    scores = CandidateScores(session, request, method, scratch)
     return replace(method, ingredients=pick_greedily(len(scores.models), scores.nats))
 
 
@@ -38,14 +34,11 @@ class CandidateScores:
     A model alone is tried like any soup, as it would come out: an adapter as part of its base, in the child's dtypes.
     """
 
-    def __init__(
-        self, session: Session, recipe: ModelRecipe, method: GreedySoup, inputs: Inputs, scratch: Scratch
-    ) -> None:
-        self._session, self._recipe, self._method = session, recipe, method
-        self._inputs, self._scratch = inputs, scratch
+    def __init__(self, session: Session, request: Request, method: GreedySoup, scratch: Scratch) -> None:
+        self._session, self._request, self._method, self._scratch = session, request, method, scratch
         self._journal = scratch.work / JOURNAL
         self._known = _read(self._journal)
-        self.models = [local.label for role, local in inputs if role != "base"]
+        self.models = [local.label for role, local in request.inputs if role != "base"]
 
     def nats(self, ingredients: tuple[int, ...]) -> float:
         """Nats a token, the mean over the texts: the logarithm of the soup's perplexity."""
@@ -54,7 +47,7 @@ class CandidateScores:
             self._known[ingredients] = self._evaluated(ingredients, title)
             _write(self._journal, self._known)
         nats = self._known[ingredients]
-        self._session.progress.say(f"{self._recipe.name}: {title}: perplexity {math.exp(min(nats, 700)):.4g}")
+        self._session.progress.say(f"{self._request.name.name}: {title}: perplexity {math.exp(min(nats, 700)):.4g}")
         return nats
 
     def _evaluated(self, ingredients: tuple[int, ...], title: str) -> float:
@@ -62,17 +55,17 @@ class CandidateScores:
         from lineal.engines.inference.language_model import ModelFolder
 
         folder = self._scratch.work / "candidate"
-        plan = plan_stream(replace(self._method, ingredients=ingredients), self._inputs)
+        plan = stream_soup(replace(self._method, ingredients=ingredients), self._request.inputs)
         key = f"{self._scratch.key} {ingredients}"
         _ = write_stream(
-            self._session, plan, folder, key, f"mixing {title}", allow_nonfinite=self._recipe.allow_nonfinite
+            self._session, plan, folder, key, f"mixing {title}", allow_nonfinite=self._request.allow_nonfinite
         )
-        texts = {str(path): path for path in self._recipe.data}
+        texts = {str(path): path for path in self._request.data}
         context = context_of(self._session.open(title, folder))
         with StepProgress(self._session.progress, f"evaluating {title}", "tokens") as report:
             scores = dict(evaluate(ModelFolder(folder), texts, reading=Reading(context), progress=report))
         shutil.rmtree(folder)
-        return sum(math.log(scores[str(path)].perplexity) for path in self._recipe.data) / len(self._recipe.data)
+        return sum(math.log(scores[str(path)].perplexity) for path in self._request.data) / len(self._request.data)
 
 
 def _read(journal: Path) -> dict[tuple[int, ...], float]:

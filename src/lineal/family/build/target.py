@@ -6,10 +6,10 @@ from pathlib import Path
 from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.reader import is_lone_file
 from lineal.errors import UsageError
+from lineal.family.build.makers.table import maker_of
 from lineal.family.session import LocalModel
 from lineal.lineage.records.lineal_json import read_provenance, record_path
 from lineal.methods.method import Method
-from lineal.methods.quantize import GgufQuantization
 
 
 def check_out(out: Path) -> None:
@@ -26,7 +26,7 @@ def check_target(target: Path, method: Method) -> None:
         raise UsageError(f"{target} exists and was not made by lineal; choose another --out")
     if is_lone_file(target) and not target.exists():
         _ = read_provenance(target)  # a kill may have left the record alone; what is none must not be written over
-    if is_lone_file(target) and not isinstance(method, GgufQuantization):
+    if is_lone_file(target) and maker_of(method).form != "gguf":
         raise UsageError(f"{target}: {method.name} makes a folder; its name must not end in .gguf")
 
 

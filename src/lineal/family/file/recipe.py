@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import cast, final
 
 from lineal.derivation.step import Kind, Role
 from lineal.lineage.licensing.graph import Statement
@@ -43,6 +43,11 @@ class ModelRecipe:
     origin: Origin | None = None
     allow_nonfinite: bool = False
     line: int = 1
+
+    @property
+    def made_by(self) -> Method:
+        """The method of one that is made; an original that is found has none, and must not be asked."""
+        return cast(Method, self.method)
 
 
 @final

@@ -14,7 +14,6 @@ from lineal.errors import CheckpointError, LinealError, UsageError
 from lineal.family.names import name_of_folder, parse_name
 from lineal.family.session import LocalModel, Session, register
 from lineal.family.trust.differences import manifest_faults, named_as_recorded, record_faults
-from lineal.family.trust.replay import replay, why_not
 from lineal.family.trust.signing import signatures_beside, take_signatures
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.lineal_json import Provenance, read_provenance, record_path
@@ -83,6 +82,8 @@ def _history(session: Session, local: LocalModel, provenance: Provenance | None)
     history = f"{step.type} ({step.method}) of {', '.join(provenance.input_names) or 'nothing'}"
     if not provenance.gives_its_input:
         return told, history
+    from lineal.family.trust.replay import replay, why_not  # numpy and numba, which few additions need
+
     try:
         found = replay(session, step, local.label, at_hand=[local])
     except LinealError as error:

@@ -11,7 +11,7 @@ from lineal.engines.compare.kinship.contrast import Sampled
 from lineal.engines.compare.kinship.judgement import UNKNOWN, Finding, Relation
 from lineal.engines.compare.kinship.mixtures import Mixture, find_mixture
 from lineal.errors import AnswerIsNo
-from lineal.family.build.distance import full
+from lineal.family.build.weights import own_weights
 from lineal.family.origin.add import add_folder
 from lineal.family.origin.claims.contradiction import contradictions
 from lineal.family.origin.relatives import (
@@ -104,7 +104,7 @@ def explain(session: Session, reference: str, folders: Sequence[Path] = ()) -> A
     same = _same(session, local)
     if same is not None:
         return Answer(local, same)
-    model = full(local)
+    model = own_weights(local)
     found, remarks = candidates_for(session, local, folders)
     mine = looked_at(model)
     relatives = ranked(compared(session, local, model, mine, found))

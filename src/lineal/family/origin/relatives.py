@@ -16,7 +16,7 @@ from lineal.engines.compare.kinship.ranks import may_be_low
 from lineal.engines.compare.kinship.windows import Windows, is_matrix, read, spots
 from lineal.engines.parents.model import Model
 from lineal.errors import LinealError
-from lineal.family.build.distance import full
+from lineal.family.build.weights import own_weights
 from lineal.family.session import LocalModel, Session
 from lineal.lineage.questions.ancestry import depth
 from lineal.lineage.questions.candidates import candidates
@@ -78,7 +78,7 @@ def candidates_for(session: Session, child: LocalModel, folders: Sequence[Path])
                 continue
             seen.add(local.model_hash)
             local = _on_its_base(session, local)
-            model = full(local)
+            model = own_weights(local)
         except LinealError as error:
             remarks.append(f"not compared: {error}")
             continue

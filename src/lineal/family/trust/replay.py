@@ -11,7 +11,7 @@ from lineal.derivation.step import Role, Step
 from lineal.engines.stream.engine import DataHashes, stream
 from lineal.engines.stream.jobs import Recomputation
 from lineal.errors import CheckpointError, LinealError, MethodError
-from lineal.family.build.streams import Streamed, plan_stream
+from lineal.family.build.makers.table import plan_stream
 from lineal.family.session import LocalModel, Session
 from lineal.lineage.records.environment import method_package
 from lineal.lineage.records.records import StepRecord
@@ -50,13 +50,13 @@ def replay(
     at_hand: inputs, hashed, that the registry need not know.
     """
     method = method_of(step)
-    if not isinstance(method, Streamed):
-        raise MethodError(f"{step.method}: is not computed in the streaming engine")
     here = {local.model_hash: local for local in at_hand}
     inputs: list[tuple[Role, LocalModel]] = [
         (used.role, here.get(used.model_hash) or session.by_hash(used.model_hash)) for used in step.inputs
     ]
     plan = plan_stream(method, inputs)
+    if plan is None:
+        raise MethodError(f"{step.method}: is not computed in the streaming engine")
     if plan.rules != step.rules:
         raise MethodError(f"it was made under rules {step.rules}, and this lineal would make it under {plan.rules}")
     if share < 1:

@@ -1,0 +1,1 @@
+"""How each kind of derivation comes about: one class a kind, and the table that finds it."""

@@ -1,0 +1,59 @@
+"""What has to be said of a kind of derivation, so that it can be planned, made, recorded and verified."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from lineal.checkpoint.reader import Form
+from lineal.derivation.step import Role
+from lineal.engines.stream.plan import StreamPlan
+from lineal.family.build.forecasts import Forecast
+from lineal.family.build.make import Made, make_streamed
+from lineal.family.build.request import Request
+from lineal.family.build.scratch import Scratch
+from lineal.family.session import Inputs, Session
+
+
+class Maker(ABC):
+    """One kind of derivation. The methods of that kind are instances of the class that the table gives for it.
+
+    form: of what is made; is_trained: and not streamed; needs: what torch is needed for, if it is; takes_gguf: whether
+    a GGUF may be a parent; planned_whole: whether the engine's plan is all that is read.
+    """
+
+    form: ClassVar[Form] = "full"
+    is_trained: ClassVar[bool] = False
+    needs: ClassVar[str] = ""
+    takes_gguf: ClassVar[bool] = False
+    planned_whole: ClassVar[bool] = True
+
+    @abstractmethod
+    def inputs(self, name: str, method: Any, found: Inputs) -> Inputs:
+        """The models in the roles and the order in which the step records them, or an error; name: of the child."""
+
+    def plan(self, method: Any, inputs: Inputs) -> StreamPlan | None:
+        """The engine's plan before a weight is read; None for what is trained."""
+        return None
+
+    @abstractmethod
+    def make(self, session: Session, request: Request, scratch: Scratch) -> Made:
+        """Fill the scratch folder with the child."""
+
+    def forecast(self, method: Any, parents: Sequence[Forecast], labels: Sequence[str]) -> Forecast:
+        """What will be made of such inputs, which are in the order of the recipe; by default as of the first."""
+        return parents[0].in_full
+
+    def donor(self, method: Any, roles: Sequence[Role]) -> int | None:
+        """Which input the child has its vocabulary and positions from; None where it is not one of them."""
+        return 0
+
+    def note(self, parents: int) -> str:
+        """What the figures of a plan do not tell."""
+        return ""
+
+
+class Streaming(Maker):
+    """What the streaming engine computes by its plan."""
+
+    def make(self, session: Session, request: Request, scratch: Scratch) -> Made:
+        return make_streamed(session, request, scratch)
