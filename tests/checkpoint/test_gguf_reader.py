@@ -78,7 +78,7 @@ def test_only_a_file_or_what_may_become_one_is_taken_for_one(tmp_path: Path) -> 
         False,
     ]
     random_gguf(tmp_path / "folder.gguf" / "folder.gguf")
-    assert open_checkpoint(tmp_path / "folder.gguf").place == tmp_path / "folder.gguf"
+    assert open_checkpoint(tmp_path / "folder.gguf").path == tmp_path / "folder.gguf"
 
 
 def test_a_gguf_has_no_config(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ NUMBERS = {
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"general.architecture": "qwen2"}, "of the architecture 'qwen2'; llama is the one that can be run"),
+        ({"general.architecture": "qwen2"}, "of the architecture 'qwen2'; those that can be run: llama"),
         ({"llama.expert_count": 8}, "the key 'llama.expert_count' is not understood"),
         ({"llama.rope.scaling.type": "yarn"}, "rotary scaling 'yarn' is not understood"),
         ({"llama.block_count": None}, "llama.block_count must be a positive number, got None"),

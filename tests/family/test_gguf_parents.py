@@ -86,7 +86,7 @@ def test_a_merge_of_a_gguf_with_itself_is_what_gguf_py_decodes(
     local = built(session, model, tmp_path, scheme)
     child, parent = read_folder(local["same"].folder), read_folder(model)
     assert set(child) == set(parent)
-    for name, values in expected(local["q.gguf"].place, list(child)).items():
+    for name, values in expected(local["q.gguf"].path, list(child)).items():
         stored = values.astype(np.float16) if scheme.startswith("q") and child[name].dtype == np.float16 else values
         assert child[name].astype(np.float32).tobytes() == stored.astype(np.float32).tobytes()
     both = read_folder(local["mixed"].folder)
@@ -98,13 +98,13 @@ def test_it_is_an_ordinary_folder_that_computes_and_reads_as_the_gguf(
 ) -> None:
     local = built(session, model, tmp_path, "f32")
     text = "def f(x): return x"
-    ours, theirs = (load_tokenizer(local[name].place) for name in ("same", "q.gguf"))
+    ours, theirs = (load_tokenizer(local[name].path) for name in ("same", "q.gguf"))
     assert ours(text)["input_ids"] == theirs(text)["input_ids"]
     assert AutoTokenizer.from_pretrained(local["same"].folder)(text)["input_ids"] == ours(text)["input_ids"]
     import torch
 
     ids = torch.tensor([ours(text)["input_ids"]])
-    logits = [load_model(local[name].place)(ids).logits for name in ("same", "m")]
+    logits = [load_model(local[name].path)(ids).logits for name in ("same", "m")]
     assert torch.equal(logits[0], logits[1])
 
 
@@ -121,7 +121,7 @@ def test_a_gguf_parent_is_verified_by_recomputation_and_hashed_as_it_is_read(
 
 def test_a_plan_knows_what_comes_out_before_anything_is_built(session: Session, model: Path, tmp_path: Path) -> None:
     local = built(session, model, tmp_path, "q8_0")
-    text = f"models: {{x: {{merge: {{parents: [{local['q.gguf'].place}], method: passthrough}}}}}}"
+    text = f"models: {{x: {{merge: {{parents: [{local['q.gguf'].path}], method: passthrough}}}}}}"
     (plan,) = plan_family(session, read_family(write_family(tmp_path, text), session.knows), tmp_path / "other")
     assert plan.parameters == local["same"].checkpoint.parameters
     assert plan.tensor_bytes == local["same"].checkpoint.tensor_bytes
@@ -131,7 +131,7 @@ def test_a_recipe_takes_blocks_of_a_gguf(session: Session, model: Path, tmp_path
     local = built(session, model, tmp_path, "q8_0")
     recipe = tmp_path / "recipe.yml"
     recipe.write_text(
-        f"merge_method: passthrough\nslices:\n - sources: [{{model: {local['q.gguf'].place}, layer_range: [1, 2]}}]\n"
+        f"merge_method: passthrough\nslices:\n - sources: [{{model: {local['q.gguf'].path}, layer_range: [1, 2]}}]\n"
     )
     family = family_of_recipe(session, recipe, tmp_path / "cut", allow_nonfinite=False)
     folder = run_family(session, family, tmp_path)["cut"].folder

@@ -103,7 +103,7 @@ def test_a_family_has_ggufs_in_folders_and_where_their_name_says_so_as_files(
     folder, file = tmp_path / "models" / "q8", tmp_path / "models" / "q4.gguf"
     assert {path.name for path in folder.iterdir()} == {"q8.gguf", "lineal.json", "README.md"}
     assert "library_name: gguf\n" in (folder / "README.md").read_text()
-    assert (built["q8"].place, built["q4.gguf"].place) == (folder, file)
+    assert (built["q8"].path, built["q4.gguf"].path) == (folder, file)
     verdicts = list(verify_references(session, [], "small"))
     assert all(verdict.ok for verdict in verdicts)
     assert [verdict.recomputed for verdict in verdicts] == [0, len(built["q8"].checkpoint), len(built["q8"].checkpoint)]
@@ -155,7 +155,7 @@ def test_a_file_that_is_replaced_is_kept_aside_and_stays_known(session: Session,
     second = quantize(session, parent, out, "q4_0")
     aside = tmp_path / REPLACED / f"x.gguf-{format_hash(first.model_hash)[3:15]}" / "x.gguf"
     assert first.model_hash != second.model_hash == session.identify(session.open("x", out)).model_hash
-    assert session.by_hash(first.model_hash).place == aside
+    assert session.by_hash(first.model_hash).path == aside
     assert verify_folder(session, aside).ok
 
 
@@ -225,7 +225,7 @@ def test_a_file_is_added_with_its_history_wherever_it_lies_and_whatever_its_name
     assert added.history == f"quantize (gguf) of {parent.name}"
     (step,) = elsewhere.registry.steps_of(added.model_hash)
     assert step.evidence is Evidence.RECORDED
-    assert elsewhere.find("y.gguf").place == moved
+    assert elsewhere.find("y.gguf").path == moved
     flip(moved, 30)
     assert any("differs" in fault or "GGUF" in fault or "y.gguf" in fault for fault in faults(elsewhere, moved))
 
@@ -233,7 +233,7 @@ def test_a_file_is_added_with_its_history_wherever_it_lies_and_whatever_its_name
 def test_a_file_from_elsewhere_is_an_original(session: Session, tmp_path: Path) -> None:
     added = add_folder(session, random_gguf(tmp_path / "x.gguf"), "mine:x")
     assert added.history == "an original, as far as is known"
-    assert session.find("mine:x").place == tmp_path / "x.gguf"
+    assert session.find("mine:x").path == tmp_path / "x.gguf"
     with pytest.raises(CheckpointError, match=r"no x\.gguf\.lineal\.json, and not in the registry"):
         verify_folder(session, tmp_path / "x.gguf")
 

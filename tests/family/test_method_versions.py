@@ -43,11 +43,11 @@ def test_a_child_of_another_version_is_no_hit_and_its_step_is_kept(kitchen: Path
     known = {child: read_provenance(KEPT / child) for child in MADE}
     local = run_family(session, read_family(kitchen / "family.yaml"), kitchen / "models")
     for child, old in known.items():
-        made = read_provenance(local[child].place)
+        made = read_provenance(local[child].path)
         assert made is not None
         assert old is not None
         assert made.step.derivation_id != old.step.derivation_id
-        after = read_folder(local[child].place)
+        after = read_folder(local[child].path)
         assert any((after[name] != values).any() for name, values in before[child].items())
         (record,) = session.registry.steps_of(old.hashes.manifest.model_hash)
         assert record.evidence is Evidence.RECORDED
@@ -67,10 +67,10 @@ def test_what_a_killed_run_of_another_version_left_is_other_work(
     family = read_family(old_versions.parents(tmp_path))
     run = FamilyRun(session, family, tmp_path / "models")
     for name in "abc":
-        run.local[name] = run.find_original(family.models[name])
-    order = run.order(family.models["trimmed"])
-    unhashed = replace(order, inputs=tuple((role, replace(local, hashes=None)) for role, local in order.inputs))
+        run.models[name] = run.find_original(family.models[name])
+    request = run.request(family.models["trimmed"])
+    unhashed = replace(request, inputs=tuple((role, replace(local, hashes=None)) for role, local in request.inputs))
     monkeypatch.setattr(Session, "recall", lambda _session, local: local)
     before = work_key(session, unhashed)
-    monkeypatch.setattr(type(order.method), "version", 1)
+    monkeypatch.setattr(type(request.method), "version", 1)
     assert work_key(session, unhashed) != before

@@ -49,6 +49,8 @@ class QuantizationType(Enum):
     TQ1_0 = ("tq1_0", 256, 54)
     TQ2_0 = ("tq2_0", 256, 66)
     MXFP4 = ("mxfp4", 32, 17)
+    NVFP4 = ("nvfp4", 64, 36)
+    Q1_0 = ("q1_0", 128, 18)
 
     block_weights: int
     block_bytes: int
@@ -59,6 +61,11 @@ class QuantizationType(Enum):
         member.block_weights = block_weights
         member.block_bytes = block_bytes
         return member
+
+    @property
+    def is_blocks(self) -> bool:
+        """Whether weights share a scale that is stored with them, as in GGUF's block types: blocks of 32 and more."""
+        return self.block_weights >= 32
 
     @property
     def bits_per_weight(self) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from gguf import GGMLQuantizationType, dequantize
 from numpy.typing import NDArray
 
-from lineal.checkpoint.codes.ggml_blocks import BLOCK_CODECS, BLOCK_DECODERS, decode_blocks, encode_blocks
+from lineal.checkpoint.codes.ggml_blocks import BLOCK_CODECS, BLOCK_DECODERS, CODECS, decode_blocks, encode_blocks
 from lineal.checkpoint.headers.storage import BLOCKS
 from lineal.errors import CheckpointError
 from lineal.kernels import kernel
@@ -35,13 +35,12 @@ _TOO_LARGE = {
     "F16": np.float32(65520).view(np.uint32),
     "F8_E4M3": np.nextafter(np.float32(464), np.float32(500)).view(np.uint32),
     "F8_E5M2": np.float32(61440).view(np.uint32),
-    "Q8_0": np.float32(65520 * 127).view(np.uint32),
-    "Q4_0": np.float32(65520 * 8).view(np.uint32),
+    **{name: np.float32(65520 * CODECS[name].steps).view(np.uint32) for name in BLOCK_CODECS},
 }
 """Bits of the smallest magnitude that is not finite once it is rounded to the dtype (ties go to even).
 
 A block type's is the smallest whose block gets an infinite scale: the scale is a float16, the largest magnitude over
-127 or 8. gguf-py would write it, and every value of the block would come back infinite or NaN.
+its steps. gguf-py would write it, and every value of the block would come back infinite or NaN.
 """
 
 

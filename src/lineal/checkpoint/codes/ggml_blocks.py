@@ -4,7 +4,8 @@ Of Q4_1, with a smallest value beside its scale, the reading half.
 Source: ggml-common.h, and quantize_row_q8_0_ref and quantize_row_q4_0_ref in ggml-quants.c of llama.cpp.
 """
 
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +16,16 @@ from lineal.kernels import kernel
 Float32: TypeAlias = NDArray[np.float32]
 Raw: TypeAlias = NDArray[np.uint8]
 
-_VALUES = 32
-
 
 def encode_blocks(values: Float32, dtype: str, raw: Raw) -> None:
     """Write values as whole blocks of `dtype`."""
-    _ENCODERS[dtype](values.reshape(-1, _VALUES), values.view(np.uint32).reshape(-1, _VALUES), _blocks(raw, dtype))
+    each = BLOCKS[dtype][0]
+    CODECS[dtype].encode(values.reshape(-1, each), values.view(np.uint32).reshape(-1, each), _blocks(raw, dtype))
 
 
 def decode_blocks(raw: Raw, dtype: str, out: Float32) -> None:
     """Write the values of whole blocks of `dtype` into `out`."""
-    _DECODERS[dtype](_blocks(raw, dtype), out.reshape(-1, _VALUES))
+    CODECS[dtype].decode(_blocks(raw, dtype), out.reshape(-1, BLOCKS[dtype][0]))
 
 
 def _blocks(raw: Raw, dtype: str) -> Raw:
@@ -133,9 +133,22 @@ def _decode_q4_1(blocks: Any, out: Any) -> None:
             row[i + 16] = np.float32(np.int32(block[4 + i] >> np.uint8(4))) * scale + smallest
 
 
-_ENCODERS: dict[str, Any] = {"Q8_0": _encode_q8_0, "Q4_0": _encode_q4_0}
-_DECODERS: dict[str, Any] = {"Q8_0": _decode_q8_0, "Q4_0": _decode_q4_0, "Q4_1": _decode_q4_1}
-BLOCK_CODECS = frozenset(_ENCODERS)
-"""The block types that can be computed with."""
-BLOCK_DECODERS = frozenset(_DECODERS)
-"""And those that are read here; every other type is gguf-py's to decode."""
+@final
+@dataclass(frozen=True)
+class Codec:
+    """Kernels over whole blocks. encode: None for what is only read; steps: of the scale, to the largest magnitude."""
+
+    decode: Any
+    encode: Any = None
+    steps: int = 0
+
+
+CODECS = {
+    "Q8_0": Codec(_decode_q8_0, _encode_q8_0, steps=127),
+    "Q4_0": Codec(_decode_q4_0, _encode_q4_0, steps=8),
+    "Q4_1": Codec(_decode_q4_1),
+}
+"""The block types that are known here; every other is gguf-py's to decode. Their sizes: `QuantizationType`."""
+BLOCK_DECODERS = frozenset(CODECS)
+BLOCK_CODECS = frozenset(dtype for dtype, codec in CODECS.items() if codec.encode)
+"""Those that can be computed with."""

@@ -1,21 +1,16 @@
-"""The Llama that a GGUF holds: the inverse of gguf_llama.py, its weights as transformers lays them out."""
+"""The Llama that a GGUF holds: the inverse of llama_keys.py."""
 
 import math
-from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
-from gguf import GGMLQuantizationType, dequantize
 from numpy.typing import NDArray
 
-from lineal.checkpoint.headers.gguf_metadata import ARCHITECTURE
-from lineal.checkpoint.headers.safetensors import TensorSpec
-from lineal.checkpoint.headers.storage import byte_length
 from lineal.checkpoint.reader import Checkpoint
-from lineal.engines.gguf.llama_keys import ROTARY_DIVISORS, TURNED, Llama, gguf_names, llama_tensors
+from lineal.engines.gguf.decoded import decoded
+from lineal.engines.gguf.llama_keys import ROTARY_DIVISORS, Llama
 from lineal.engines.gguf.rotary import Rotary
 from lineal.errors import CheckpointError
-from lineal.methods.quantize.rotary_pairs import halves
 from lineal.shown import quoted
 
 Float32: TypeAlias = NDArray[np.float32]
@@ -37,11 +32,6 @@ _BASE, _SCALING, _FACTOR = "llama.rope.freq_base", "llama.rope.scaling.type", "l
 def llama_of_gguf(checkpoint: Checkpoint) -> Llama:
     """Its dimensions; a key of the architecture that is not understood is refused."""
     metadata, place = checkpoint.metadata, checkpoint.path
-    architecture = metadata[ARCHITECTURE].content if ARCHITECTURE in metadata else None
-    if architecture != "llama":
-        raise CheckpointError(
-            f"{place}: a GGUF of the architecture {quoted(architecture)}; llama is the one that can be run"
-        )
     unknown = metadata.keys() - {*_COUNTS.values(), _EPSILON, *_HEAD_SIZES, _BASE, _SCALING, _FACTOR}
     for key in sorted(unknown):
         if key.startswith("llama."):
@@ -83,7 +73,7 @@ def _rotary(checkpoint: Checkpoint) -> Rotary:
     if scaling is not None and scaling.content not in ("none", "linear"):
         raise CheckpointError(f"{checkpoint.path}: rotary scaling {quoted(scaling.content)} is not understood")
     factor = _number(checkpoint, _FACTOR) if scaling is not None and scaling.content == "linear" else 1.0
-    found = _values(checkpoint, checkpoint[ROTARY_DIVISORS]) if ROTARY_DIVISORS in checkpoint else []
+    found = decoded(checkpoint, checkpoint[ROTARY_DIVISORS]) if ROTARY_DIVISORS in checkpoint else []
     return Rotary(base, factor, tuple(float(divisor) for divisor in found))
 
 
@@ -113,44 +103,3 @@ def llama_config(llama: Llama, *, tied: bool) -> dict[str, Any]:
         "mlp_bias": llama.mlp_bias,
         "tie_word_embeddings": tied,
     }
-
-
-def is_tied(checkpoint: Checkpoint) -> bool:
-    """Whether the embedding makes the logits, too."""
-    return "output.weight" not in checkpoint
-
-
-def llama_weights(checkpoint: Checkpoint, llama: Llama) -> Iterator[tuple[str, Float32]]:
-    """transformers' name of each tensor and its values."""
-    for name, spec in check_tensors(checkpoint, llama).items():
-        values = _values(checkpoint, spec)
-        yield name, halves(values, llama.head_size) if name.endswith(TURNED) else values
-
-
-def check_tensors(checkpoint: Checkpoint, llama: Llama) -> dict[str, TensorSpec]:
-    """transformers' name of each tensor; what is missing, left over or of another shape is refused."""
-    tied = is_tied(checkpoint)
-    names, shapes = gguf_names(llama, tied=tied), llama_tensors(llama, tied=tied)
-    for unknown in sorted(checkpoint.keys() - {*names.values(), ROTARY_DIVISORS}):
-        raise CheckpointError(f"{checkpoint.path}: {quoted(unknown)} is no tensor of its architecture")
-    found: dict[str, TensorSpec] = {}
-    for name, shape in shapes.items():
-        if names[name] not in checkpoint:
-            raise CheckpointError(f"{checkpoint.path}: has no {quoted(names[name])}")
-        found[name] = checkpoint[names[name]]
-        if found[name].shape != shape:
-            is_shape = list(found[name].shape)
-            raise CheckpointError(f"{checkpoint.path}: {quoted(names[name])} is {is_shape}, its keys say {list(shape)}")
-    return found
-
-
-def _values(checkpoint: Checkpoint, spec: TensorSpec) -> Float32:
-    """A tensor whole, in float32, by gguf's own decoders: they know every type."""
-    raw = np.frombuffer(checkpoint.read(spec.name), np.uint8)
-    rows = raw.reshape(*spec.shape[:-1], byte_length(spec.dtype, spec.shape[-1]))
-    try:
-        return dequantize(rows, GGMLQuantizationType[spec.dtype]).reshape(spec.shape)
-    except NotImplementedError:
-        raise CheckpointError(
-            f"{checkpoint.path}: {quoted(spec.name)} is {spec.dtype}, which cannot be decoded"
-        ) from None

@@ -49,9 +49,6 @@ class Llama:
 
 def llama_faults(config: Mapping[str, Any]) -> Iterator[str]:
     """Why a config is not that of a Llama that a GGUF can hold."""
-    if config.get("model_type") != "llama":
-        yield f"model_type is {quoted(config.get('model_type'))}; llama is the architecture that can be written"
-        return
     counts = {key: config.get(key, default) for key, default in _COUNTS.items()}
     counts.update({key: config[key] for key in ("num_key_value_heads", "head_dim") if config.get(key) is not None})
     wrong = {key: count for key, count in counts.items() if type(count) is not int or count < 1}

@@ -12,8 +12,8 @@ from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.headers.storage import BLOCKS
 from lineal.checkpoint.package import config_content
 from lineal.checkpoint.reader import Checkpoint
-from lineal.engines.gguf.llama_back import check_tensors, is_tied, llama_config, llama_of_gguf
-from lineal.engines.gguf.llama_keys import TURNED
+from lineal.engines.gguf.architectures import architecture_of
+from lineal.engines.gguf.tensors import checked_tensors, is_tied
 from lineal.engines.gguf.tokenizer_back import chat_template, special_tokens, tokenizer_json
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
@@ -23,11 +23,9 @@ _TOKENS, _KINDS = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
 
 def gguf_tensors(checkpoint: Checkpoint) -> dict[str, tuple[TensorSpec, int | None]]:
     """transformers' name -> the stored tensor, and where its rows are turned the rows of a head."""
-    llama = llama_of_gguf(checkpoint)
-    found: dict[str, tuple[TensorSpec, int | None]] = {}
-    for name, spec in check_tensors(checkpoint, llama).items():
+    found = checked_tensors(checkpoint)
+    for spec, _ in found.values():
         _check_type(checkpoint, spec)
-        found[name] = spec, llama.head_size if name.endswith(TURNED) else None
     return found
 
 
@@ -35,7 +33,8 @@ def gguf_config(checkpoint: Checkpoint) -> dict[str, Any]:
     """The config.json of the model that transformers would make of it."""
     special = special_tokens(checkpoint)
     ids = {f"{role}_token_id": index for role, (_, index) in special.items() if role != "unk"}
-    return {**llama_config(llama_of_gguf(checkpoint), tied=is_tied(checkpoint)), **ids}
+    architecture = architecture_of(checkpoint)
+    return {**architecture.config(architecture.of_gguf(checkpoint), tied=is_tied(checkpoint)), **ids}
 
 
 def gguf_vocabulary(checkpoint: Checkpoint) -> dict[str, int] | None:

@@ -13,10 +13,10 @@ from peft import PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
-    LlamaConfig,
-    LlamaForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -27,7 +27,8 @@ from lineal.checkpoint.names.tied_heads import KEY
 from lineal.checkpoint.package import has_tokenizer
 from lineal.checkpoint.reader import Checkpoint, open_checkpoint
 from lineal.checkpoint.stated_dtype import require_dtype
-from lineal.engines.gguf.llama_back import is_tied, llama_config, llama_of_gguf, llama_weights
+from lineal.engines.gguf.architectures import architecture_of
+from lineal.engines.gguf.tensors import gguf_weights, is_tied
 from lineal.engines.gguf.tokenizer_back import chat_template, special_tokens, tokenizer_json
 from lineal.engines.inference.next_token import no_next_token
 from lineal.engines.inference.peft_config import left_out, spelled_out
@@ -172,17 +173,18 @@ def _load_full(place: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMod
 
 
 def _load_gguf(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:
-    """The decoded weights in transformers' Llama; its own loader of GGUFs drops biases and rotary divisors."""
-    llama = llama_of_gguf(checkpoint)
-    fields = llama_config(llama, tied=is_tied(checkpoint))
+    """The decoded weights in transformers' model; its own loader of GGUFs drops biases and rotary divisors."""
+    architecture = architecture_of(checkpoint)
+    fields = architecture.config(architecture.of_gguf(checkpoint), tied=is_tied(checkpoint))
     fields |= {f"{role}_token_id": index for role, (_, index) in special_tokens(checkpoint).items() if role != "unk"}
     with silence(), _blamed_on(checkpoint.path):
-        config = LlamaConfig(**fields)
-        weights = {name: torch.from_numpy(values) for name, values in llama_weights(checkpoint, llama)}
-        loaded: Any = LlamaForCausalLM.from_pretrained(
+        config = AutoConfig.for_model(**fields)
+        weights = {name: torch.from_numpy(values) for name, values in gguf_weights(checkpoint)}
+        kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+        loaded: Any = kind.from_pretrained(
             None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True
         )
-    return _checked(checkpoint.path, "llama", loaded)
+    return _checked(checkpoint.path, architecture.model_type, loaded)
 
 
 def _gguf_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:

@@ -11,13 +11,6 @@ from lineal.checkpoint.package import CARD
 from lineal.engines.parents.model import Model
 from lineal.methods.quantize import GgufQuantization
 
-_FILE_TYPES = {
-    "f32": LlamaFileType.ALL_F32,
-    "f16": LlamaFileType.MOSTLY_F16,
-    "bf16": LlamaFileType.MOSTLY_BF16,
-    "q8_0": LlamaFileType.MOSTLY_Q8_0,
-    "q4_0": LlamaFileType.MOSTLY_Q4_0,
-}
 _SAMPLING = {
     "temperature": ("temp", GGUFValueType.FLOAT32),
     "top_k": ("top_k", GGUFValueType.INT32),
@@ -27,14 +20,17 @@ _SAMPLING = {
 """generation_config.json's words for how to draw tokens, and general.sampling's."""
 
 
-def general_metadata(method: GgufQuantization, model: Model, generation: Mapping[str, Any]) -> dict[str, Value]:
+def general_metadata(
+    method: GgufQuantization, model: Model, generation: Mapping[str, Any], architecture: str
+) -> dict[str, Value]:
     """The keys under general: the name and licence are the parent's, without its family or folder."""
     licence = card_licence(model.folder / CARD)
     texts = {"general.type": "model", "general.name": model.name.rpartition(":")[2], "general.license": licence}
-    counts = {"general.file_type": _FILE_TYPES[method.scheme], "general.quantization_version": GGML_QUANT_VERSION}
+    most = LlamaFileType.ALL_F32 if method.scheme == "f32" else LlamaFileType[f"MOSTLY_{method.scheme.upper()}"]
+    counts = {"general.file_type": most, "general.quantization_version": GGML_QUANT_VERSION}
     given = {key: value for key in _SAMPLING if isinstance(value := generation.get(key), int | float)}
     return {
-        ARCHITECTURE: Value(GGUFValueType.STRING, "llama"),
+        ARCHITECTURE: Value(GGUFValueType.STRING, architecture),
         **{key: Value(GGUFValueType.STRING, text) for key, text in texts.items() if text},
         **{key: Value(GGUFValueType.UINT32, int(count)) for key, count in counts.items()},
         **{f"general.sampling.{_SAMPLING[key][0]}": Value(_SAMPLING[key][1], value) for key, value in given.items()},

@@ -11,19 +11,9 @@ from lineal.checkpoint.names.tensor_names import is_derived_buffer
 from lineal.checkpoint.names.tied_heads import says_tied
 from lineal.checkpoint.tokenizer_types import TOKENIZER
 from lineal.checkpoint.written.layout import Planned
+from lineal.engines.gguf.architectures import Architecture, architecture_to_write
 from lineal.engines.gguf.child import GgufChild
-from lineal.engines.gguf.llama_keys import (
-    EMBEDDING,
-    HEAD,
-    ROTARY_DIVISORS,
-    TURNED,
-    Llama,
-    gguf_names,
-    llama_faults,
-    llama_metadata,
-    llama_of_config,
-    llama_tensors,
-)
+from lineal.engines.gguf.llama_keys import EMBEDDING, HEAD, ROTARY_DIVISORS, Llama
 from lineal.engines.gguf.tokenizer_keys import tokenizer_faults, tokenizer_metadata
 from lineal.engines.parents.model import Model
 from lineal.engines.quantize.gguf_general_keys import general_metadata
@@ -40,21 +30,24 @@ _SHOWN = 12
 
 
 def plan_gguf(method: GgufQuantization, model: Model) -> StreamPlan:
-    """The plan for a Llama with a byte-level BPE tokenizer."""
+    """The plan for a model of a known architecture with a byte-level BPE tokenizer."""
     config = model.checkpoint.config
-    _refuse(model.name, llama_faults(config))
-    llama = llama_of_config(config)
-    planned = _planned(method, llama, tied=model.tied)
-    tokenizer, faults = _tokenizer(model.folder, llama.vocabulary)
+    architecture = architecture_to_write(config, model.name)
+    _refuse(model.name, architecture.faults(config))
+    numbers = architecture.of_config(config)
+    planned = _planned(method, architecture, numbers, tied=model.tied)
+    tokenizer, faults = _tokenizer(model.folder, numbers.vocabulary)
     _refuse(model.name, chain(_tensor_faults(model, planned), _row_faults(planned), faults))
     metadata = {
-        **general_metadata(method, model, tokenizer.generation),
-        **llama_metadata(llama),
-        **tokenizer_metadata(tokenizer, llama.vocabulary),
+        **general_metadata(method, model, tokenizer.generation, architecture.name),
+        **architecture.metadata(numbers),
+        **tokenizer_metadata(tokenizer, numbers.vocabulary),
     }
-    jobs = [_job(method, llama, model, name, tensor) for name, tensor in planned.items()]
-    if llama.rotary.divisors:
-        jobs.append(Job(_divisors(llama), (), method=Constant(values=llama.rotary.divisors)))
+    pairs, jobs = RotaryPairs(head_size=numbers.head_size), list[Job]()
+    for name, tensor in planned.items():
+        jobs.append(Job(tensor, (model[name],), method=pairs if name.endswith(architecture.turned) else method))
+    if numbers.rotary.divisors:
+        jobs.append(Job(_divisors(numbers), (), method=Constant(values=numbers.rotary.divisors)))
     return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder), model.remarks, model.rules)
 
 
@@ -62,38 +55,37 @@ def gguf_tensors(
     method: GgufQuantization, config: Mapping[str, Any], stored: Collection[str], label: str
 ) -> tuple[Planned, ...]:
     """What a GGUF of a model with this config and these tensors would hold."""
-    _refuse(label, llama_faults(config))
-    llama = llama_of_config(config)
-    planned = _planned(method, llama, tied=says_tied(config) and HEAD not in stored)
+    architecture = architecture_to_write(config, label)
+    _refuse(label, architecture.faults(config))
+    numbers = architecture.of_config(config)
+    planned = _planned(method, architecture, numbers, tied=says_tied(config) and HEAD not in stored)
     _refuse(label, _row_faults(planned))
-    return (*planned.values(), *([_divisors(llama)] if llama.rotary.divisors else []))
+    return (*planned.values(), *([_divisors(numbers)] if numbers.rotary.divisors else []))
 
 
-def gguf_weights(method: GgufQuantization, config: Mapping[str, Any], stored: Collection[str]) -> tuple[Planned, ...]:
+def gguf_weights(
+    method: GgufQuantization, config: Mapping[str, Any], stored: Collection[str], label: str
+) -> tuple[Planned, ...]:
     """The same as a merge would see it: transformers' names, blocks as float16."""
+    architecture = architecture_to_write(config, label)
     tied = says_tied(config) and HEAD not in stored
     return tuple(
         Planned(name, "F16" if tensor.dtype in BLOCKS else tensor.dtype, tensor.shape)
-        for name, tensor in _planned(method, llama_of_config(config), tied=tied).items()
+        for name, tensor in _planned(method, architecture, architecture.of_config(config), tied=tied).items()
     )
 
 
-def _planned(method: GgufQuantization, llama: Llama, *, tied: bool) -> dict[str, Planned]:
+def _planned(method: GgufQuantization, architecture: Architecture, numbers: Llama, *, tied: bool) -> dict[str, Planned]:
     """transformers' name of each tensor -> the tensor of the GGUF."""
-    names, logits = gguf_names(llama, tied=tied), EMBEDDING if tied else HEAD
+    names, logits = architecture.names(numbers, tied=tied), EMBEDDING if tied else HEAD
     return {
         name: Planned(names[name], method.stored_as(shape, makes_logits=name == logits), shape)
-        for name, shape in llama_tensors(llama, tied=tied).items()
+        for name, shape in architecture.tensors(numbers, tied=tied).items()
     }
 
 
-def _divisors(llama: Llama) -> Planned:
-    return Planned(ROTARY_DIVISORS, "F32", (len(llama.rotary.divisors),))
-
-
-def _job(method: GgufQuantization, llama: Llama, model: Model, name: str, planned: Planned) -> Job:
-    turned = name.endswith(TURNED)
-    return Job(planned, (model[name],), method=RotaryPairs(head_size=llama.head_size) if turned else method)
+def _divisors(numbers: Llama) -> Planned:
+    return Planned(ROTARY_DIVISORS, "F32", (len(numbers.rotary.divisors),))
 
 
 def _tokenizer(folder: Path, rows: int) -> tuple[TokenizerFiles, list[str]]:
@@ -110,7 +102,7 @@ def _tensor_faults(model: Model, planned: Mapping[str, Planned]) -> Iterator[str
         yield f"has no {quoted(name)}"
     for name in sorted(model.keys() - planned.keys()):
         if not is_derived_buffer(name, model[name].shape):
-            yield f"{quoted(name)} is no tensor of a Llama with this config"
+            yield f"{quoted(name)} is no tensor of a model with this config"
     for name, tensor in planned.items():
         spec = model.sources[name].spec if name in model else None
         if spec is None:

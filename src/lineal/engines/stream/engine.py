@@ -3,7 +3,8 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from typing import Any, cast
 
 from lineal.derivation.canonical import Json
@@ -26,12 +27,14 @@ def stream(
     sink: Sink,
     *,
     threads: int | None = None,
+    pool: Executor | None = None,
     allow_nonfinite: bool = False,
     bytes_done: BytesDone | None = None,
 ) -> DataHashes:
     """Run the jobs that the sink does not have yet; returns the data hashes of all inputs, hashed as they were read.
 
-    The first error stops all threads and is raised; what was finished stays finished.
+    pool: what carries the tasks, which share this process's memory; by default so many threads, as the machine has
+    cores. The first error stops all tasks and is raised; what was finished stays finished.
     """
     stop, errors = threading.Event(), list[Exception]()
     rules = Rules(stop, allow_nonfinite, bytes_done)
@@ -49,11 +52,14 @@ def stream(
                 stop.set()
                 raise
 
-        with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        with nullcontext(pool) if pool else ThreadPoolExecutor(threads or os.cpu_count()) as carrying:
+            tasks: list[Future[None]] = []
             try:
-                wait([pool.submit(run, task) for task in waiting])
+                tasks += (carrying.submit(run, task) for task in waiting)
+                wait(tasks)
             except BaseException:
                 stop.set()
+                wait(tasks)
                 raise
     if errors:
         raise errors[0]

@@ -80,7 +80,7 @@ def forecast_pruned(parent: Forecast, label: str) -> Forecast:
 
 def forecast_gguf(method: GgufQuantization, parent: Forecast, label: str) -> Forecast:
     names = [tensor.name for tensor in parent.tensors]
-    full = Forecast(gguf_weights(method, parent.config, names), parent.config)
+    full = Forecast(gguf_weights(method, parent.config, names, label), parent.config)
     return Forecast(gguf_tensors(method, parent.config, names, label), {}, full, form="gguf")
 
 

@@ -7,13 +7,13 @@ from typing import Annotated, ClassVar, final
 import numpy as np
 from pydantic import BeforeValidator, WithJsonSchema
 
+from lineal.derivation.quantization import QuantizationType
 from lineal.errors import MethodError
 from lineal.methods.method import Reproducibility, nearest
 from lineal.methods.streaming import Block, Emit, Site, StreamingMethod
 from lineal.shown import quoted
 
 SCHEMES = ("f32", "f16", "bf16", "q8_0", "q4_0")
-_BLOCK = 32
 
 
 def _lowered(scheme: object) -> object:
@@ -55,8 +55,9 @@ class GgufQuantization(StreamingMethod):
         return "Q8_0" if makes_logits and self.scheme == "q4_0" else self.scheme.upper()
 
     def unit(self, site: Site) -> int:
-        """The values that share a scale."""
-        return _BLOCK
+        """The values that share a scale in the widest of the types that are written."""
+        written = {self.stored_as((1, 1), makes_logits=logits) for logits in (True, False)}
+        return max(QuantizationType.named(name.lower()).block_weights for name in written)
 
     def check_models(self, count: int) -> None:
         if count != 1:
