@@ -94,7 +94,11 @@ def test_a_plan_tells_the_size_beforehand(lineal: Command, both: Path) -> None:
         (("./both", "--scheme", "f16", "--base", "./a"), 2, "gguf: has no use for a base"),
         (("--scheme", "f16"), 2, "name the models first"),
         (("./nowhere", "--scheme", "f16"), 3, "nowhere: no such folder"),
-        (("./other", "--scheme", "f16"), 3, "other cannot be written as a GGUF: model_type is 'gpt2'; llama is"),
+        (
+            ("./other", "--scheme", "f16"),
+            3,
+            "other cannot be written as a GGUF: model_type is 'gpt2'; those that",
+        ),
         (("./odd", "--scheme", "q8_0"), 3, "'model.layers.0.mlp.down_proj.weight' [64, 40] has rows of 40"),
     ],
 )

@@ -40,6 +40,8 @@ BITS = {
     "tq1_0": 1.6875,
     "tq2_0": 2.0625,
     "mxfp4": 4.25,
+    "nvfp4": 4.5,
+    "q1_0": 1.125,
 }
 """From llama.cpp's block structures (ggml-common.h), scales included; the others count the weight alone."""
 

@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,15 @@ def test_a_killed_command_is_completed_by_a_repeat(line: str, template: Path, se
     check_kill(line, template, seed)
 
 
+@pytest.fixture(scope="module")
+def torch_loaded() -> None:
+    """Before any clock runs: a command that is stopped amid its imports leaves half a torch to all after it."""
+    for name in ("lineal.engines.train.train", "lineal.engines.inference.evaluate"):
+        _ = import_module(name)
+
+
 @pytest.mark.storm(50)
+@pytest.mark.usefixtures("torch_loaded")
 @pytest.mark.parametrize("line", TRAININGS)
 def test_a_killed_training_is_completed_by_a_repeat(line: str, template: Path, seed: int) -> None:
     check_kill(line, template, seed)

@@ -31,15 +31,13 @@ def distill(
     registry: RegistryOption = None,
 ) -> None:
     """Distill teachers (names, paths or b3: hashes) into a student; the same call after a kill continues."""
-    from lineal.cli.session import open_session
+    from lineal.api.derivations import derivation, inputs_of_distillation
     from lineal.cli.words import make_or_plan, models_and_options
-    from lineal.family.build.one_off import family_of_one, method_from_words
-    from lineal.family.file.recipe import Reference
+    from lineal.family.build.one_off import method_from_words
     from lineal.methods.distill import Distill
 
     teachers, options = models_and_options(words)
     chosen = method_from_words("distillation", Distill.name, options)
-    inputs = [*(Reference("teacher", teacher) for teacher in teachers), Reference("student", student)]
-    with open_session(registry, keeps=not dry_run) as session:
-        family = family_of_one("distillation", chosen, inputs, out, data=data)
-        make_or_plan(session, family, out, dry_run=dry_run, licence=licence_override)
+    inputs = inputs_of_distillation(teachers, student)
+    wanted = derivation("distillation", chosen, inputs, out, data=data, licence=licence_override)
+    make_or_plan(wanted, registry, dry_run=dry_run)

@@ -33,29 +33,20 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Perplexity, bits per byte, and KL divergence from the base or the parents; known figures are not recomputed."""
+    from lineal.api import uses
+    from lineal.cli.progress_bars import TerminalProgress
     from lineal.cli.scores import print_scores
     from lineal.cli.session import open_session
-    from lineal.family.build.evaluation import Asked, evaluate_model
-    from lineal.family.origin.adapter_base import with_base
-    from lineal.family.session import name_by_path, register
 
-    texts, asked = _by_name(data), Asked(context, dtype, logits)
+    scores = uses.evaluate(
+        models,
+        data=data,
+        context=context,
+        dtype=dtype,
+        logits=logits,
+        base=base,
+        registry=registry,
+        progress=TerminalProgress(),
+    )
     with open_session(registry) as session:
-        scores = []
-        for reference in models:
-            local = with_base(session, session.identify(session.find(reference)), base)
-            register(session, local)
-            name_by_path(session, local)
-            scores += [(reference, e) for e in evaluate_model(session, local, texts, asked)]
         print_scores(session.registry, scores, as_json)
-
-
-def _by_name(data: list[Path]) -> dict[str, Path]:
-    """Texts by the end of their paths: the file's name, and as many folders as tell them apart."""
-    from lineal.checkpoint.inside import resolved
-
-    files = list(dict.fromkeys(resolved(path) for path in data))
-    depth = 1
-    while len({path.parts[-depth:] for path in files}) < len(files):
-        depth += 1
-    return {"/".join(path.parts[-depth:]): path for path in files}

@@ -4,25 +4,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from lineal.api.model import Model
 from lineal.cli.columns import columns
 from lineal.cli.terminal import print_json, say
-from lineal.derivation.hashes import format_hash
-from lineal.family.build.plan import PlannedModel, plan_family, require_room
-from lineal.family.file.recipe import Family
-from lineal.family.session import LocalModel, Session
+from lineal.derivation.hashes import parse_hash
+from lineal.family.build.plan import PlannedModel, require_room
+from lineal.lineage.registry import Registry
 
 
-def print_plan_of(session: Session, family: Family, out: Path, names: Sequence[str], as_json: bool) -> None:
+def print_plan(plan: Sequence[PlannedModel], out: Path, *, as_json: bool = False) -> None:
     """What building a family into `out` would do; the answer is no where the disk has no room for it."""
-    plan = plan_family(session, family, out, names)
-    print_plan(plan, as_json)
+    if as_json:
+        print_json([asdict(model) for model in plan])
+    else:
+        _print_table(plan)
     require_room(plan, out)
 
 
-def print_plan(plan: Sequence[PlannedModel], as_json: bool) -> None:
-    if as_json:
-        print_json([asdict(model) for model in plan])
-        return
+def _print_table(plan: Sequence[PlannedModel]) -> None:
     rows = [("model", "how", "from", "status", "parameters", "size")]
     for model in plan:
         size = f"{model.tensor_bytes / 1e6:,.1f} MB"
@@ -41,21 +40,21 @@ def _costs(model: PlannedModel) -> Iterator[str]:
         yield f"{model.name}: reads {read} in all, holds about {memory}, takes an estimated {least} to {most} s"
 
 
-def print_built(session: Session, built: Mapping[str, LocalModel], as_json: bool) -> None:
+def print_built(registry: Registry, built: Mapping[str, Model], as_json: bool) -> None:
     """The family as it stands: as JSON a model a name, else the tree."""
     if as_json:
-        models = {name: (local, session.registry.evaluations(local.model_hash)) for name, local in built.items()}
+        models = {name: (model, registry.evaluations(parse_hash(model.hash))) for name, model in built.items()}
         print_json(
             {
                 name: {
-                    "model_hash": format_hash(local.model_hash),
-                    "folder": str(local.path),
+                    "model_hash": model.hash,
+                    "folder": str(model.path),
                     "perplexity": {e.text: e.perplexity for e in evaluations},
                 }
-                for name, (local, evaluations) in models.items()
+                for name, (model, evaluations) in models.items()
             }
         )
         return
     from lineal.cli.family_tree import print_tree
 
-    print_tree(session.registry, [local.model_hash for local in built.values()])
+    print_tree(registry, [parse_hash(model.hash) for model in built.values()])

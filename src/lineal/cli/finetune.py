@@ -28,13 +28,13 @@ def finetune(
     registry: RegistryOption = None,
 ) -> None:
     """Fine-tune a model (a name, path or b3: hash) on text; the same call after a kill continues."""
-    from lineal.cli.session import open_session
+    from lineal.api.derivations import derivation
     from lineal.cli.words import make_or_plan, one_model_and_options
-    from lineal.family.build.one_off import family_of_one, method_from_words
+    from lineal.family.build.one_off import method_from_words
     from lineal.family.file.recipe import Reference
 
     model, options = one_model_and_options(words, "fine-tuned")
     chosen = method_from_words("fine-tune", method, options)
-    with open_session(registry, keeps=not dry_run) as session:
-        family = family_of_one("fine-tune", chosen, [Reference("parent", model)], out, data=data)
-        make_or_plan(session, family, out, dry_run=dry_run, licence=licence_override)
+    parent = [Reference("parent", model)]
+    wanted = derivation("fine-tune", chosen, parent, out, data=data, licence=licence_override)
+    make_or_plan(wanted, registry, dry_run=dry_run)

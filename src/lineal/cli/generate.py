@@ -1,6 +1,5 @@
 """lineal generate: try a model."""
 
-from itertools import chain
 from typing import Annotated
 
 import typer
@@ -28,25 +27,22 @@ def generate(
     registry: RegistryOption = None,
 ) -> None:
     """Continue a prompt with a model; the text comes as it is made."""
-    from lineal.cli.session import is_named, open_session
-    from lineal.engines.extra import require_training
+    from lineal.api import uses
+    from lineal.cli.session import is_named
 
-    require_training("generation")
-    from lineal.engines.inference.generate import generate as pieces
-    from lineal.family.origin.adapter_base import with_base
-
-    with open_session(registry, must_exist=is_named(registry), keeps=False) as session:
-        local = with_base(session, session.find(model), base)
-    drawn = pieces(
-        local.path,
+    pieces = uses.generate(
+        model,
         prompt,
-        tokens,
-        base_folder_for_adapter=local.base.folder if local.base else None,
+        tokens=tokens,
         temperature=temperature,
         top_p=top_p,
         seed=seed,
+        base=base,
+        registry=registry,
+        must_exist=is_named(registry),
         remark=remark,
     )
-    for piece in chain([prompt + next(drawn, "")], drawn):  # an error comes before any text
+    say_piece(prompt)
+    for piece in pieces:
         say_piece(piece)
     say("")

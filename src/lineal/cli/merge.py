@@ -47,26 +47,27 @@ def merge(
     registry: RegistryOption = None,
 ) -> None:
     """Merge models (names, paths or b3: hashes) into one ordinary folder, or run a recipe of mergekit's."""
-    from lineal.cli.session import open_session
+    from lineal.api import derivations
     from lineal.cli.words import make_or_plan, models_and_options
-    from lineal.family.build.one_off import family_of_one, family_of_recipe, method_from_words
-    from lineal.family.file.recipe import Reference
+    from lineal.family.build.one_off import method_from_words
 
     recipe = _recipe(words, out, method, base, data)
     if recipe is not None:
-        with open_session(registry, threads, keeps=not dry_run) as session:
-            file, out = recipe
-            family = family_of_recipe(session, file, out, allow_nonfinite=allow_nonfinite)
-            make_or_plan(session, family, out, dry_run=dry_run, licence=licence_override)
-        return
-    if method is None or out is None:
+        wanted = derivations.recipe(*recipe, allow_nonfinite=allow_nonfinite, licence=licence_override)
+    elif method is None or out is None:
         raise UsageError("--method and --out are needed, or a recipe: lineal merge RECIPE.yml OUT")
-    models, options = models_and_options(words)
-    chosen = method_from_words("merge", method, options)
-    inputs = [*([Reference("base", base)] if base else []), *(Reference("parent", model) for model in models)]
-    with open_session(registry, threads, keeps=not dry_run) as session:
-        family = family_of_one("merge", chosen, inputs, out, data=data or (), allow_nonfinite=allow_nonfinite)
-        make_or_plan(session, family, out, dry_run=dry_run, licence=licence_override)
+    else:
+        models, options = models_and_options(words)
+        wanted = derivations.derivation(
+            "merge",
+            method_from_words("merge", method, options),
+            derivations.inputs_of_merge(models, base),
+            out,
+            data=data or (),
+            allow_nonfinite=allow_nonfinite,
+            licence=licence_override,
+        )
+    make_or_plan(wanted, registry, threads, dry_run=dry_run)
 
 
 def _recipe(

@@ -42,14 +42,12 @@ def prune(
     registry: RegistryOption = None,
 ) -> None:
     """Set the share --sparsity of a model's weights (a name, path or b3: hash) to zero; its size stays the same."""
-    from lineal.cli.session import open_session
+    from lineal.api.derivations import derivation, inputs_of_merge
     from lineal.cli.words import make_or_plan, one_model_and_options
-    from lineal.family.build.one_off import family_of_one, method_from_words
-    from lineal.family.file.recipe import Reference
+    from lineal.family.build.one_off import method_from_words
 
     model, options = one_model_and_options(words, "pruned")
     chosen = method_from_words("prune", method, options)
-    inputs = [*([Reference("base", base)] if base else []), Reference("parent", model)]
-    with open_session(registry, threads, keeps=not dry_run) as session:
-        family = family_of_one("prune", chosen, inputs, out, allow_nonfinite=allow_nonfinite)
-        make_or_plan(session, family, out, dry_run=dry_run, licence=licence_override)
+    inputs = inputs_of_merge([model], base)
+    wanted = derivation("prune", chosen, inputs, out, allow_nonfinite=allow_nonfinite, licence=licence_override)
+    make_or_plan(wanted, registry, threads, dry_run=dry_run)

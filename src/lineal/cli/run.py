@@ -28,22 +28,21 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Build what is missing of a family of models; what exists is kept, what was killed continues."""
-    from lineal.cli.family_report import print_built, print_plan_of
+    from lineal.api import uses
+    from lineal.cli.family_report import print_built, print_plan
+    from lineal.cli.progress_bars import TerminalProgress
     from lineal.cli.session import open_session
-    from lineal.family.build.evaluation import evaluate_family
-    from lineal.family.build.run import run_family
-    from lineal.family.file.read import read_family
 
     path, names = _family_file(words or [])
-    with open_session(registry, threads, keeps=not dry_run) as session:
-        family = read_family(path, session.knows)
-        if dry_run:
-            print_plan_of(session, family, out, names, as_json)
-            return
-        built = run_family(session, family, out, names)
-        if evaluate:
-            evaluate_family(session, family, built)
-        print_built(session, built, as_json)
+    if dry_run:
+        plan = uses.plan(path, names, out=out, registry=registry, threads=threads, progress=TerminalProgress())
+        print_plan(plan, out, as_json=as_json)
+        return
+    built = uses.run(
+        path, names, out=out, evaluate=evaluate, registry=registry, threads=threads, progress=TerminalProgress()
+    )
+    with open_session(registry) as session:
+        print_built(session.registry, built, as_json)
 
 
 def _family_file(words: list[str]) -> tuple[Path, list[str]]:

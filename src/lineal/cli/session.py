@@ -1,15 +1,12 @@
 """The session of a command: the registry it names, opened for as long as the command runs."""
 
 import os
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import AbstractContextManager
 
+from lineal.api.opened import opened
 from lineal.cli.progress_bars import TerminalProgress
 from lineal.family.session import Session
-from lineal.lineage.database.locate import VARIABLE, locate
-from lineal.lineage.registry import Registry
+from lineal.lineage.database.locate import VARIABLE
 
 
 def is_named(registry: str | None) -> bool:
@@ -17,18 +14,8 @@ def is_named(registry: str | None) -> bool:
     return registry is not None and registry != os.environ.get(VARIABLE)
 
 
-@contextmanager
 def open_session(
     registry: str | None, threads: int | None = None, *, must_exist: bool = False, keeps: bool = True
-) -> Generator[Session]:
-    """A session on the registry that --registry, the environment or the folders upward name.
-
-    must_exist: for questions, which an empty registry has no answer to; else one is made where none is. keeps: without
-    it nothing is to be remembered, and where there is no registry an empty one stands in for it and vanishes.
-    """
-    place = locate(registry)
-    with ExitStack() as stack:
-        if not (keeps or must_exist) and isinstance(place, Path) and not place.expanduser().exists():
-            place = Path(stack.enter_context(TemporaryDirectory(prefix="lineal-registry-")), "registry.db")
-        opened = stack.enter_context((Registry.open_existing if must_exist else Registry.open)(place))
-        yield Session(opened, threads, TerminalProgress())
+) -> AbstractContextManager[Session]:
+    """A session whose progress is drawn on the terminal; see `opened`."""
+    return opened(registry, threads, TerminalProgress(), must_exist=must_exist, keeps=keeps)

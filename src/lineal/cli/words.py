@@ -1,14 +1,10 @@
 """Command lines of verbs whose options depend on a method: models first, then options."""
 
-from pathlib import Path
-
+from lineal.api.derivations import Derivation
 from lineal.checkpoint.inside import resolved
+from lineal.cli.progress_bars import TerminalProgress
 from lineal.cli.terminal import say
-from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
-from lineal.family.build.one_off import derive, overridden
-from lineal.family.file.recipe import Family
-from lineal.family.session import Session
 
 
 def models_and_options(words: list[str]) -> tuple[list[str], list[str]]:
@@ -27,16 +23,12 @@ def one_model_and_options(words: list[str], done: str) -> tuple[str, list[str]]:
     return models[0], options
 
 
-def make_or_plan(session: Session, family: Family, out: Path, *, dry_run: bool, licence: str | None) -> None:
-    """Derive the family's last model, which is `out`, and print where it lies and its hash; or what that would take.
-
-    licence: an override of its licence, with the reason.
-    """
-    family = overridden(family, out, licence)
+def make_or_plan(wanted: Derivation, registry: str | None, threads: int | None = None, *, dry_run: bool) -> None:
+    """Make the model and print where it lies and its hash; or what that would take."""
     if dry_run:
-        from lineal.cli.family_report import print_plan_of
+        from lineal.cli.family_report import print_plan
 
-        print_plan_of(session, family, resolved(out).parent, [], as_json=False)
+        print_plan(wanted.plan(registry, threads, TerminalProgress()), resolved(wanted.out).parent)
         return
-    local = derive(session, family, out)
-    say(f"{local.path}  {format_hash(local.model_hash)}")
+    model = wanted.make(registry, threads, TerminalProgress())
+    say(f"{model.path}  {model.hash}")

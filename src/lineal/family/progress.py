@@ -14,6 +14,8 @@ class Advance(Protocol):
 
 
 class Progress(Protocol):
+    """What long work tells of itself: lines, and tasks of a known size. Any object with these two methods will do."""
+
     def say(self, message: str) -> None:
         """One line that stays."""
         ...
