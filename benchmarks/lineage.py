@@ -181,7 +181,7 @@ def _size(registry: Registry) -> int:
     """The bytes of the database, once everything has been written into it."""
     with registry.reading() as connection:
         if connection.dialect.name == "postgresql":
-            return connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
+            return connection.execute_raw("SELECT pg_database_size(current_database())").scalar_one()
     connection = sqlite3.connect(registry.place)
     _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.close()
@@ -192,7 +192,7 @@ def _settle(registry: Registry) -> None:
     """Do at once what PostgreSQL's autovacuum does within a minute of a bulk."""
     with registry._store.writing() as connection:  # noqa: SLF001  no call of the registry's is for this
         if connection.dialect.name == "postgresql":
-            _ = connection.exec_driver_sql("ANALYZE")
+            _ = connection.execute_raw("ANALYZE")
 
 
 def _timed(work: Callable[[], object]) -> float:

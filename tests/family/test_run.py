@@ -51,7 +51,7 @@ def test_a_model_that_a_kill_left_without_its_name_or_place_gets_them_back(sessi
     built = run(session, parents)["last"]
     with session.registry.writing() as connection:
         for table in ("journal", "name", "location"):
-            connection.exec_driver_sql(f"DELETE FROM {table}")
+            connection.execute_raw(f"DELETE FROM {table}")
     run(session, parents)
     assert session.registry.resolve("last") == built.model_hash
     assert session.registry.locations(built.model_hash) == (built.folder.resolve(),)

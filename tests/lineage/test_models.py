@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from lineal.checkpoint.content.identity import Leaf, Manifest, manifest_of
 from lineal.errors import DerivationError, RegistryError, UsageError
@@ -23,7 +22,7 @@ def layered(name: str, own: str) -> ModelRecord:
 
 def count(registry: Registry, table: str) -> int:
     with registry.reading() as connection:
-        return connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+        return connection.execute(f"SELECT count(*) FROM {table}").scalar_one()
 
 
 def test_a_model_comes_back_as_it_went_in(registry: Registry):

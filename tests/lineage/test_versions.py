@@ -229,7 +229,7 @@ def test_the_tables_themselves_refuse_what_no_version_can_be(registry: Registry,
     _ = registry.add_version("both", ONE)
     for change in ("stage = 'retired'", "quality_score = 100.5", "model_id = 999", "semver = NULL"):
         with pytest.raises(RegistryError, match="constraint"), registry._store.writing() as connection:
-            _ = connection.exec_driver_sql(f"UPDATE version SET {change}")
+            _ = connection.execute_raw(f"UPDATE version SET {change}")
 
 
 def test_a_portrait_shows_the_versions_of_the_model_by_every_name(registry: Registry, hashes: dict[str, bytes]):

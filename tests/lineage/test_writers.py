@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from lineal.lineage.database.dialect import dialect_of
 from lineal.lineage.questions import ancestry
 from lineal.lineage.registry import Registry
 from lineal.lineage.soundness.check import check
@@ -54,7 +53,7 @@ def program(source: str, *arguments: object, **options: int) -> "subprocess.Pope
 
 def check_intact(registry: Registry) -> None:
     with registry.reading() as connection:
-        assert list(dialect_of(connection).damage(connection)) == []
+        assert list(connection.dialect.damage(connection)) == []
 
 
 def test_eight_processes_write_at_once_and_nothing_is_lost(location: str, tmp_path: Path):

@@ -6,10 +6,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
-from sqlalchemy import Connection
-
 from lineal.checkpoint.content.identity import Manifest
 from lineal.derivation.canonical import Json
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.store import Store, begin_store, dialect_at, open_store
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.records import (

@@ -128,7 +128,7 @@ def test_questions_cannot_write(registry: Registry):
         pytest.raises(RegistryError, match="read-only transaction; nothing was changed"),
         registry.reading() as connection,
     ):
-        _ = connection.exec_driver_sql("DELETE FROM model")
+        _ = connection.execute_raw("DELETE FROM model")
 
 
 def test_a_lost_connection_is_told_and_the_next_question_makes_a_new_one(
@@ -143,7 +143,7 @@ def test_a_lost_connection_is_told_and_the_next_question_makes_a_new_one(
         registry._store.writing() as connection,
     ):
         _ = database.run(place, stop)
-        _ = connection.exec_driver_sql("DELETE FROM model")
+        _ = connection.execute_raw("DELETE FROM model")
     registry.add_model(model("a"))
     _ = database.run(place, stop)  # while nothing is asked: nobody notices
     assert registry.knows(model("a").manifest.model_hash)
@@ -153,8 +153,8 @@ def test_changes_are_durable_when_a_call_returns_whatever_the_database_says(data
     (name,) = database.run(location, "SELECT current_database()")[0]
     _ = database.run(location, f"ALTER DATABASE {name} SET synchronous_commit = off")
     with Registry.open(location) as registry, registry._store.writing() as connection:
-        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == "on"
-        assert connection.exec_driver_sql("SHOW transaction_isolation").scalar_one() == "read committed"
+        assert connection.execute_raw("SHOW synchronous_commit").scalar_one() == "on"
+        assert connection.execute_raw("SHOW transaction_isolation").scalar_one() == "read committed"
 
 
 def test_a_killed_writer_keeps_nobody_waiting(place: str, registry: Registry):

@@ -139,14 +139,14 @@ def test_what_is_cut_in_a_transaction_is_gone_whole_and_repeated(
 
         def cut() -> None:
             with registry.writing() as connection:
-                backend: int = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-                connection.exec_driver_sql("DELETE FROM location")
-                connection.exec_driver_sql("DELETE FROM name")
+                backend: int = connection.execute_raw("SELECT pg_backend_pid()").scalar_one()
+                connection.execute_raw("DELETE FROM location")
+                connection.execute_raw("DELETE FROM name")
                 if how == "SIGKILL":
                     os.kill(backend, signal.SIGKILL)
                 else:
                     postgres.run(location, f"SELECT pg_terminate_backend({backend})")
-                connection.exec_driver_sql("DELETE FROM taint")
+                connection.execute_raw("DELETE FROM taint")
 
         with pytest.raises(RegistryError, match=r"not known; repeat the command") as error:
             cut()

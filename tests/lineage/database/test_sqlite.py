@@ -71,10 +71,10 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path):
 def test_a_registry_keeps_every_setting_it_relies_on(tmp_path: Path):
     with Registry.open(tmp_path / "registry.db") as registry, registry.reading() as connection:
         settings = {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            name: connection.execute_raw(f"PRAGMA {name}").scalar_one()
             for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
         }
-        tables = connection.exec_driver_sql("SELECT name, strict FROM pragma_table_list WHERE type = 'table'").all()
+        tables = connection.execute_raw("SELECT name, strict FROM pragma_table_list WHERE type = 'table'").all()
     assert settings == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2, "busy_timeout": 120_000}
     assert all(strict for name, strict in tables if not name.startswith("sqlite_"))
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from lineal.errors import RegistryError
 from lineal.lineage.database.schema import MIGRATIONS, MIGRATIONS_TABLE
@@ -48,7 +47,7 @@ def test_an_older_schema_migrates_and_keeps_its_contents(location: str, store: S
         hashes = add_family(registry)
         store.migrate(newer)
         with store.reading() as connection:
-            assert connection.execute(text("SELECT DISTINCT note FROM model")).scalar_one() == "old"
+            assert connection.execute("SELECT DISTINCT note FROM model").scalar_one() == "old"
         assert store.version() == len(newer)
         store.migrate(newer)
         assert store.version() == len(newer)
@@ -124,7 +123,7 @@ def test_a_question_sees_one_moment_of_the_registry(location: str):
     with Registry.open(location) as reader, Registry.open(location) as writer:
         writer.add_model(model("before"))
         with reader.reading() as connection:
-            query = text("SELECT count(*) FROM model")
+            query = "SELECT count(*) FROM model"
             assert connection.execute(query).scalar_one() == 1
             writer.add_model(model("after"))
             assert connection.execute(query).scalar_one() == 1

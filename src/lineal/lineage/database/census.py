@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
-
 from lineal.lineage.database.blueprint import Table, tables
-from lineal.lineage.database.dialect import dialect_of
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.domains import Domain, domain_of, fault
 
 
@@ -15,7 +12,7 @@ def faults(connection: Connection) -> Iterator[str]:
         try:
             with connection.begin_nested():
                 yield from list(_of_table(connection, table, tuple(table.columns)))
-        except DBAPIError:
+        except connection.dialect.errors:
             yield from _of_columns(connection, table)
 
 
@@ -25,15 +22,15 @@ def _of_columns(connection: Connection, table: Table) -> Iterator[str]:
         try:
             with connection.begin_nested():
                 yield from list(_of_table(connection, table, (column,)))
-        except DBAPIError as error:
-            yield f"{table.name}.{column}: {dialect_of(connection).explain(error)}"
+        except connection.dialect.errors as error:
+            yield f"{table.name}.{column}: {connection.dialect.explain(error)}"
 
 
 def _of_table(connection: Connection, table: Table, columns: tuple[str, ...]) -> Iterator[str]:
     asked = ", ".join(f'{column} AS "{table.name}.{column}"' for column in columns)  # a name that the gate leaves alone
     meant = [(domain_of(table.name, column), table.columns[column]) for column in columns]
     keys = [columns.index(key) for key in table.key if key in columns]
-    for row in connection.exec_driver_sql(f"SELECT {asked} FROM {table.name}"):
+    for row in connection.execute_raw(f"SELECT {asked} FROM {table.name}"):
         for column, value, (domain, optional) in zip(columns, row, meant, strict=True):
             if domain is not None and not _fits(domain, value, optional=optional):
                 which = ", ".join(ascii(row[key])[:60] for key in keys)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import final
 
 from blake3 import blake3
-from sqlalchemy import Connection, text
 
 from lineal.derivation.canonical import Json, canonical_json
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.insertion import Insertion
 from lineal.lineage.database.statements import insert
 
@@ -36,7 +36,7 @@ class Chain:
 
     def append(self, connection: Connection, contents: Iterable[Json]) -> None:
         """The next numbers, with no gap where a transaction failed."""
-        last = connection.execute(text(f"SELECT id, entry_hash FROM {self.table} ORDER BY id DESC LIMIT 1")).first()
+        last = connection.execute(f"SELECT id, entry_hash FROM {self.table} ORDER BY id DESC LIMIT 1").first()
         number, before = (last.id, last.entry_hash) if last else (0, _BEGINNING)
         rows: list[tuple[int, str, bytes]] = []
         for content in map(canonical_json, contents):
@@ -45,13 +45,13 @@ class Chain:
         insert(connection, Insertion(self.table, {"id": "integer", "content": "text", "entry_hash": "blob"}), rows)
 
     def links(self, connection: Connection, order: str = "ASC") -> Iterator[Link]:
-        rows = connection.execute(text(f"SELECT id, content, entry_hash FROM {self.table} ORDER BY id {order}"))
+        rows = connection.execute(f"SELECT id, content, entry_hash FROM {self.table} ORDER BY id {order}")
         for number, content, entry_hash in rows:
             yield Link(number, json.loads(content), entry_hash)
 
     def length(self, connection: Connection) -> int:
         """The number of the last entry."""
-        return connection.execute(text(f"SELECT coalesce(max(id), 0) FROM {self.table}")).scalar_one()
+        return connection.execute(f"SELECT coalesce(max(id), 0) FROM {self.table}").scalar_one()
 
     def fault(self, connection: Connection) -> str | None:
         """Where the chain is broken first."""

@@ -4,33 +4,15 @@ sqlite.py and postgres.py answer; everything else is written in the SQL that bot
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, final
-
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from typing import Protocol
 
 from lineal.errors import RegistryError
+from lineal.lineage.database.connection import Connection, Connections
 from lineal.lineage.database.insertion import Insertion
 
 WAIT_SECONDS = 120
 """How long a writer waits for the others; a bulk of a million models holds the registry for about a minute."""
-
-_OPTION = "lineal_dialect"
-
-
-@final
-@dataclass(frozen=True)
-class Engines:
-    """Two ways to begin a transaction on one pool of connections.
-
-    reading: what it sees is one moment of the registry. writing: writers queue up at its beginning, never in its
-    middle, and what it did is durable when it ends.
-    """
-
-    reading: Engine
-    writing: Engine
 
 
 class Dialect(Protocol):
@@ -63,9 +45,16 @@ class Dialect(Protocol):
         """Refuse to begin a registry in a database that was there before, if it can only be another program's."""
         ...
 
-    def engines(self) -> Engines: ...
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What the database's complaints are."""
+        ...
 
-    def explain(self, error: DBAPIError) -> str:
+    def connections(self) -> Connections: ...
+
+    def has_table(self, connection: Connection, name: str) -> bool: ...
+
+    def explain(self, error: Exception) -> str:
         """A complaint of the database in one line, with what to do about it."""
         ...
 
@@ -78,19 +67,8 @@ class Dialect(Protocol):
         ...
 
 
-def engines_on(engine: Engine, dialect: Dialect) -> Engines:
-    """Both kinds of transaction, on connections that know their dialect."""
-    known = {_OPTION: dialect}
-    return Engines(engine.execution_options(**known), engine.execution_options(**known))
-
-
 def nothing_there(dialect: Dialect) -> RegistryError:
     """For those who only read."""
     return RegistryError(
         f"no registry at {dialect.place}: lineal run or lineal add begins one, --registry names another"
     )
-
-
-def dialect_of(connection: Connection) -> Dialect:
-    """The dialect that a registry's connection speaks."""
-    return connection.get_execution_options()[_OPTION]

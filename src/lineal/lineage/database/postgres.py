@@ -5,17 +5,19 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self, final
+from typing import Any, Self, cast, final
 
-from sqlalchemy import URL, Connection, create_engine, event, make_url, text
+from sqlalchemy import URL, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from lineal.errors import MissingExtra, RegistryError
 from lineal.lineage.database.blueprint import differences, named_parts, postgres_blueprint, tables
-from lineal.lineage.database.dialect import WAIT_SECONDS, Dialect, Engines, engines_on
+from lineal.lineage.database.connection import Connection, Connections
+from lineal.lineage.database.dialect import WAIT_SECONDS, Dialect
 from lineal.lineage.database.domains import gate
 from lineal.lineage.database.insertion import Insertion
 from lineal.lineage.database.locate import home
+from lineal.lineage.database.postgres_connection import PostgresConnection, PostgresConnections
 
 SCHEMES = ("postgresql", "postgres")
 
@@ -142,7 +144,11 @@ class PostgresDatabase:
     def admit(self) -> None:
         """Tables of others may lie beside those of a registry."""
 
-    def engines(self) -> Engines:
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        return (DBAPIError,)
+
+    def connections(self) -> Connections:
         engine = create_engine(
             self.url.update_query_dict({"connect_timeout": _CONNECT_SECONDS, **self.url.query}),
             use_native_hstore=False,
@@ -155,13 +161,16 @@ class PostgresDatabase:
         )
         event.listen(engine, "connect", _settle)
         event.listen(engine, "checkin", _forget)
-        engines = engines_on(engine, self)
-        reading = engines.reading.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        writing = engines.writing.execution_options(isolation_level="READ COMMITTED")
+        reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        writing = engine.execution_options(isolation_level="READ COMMITTED")
         event.listen(writing, "begin", lambda connection: connection.exec_driver_sql(_BEGIN_WRITING))
-        return Engines(reading, writing)
+        return PostgresConnections(reading, writing, self)
 
-    def explain(self, error: DBAPIError) -> str:
+    def has_table(self, connection: Connection, name: str) -> bool:
+        return inspect(cast(PostgresConnection, connection).raw).has_table(name)
+
+    def explain(self, error: Exception) -> str:
+        error = cast(DBAPIError, error)
         if error.connection_invalidated:
             return f"the connection was lost: {_LOST}"
         state: str | None = getattr(error.orig, "sqlstate", None)
@@ -175,12 +184,12 @@ class PostgresDatabase:
 
     def damage(self, connection: Connection) -> Iterator[str]:
         names = {"tables": [table.name for table in tables()]}
-        found = named_parts(connection.execute(text(_PARTS), names).all())
+        found = named_parts(cast(PostgresConnection, connection).raw.execute(text(_PARTS), names).all())
         yield from differences(postgres_blueprint(), found)
-        for (index,) in connection.exec_driver_sql(_INVALID_INDEXES):
+        for (index,) in connection.execute_raw(_INVALID_INDEXES):
             yield f"database: the index {index} is not valid"
-        for table, column, other, key in connection.exec_driver_sql(_REFERENCES).all():
-            lost = connection.exec_driver_sql(f"""
+        for table, column, other, key in connection.execute_raw(_REFERENCES).all():
+            lost = connection.execute_raw(f"""
                 SELECT DISTINCT {column} FROM {table} AS own WHERE {column} IS NOT NULL
                 AND NOT EXISTS (SELECT 1 FROM {other} AS other WHERE other.{key} = own.{column}) ORDER BY 1
             """)
@@ -194,7 +203,7 @@ class PostgresDatabase:
         given = f"unnest({arrays}) AS given ({', '.join(insertion.given)})"
         values = insertion.values({word: f"given.{word}" for word in insertion.given})
         statement = f"{insertion.into()} SELECT {values} FROM {given} {insertion.on_conflict}"
-        _ = connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
+        _ = connection.execute_raw(statement, tuple(list(column) for column in zip(*rows, strict=True)))
 
 
 def _settle(connection: Any, _: object) -> None:

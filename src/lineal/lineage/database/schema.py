@@ -20,9 +20,7 @@ another. Where rows come by the thousand a check says OR: for IN with three valu
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, inspect, text
-
-from lineal.lineage.database.dialect import dialect_of
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.domains import IllFormedRow
 from lineal.lineage.database.evidence_schema import INFERENCES, RECIPES, SEALS, SIGNATURES
 from lineal.lineage.database.judgement_schema import JUDGEMENT
@@ -264,9 +262,9 @@ FIRST = f"CREATE TABLE {MIGRATIONS_TABLE} (version {{integer}} NOT NULL PRIMARY 
 
 def applied_version(connection: Connection) -> int:
     """The number of the last migration applied; zero in an empty database."""
-    if not inspect(connection).has_table(MIGRATIONS_TABLE):
+    if not connection.dialect.has_table(connection, MIGRATIONS_TABLE):
         return 0
-    version = connection.execute(text(f"SELECT max(version) FROM {MIGRATIONS_TABLE}")).scalar_one() or 0
+    version = connection.execute(f"SELECT max(version) FROM {MIGRATIONS_TABLE}").scalar_one() or 0
     if type(version) is not int:
         raise IllFormedRow(f"{MIGRATIONS_TABLE} holds {ascii(version)[:60]}, where a schema's number is needed")
     return version
@@ -274,7 +272,7 @@ def applied_version(connection: Connection) -> int:
 
 def faults(connection: Connection) -> Iterator[str]:
     """Where the migrations noted are not each of them once."""
-    noted = list(connection.execute(text(f"SELECT version FROM {MIGRATIONS_TABLE} ORDER BY 1")).scalars())
+    noted = list(connection.execute(f"SELECT version FROM {MIGRATIONS_TABLE} ORDER BY 1").scalars())
     if noted != list(range(1, len(MIGRATIONS) + 1)):
         yield f"{MIGRATIONS_TABLE}: the migrations applied are not 1 to {len(MIGRATIONS)}"
 
@@ -285,8 +283,8 @@ def apply(connection: Connection, version: int, statements: tuple[str, ...]) -> 
         _run(connection, FIRST)
     for statement in statements:
         _run(connection, statement)
-    _ = connection.execute(text(f"INSERT INTO {MIGRATIONS_TABLE} (version) VALUES (:version)"), {"version": version})
+    _ = connection.execute(f"INSERT INTO {MIGRATIONS_TABLE} (version) VALUES (:version)", {"version": version})
 
 
 def _run(connection: Connection, statement: str) -> None:
-    _ = connection.exec_driver_sql(statement.format_map(dialect_of(connection).words))
+    _ = connection.execute_raw(statement.format_map(connection.dialect.words))

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import cast, final
 
 from blake3 import blake3
-from sqlalchemy import Connection, text
 
 from lineal.derivation.canonical import Json
 from lineal.lineage.database.chain import JOURNAL, SEALS
-from lineal.lineage.database.statements import AnyRow, batches, rows_for
+from lineal.lineage.database.connection import Connection, Row
+from lineal.lineage.database.statements import batches, rows_for
 
 _OF_MODEL = "JOIN model ON model.id = model_id"
 _OF_VERSION = "version JOIN name ON name.id = name_id"
@@ -116,7 +116,7 @@ def note(
 def begin(connection: Connection) -> None:
     """Seal what an older registry holds, as it stands."""
     for table in _SEALED:
-        for batch in batches(_digests(connection.execute(text(_query(table))))):
+        for batch in batches(_digests(connection.execute(_query(table)))):
             _seal(connection, table, Counter(batch), Counter())
 
 
@@ -135,10 +135,10 @@ def faults(connection: Connection) -> Iterator[str]:
     if JOURNAL.length(connection) < entries:
         yield f"journal: entries {JOURNAL.length(connection) + 1} to {entries} are missing"
     for table in _SEALED:
-        yield from _against(table, standing[table], connection.execute(text(_query(table))))
+        yield from _against(table, standing[table], connection.execute(_query(table)))
 
 
-def _against(table: str, said: Counter[str], rows: Iterable[AnyRow]) -> Iterator[str]:
+def _against(table: str, said: Counter[str], rows: Iterable[Row]) -> Iterator[str]:
     altered = 0
     for row in rows:
         digest = _digest(row)
@@ -151,13 +151,13 @@ def _against(table: str, said: Counter[str], rows: Iterable[AnyRow]) -> Iterator
         yield f"{table}: {lost} of its rows {'is' if lost == 1 else 'are'} gone"
 
 
-def _named(row: AnyRow) -> str:
+def _named(row: Row) -> str:
     """What a row is about, in the words of its first columns."""
     words = (f"b3:{value.hex()[:8]}" if isinstance(value, bytes) else ascii(value)[1:-1][:60] for value in row[:3])
     return " ".join(words)
 
 
-def _some(connection: Connection, table: str, about: list[object]) -> Iterator[AnyRow]:
+def _some(connection: Connection, table: str, about: list[object]) -> Iterator[Row]:
     return rows_for(connection, f"{_query(table)} WHERE {_SEALED[table].about} IN :values", about)
 
 
@@ -167,7 +167,7 @@ def _query(table: str) -> str:
     return f"SELECT {asked} FROM {_SEALED[table].rows}"
 
 
-def _digests(rows: Iterable[AnyRow]) -> Iterator[str]:
+def _digests(rows: Iterable[Row]) -> Iterator[str]:
     return map(_digest, rows)
 
 

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self, final
-
-from sqlalchemy import Connection, QueuePool, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from typing import final
 
 from lineal.errors import RegistryError
 from lineal.lineage.database.blueprint import SQLITE_PARTS, SQLITE_WORDS, differences, named_parts, sqlite_blueprint
-from lineal.lineage.database.dialect import WAIT_SECONDS, Dialect, Engines, engines_on, nothing_there
-from lineal.lineage.database.domains import gate
+from lineal.lineage.database.connection import Connection, Connections
+from lineal.lineage.database.dialect import WAIT_SECONDS, Dialect, nothing_there
 from lineal.lineage.database.insertion import Insertion
+from lineal.lineage.database.sqlite_connection import SqliteConnections
 from lineal.shown import quoted
 from lineal.system_words import reason, told
 
@@ -109,31 +107,35 @@ class SqliteFile:
     def admit(self) -> None:
         raise RegistryError(f"{self.path} is not a lineal registry (another program's SQLite file): name another")
 
-    def engines(self) -> Engines:
-        engine = create_engine("sqlite://", creator=partial(_connect, self.path), poolclass=QueuePool)
-        engines = engines_on(engine, self)
-        event.listen(engines.reading, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-        event.listen(engines.writing, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        return engines
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        return (sqlite3.Error,)
 
-    def explain(self, error: DBAPIError) -> str:
-        complaint = str(error.orig)
+    def connections(self) -> Connections:
+        return SqliteConnections(partial(_connect, self.path), self)
+
+    def has_table(self, connection: Connection, name: str) -> bool:
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :name"
+        return connection.execute(query, {"name": name}).first() is not None
+
+    def explain(self, error: Exception) -> str:
+        complaint = str(error)
         said = (words for sign, words in _TOLD.items() if sign in complaint)
         return next(said, f"nothing was changed: SQLite says {quoted(complaint)}")
 
     def damage(self, connection: Connection) -> Iterator[str]:
-        for (said,) in connection.exec_driver_sql("PRAGMA integrity_check"):
+        for (said,) in connection.execute_raw("PRAGMA integrity_check"):
             if said != "ok":
                 yield f"database: {said}"
-        yield from differences(sqlite_blueprint(), named_parts(connection.exec_driver_sql(SQLITE_PARTS).all()))
-        for table, row, other, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+        yield from differences(sqlite_blueprint(), named_parts(connection.execute_raw(SQLITE_PARTS).all()))
+        for table, row, other, _ in connection.execute_raw("PRAGMA foreign_key_check"):
             yield f"database: row {row} of {table} refers to something that {other} does not hold"
 
     def insert(self, connection: Connection, insertion: Insertion, rows: Sequence[tuple[object, ...]]) -> None:
         """Row by row: a prepared statement of SQLite is a call of a function."""
         words = {word: f"?{position}" for position, word in enumerate(insertion.given, start=1)}
         statement = f"{insertion.into()} VALUES ({insertion.values(words)}) {insertion.on_conflict}"
-        _ = connection.exec_driver_sql(statement, list(rows))
+        _ = connection.execute_raw(statement, list(rows))
 
 
 def _cleared(unfinished: Path) -> Path:
@@ -144,21 +146,6 @@ def _cleared(unfinished: Path) -> Path:
     return unfinished
 
 
-class _Guarded(sqlite3.Connection):
-    """Its rows pass the gate."""
-
-    def cursor(self, *_: object) -> "_GuardedCursor":  # pyright: ignore[reportIncompatibleMethodOverride]
-        return super().cursor(_GuardedCursor)
-
-
-class _GuardedCursor(sqlite3.Cursor):
-    def execute(self, sql: str, parameters: Any = (), /) -> Self:
-        asked = super().execute(sql, parameters)
-        if self.description is not None and not sql.startswith("PRAGMA"):
-            self.row_factory = gate(tuple(column[0] for column in self.description))
-        return asked
-
-
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
@@ -166,7 +153,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         timeout=WAIT_SECONDS,
         isolation_level=None,
         check_same_thread=False,
-        factory=_Guarded,
     )
     for pragma in _PRAGMAS:
         _ = connection.execute(f"PRAGMA {pragma}")

@@ -2,39 +2,34 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, text
-from sqlalchemy.engine import Row
-
-from lineal.lineage.database.dialect import dialect_of
+from lineal.lineage.database.connection import Connection, Row
 from lineal.lineage.database.insertion import Insertion
 
 T = TypeVar("T")
-AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
 BATCH = 1000
 """Rows asked for at once: far below every database's limit of parameters."""
 
 
-def rows_for(connection: Connection, query: str, values: Iterable[object], **others: object) -> Iterator[AnyRow]:
+def rows_for(connection: Connection, query: str, values: Iterable[object], **others: object) -> Iterator[Row]:
     """The rows of a query whose `IN :values` is asked a batch at a time; their order is by batch."""
-    statement = text(query).bindparams(bindparam("values", expanding=True))
     for batch in batches(values):
-        yield from connection.execute(statement, {"values": batch, **others}).all()
+        yield from connection.execute(query, {"values": batch, **others}).all()
 
 
 def insert(connection: Connection, insertion: Insertion, rows: Iterable[tuple[object, ...]]) -> None:
     """Put rows into a table, a batch in a statement."""
     for batch in batches(rows):
-        dialect_of(connection).insert(connection, insertion, batch)
+        connection.dialect.insert(connection, insertion, batch)
 
 
 def execute_each(connection: Connection, statement: str, parameters: Iterable[dict[str, object]]) -> None:
     """Run a statement once for each set of parameters."""
     rows = list(parameters)
     if rows:
-        _ = connection.execute(text(statement), rows)
+        _ = connection.execute(statement, rows)
 
 
 def batches(values: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:

@@ -5,14 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
-
 from lineal.errors import RegistryError
 from lineal.lineage.database import seals
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.dialect import Dialect, nothing_there
 from lineal.lineage.database.domains import IllFormedRow
-from lineal.lineage.database.postgres import SCHEMES, PostgresDatabase
 from lineal.lineage.database.schema import MIGRATIONS, SEALED, applied_version, apply
 from lineal.lineage.database.sqlite import SqliteFile
 
@@ -23,21 +20,21 @@ class Store:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self._engines = dialect.engines()
+        self._connections = dialect.connections()
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        with self._explained(), self._engines.reading.begin() as connection:
+        with self._explained(), self._connections.reading() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
         """One transaction, durable when the block ends, gone without a trace when it raises."""
-        with self._explained(), self._engines.writing.begin() as connection:
+        with self._explained(), self._connections.writing() as connection:
             yield connection
 
     def close(self) -> None:
-        self._engines.reading.dispose()  # and with it the pool of both
+        self._connections.close()
 
     def migrate(self, migrations: tuple[tuple[str, ...], ...] = MIGRATIONS) -> None:
         """Bring an older schema up to date, one transaction a migration; refuse one that is newer."""
@@ -75,7 +72,7 @@ class Store:
     def _explained(self) -> Generator[None]:
         try:
             yield
-        except DBAPIError as error:
+        except self.dialect.errors as error:
             raise RegistryError(f"the registry {self.dialect.place}: {self.dialect.explain(error)}") from error
         except IllFormedRow as error:
             raise RegistryError(f"the registry {self.dialect.place}: {error}; lineal check says what else") from error
@@ -85,10 +82,12 @@ def dialect_at(location: str | Path) -> Dialect:
     """What a path or a URL names; nothing is opened yet."""
     if isinstance(location, str) and "://" in location:
         scheme = location.partition(":")[0]
-        if scheme not in SCHEMES:
+        if scheme not in ("postgresql", "postgres"):
             raise RegistryError(
                 f"the registry cannot be a {scheme}:// URL: the path of an SQLite file is needed, or postgresql://"
             )
+        from lineal.lineage.database.postgres import PostgresDatabase  # noqa: PLC0415 - SQLAlchemy takes its time
+
         return PostgresDatabase.at(location)
     return SqliteFile(Path(location).expanduser())
 

@@ -1,7 +1,6 @@
 """The effective licence of a model that the registry knows: joined over all it was made from, and their data."""
 
-from sqlalchemy import Connection
-
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.domains import IllFormedRow
 from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.licensing.graph import Judgement, Licensed, LicensedData, judge

@@ -3,11 +3,10 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import UsageError
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.seals import sealed
 from lineal.lineage.database.statements import rows_for
 from lineal.lineage.licensing.graph import Statement
@@ -62,7 +61,7 @@ def withdraw(registry: Registry, model: bytes) -> int:
         stated = [basis for basis in _rows(connection, [model]).get(model, {}) if basis != "found"]
         for basis in stated:
             statement = "DELETE FROM model_licence WHERE model_id = :model_id AND basis = :basis"
-            _ = connection.execute(text(statement), {"model_id": models.key(connection, model), "basis": basis})
+            _ = connection.execute(statement, {"model_id": models.key(connection, model), "basis": basis})
             _note(connection, {"model": format_hash(model), "basis": basis, "licence": None, "because": ""})
         return len(stated)
 
@@ -72,10 +71,10 @@ def state_data(registry: Registry, data_hash: bytes, licence: str) -> None:
     spelled, row = licences.given(licence), {"data_hash": check_hash(data_hash)}
     with registry.writing() as connection:
         query = "SELECT licence FROM data_licence WHERE data_hash = :data_hash"
-        if connection.execute(text(query), row).scalar_one_or_none() == spelled:
+        if connection.execute(query, row).scalar_one_or_none() == spelled:
             return
         with sealed(connection, ["data_licence"], [data_hash]):
-            _ = connection.execute(text(_SET_DATA), {**row, "licence": spelled})
+            _ = connection.execute(_SET_DATA, {**row, "licence": spelled})
             _note(connection, {"data": format_hash(data_hash), "basis": GIVEN, "licence": spelled, "because": ""})
 
 
@@ -94,7 +93,7 @@ def faults(connection: Connection) -> Iterator[str]:
     """Where what people stated differs from what the journal says last of it."""
     query = 'SELECT content FROM journal WHERE content LIKE \'%"change":"licence"%\' ORDER BY id'
     said: dict[tuple[str, str], tuple[str, str]] = {}
-    for (content,) in connection.execute(text(query)):
+    for (content,) in connection.execute(query):
         change: dict[str, Json] = json.loads(content)
         about = str(change.get("model") or change.get("data")), str(change.get("basis"))
         if change.get("licence") is None:
@@ -115,7 +114,7 @@ def _standing(connection: Connection) -> dict[tuple[str, str], tuple[str, str]]:
         JOIN model ON model.id = model_id WHERE basis <> 'found'
         UNION ALL SELECT data_hash, 'given', licence, '' FROM data_licence
     """
-    rows = connection.execute(text(query))
+    rows = connection.execute(query)
     return {(format_hash(subject), basis): (licence, because) for subject, basis, licence, because in rows}
 
 
@@ -141,7 +140,7 @@ def _set_model(connection: Connection, model: bytes, basis: str, licence: str, b
         return
     row = {"model_id": models.key(connection, model), "basis": basis, "licence": licence, "source": because}
     with sealed(connection, ["model_licence"], [model]):
-        _ = connection.execute(text(_SET_MODEL), row)
+        _ = connection.execute(_SET_MODEL, row)
         _note(connection, {"model": format_hash(model), "basis": basis, "licence": licence, "because": because})
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.records.evidence import Evidence, weakest
 from lineal.lineage.registry import Registry
 from lineal.lineage.tables import edges, models
@@ -81,7 +80,7 @@ def topological_order(registry: Registry, of: bytes | None = None) -> tuple[byte
     with registry.reading() as connection:
         if of is None:
             known = edges.all_edges(connection)
-            keys: list[int] = list(connection.execute(text("SELECT id FROM model")).scalars())
+            keys: list[int] = list(connection.execute("SELECT id FROM model").scalars())
         else:
             start = models.key(connection, of)
             known = edges.edges_above(connection, start)

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from sqlalchemy import Connection
-
 from lineal.errors import UsageError
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.statements import rows_for
 from lineal.lineage.registry import Registry
 from lineal.lineage.tables import edges, models

@@ -2,8 +2,6 @@
 
 import json
 
-from sqlalchemy import text
-
 from lineal.checkpoint.content.identity import Manifest
 from lineal.lineage.database.statements import rows_for
 from lineal.lineage.registry import Registry
@@ -19,7 +17,7 @@ def candidates(registry: Registry, manifest: Manifest) -> tuple[bytes, ...]:
     widths = {leaf.shape[-1] for leaf in manifest.leaves if len(leaf.shape) > 1}
     with registry.reading() as connection:
         located: list[int] = [
-            row[0] for row in connection.execute(text("SELECT DISTINCT model_id FROM location ORDER BY model_id"))
+            row[0] for row in connection.execute("SELECT DISTINCT model_id FROM location ORDER BY model_id")
         ]
         query = "SELECT id, model_hash, form FROM model WHERE id IN :values"
         known = {row.id: row for row in rows_for(connection, query, located)}

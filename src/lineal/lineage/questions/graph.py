@@ -4,9 +4,8 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from sqlalchemy import Connection
-
 from lineal.derivation.step import Kind, Role
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.records import Evaluation, KnownModel, ModelVersion, StepRecord
 from lineal.lineage.records.wording import summary

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from sqlalchemy import Connection
-
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.licensing import effective
 from lineal.lineage.licensing.graph import Judgement
 from lineal.lineage.questions.adapted import not_adapted

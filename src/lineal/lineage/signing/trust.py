@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import final
 
-from sqlalchemy import Connection
-
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.records.records import StepRecord
 from lineal.lineage.registry import Registry
 from lineal.lineage.signing.dsse import IN_TOTO, Envelope, EnvelopeSignature, pre_authentication_encoding, read_envelope

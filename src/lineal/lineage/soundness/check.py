@@ -4,12 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
-
 from lineal.errors import LinealError, MissingExtra
 from lineal.lineage.database import census, schema, seals
-from lineal.lineage.database.dialect import dialect_of
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.domains import IllFormedRow
 from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.registry import Registry
@@ -42,7 +39,7 @@ def check(registry: Registry) -> Checked:
         count = {table: _count(connection, table) for table in _COUNTED}
         unchecked = str(MissingExtra("checking signatures", "sign")) if count["signature"] and not can_sign() else None
         parts: dict[str, Callable[[Connection], Iterable[str]]] = {
-            "database": lambda asked: dialect_of(asked).damage(asked),
+            "database": lambda asked: asked.dialect.damage(asked),
             "migrations": schema.faults,
             "values": census.faults,
             "models": manifests.faults,
@@ -72,8 +69,8 @@ def _faults(connection: Connection, what: str, faults: Callable[[Connection], It
     try:
         with connection.begin_nested():
             found.extend(faults(connection))
-    except DBAPIError as error:
-        found.append(f"{what}: {dialect_of(connection).explain(error)}")
+    except connection.dialect.errors as error:
+        found.append(f"{what}: {connection.dialect.explain(error)}")
     except (LinealError, IllFormedRow, ValueError) as error:
         found.append(f"{what}: {error}")
     return iter(found)
@@ -82,6 +79,6 @@ def _faults(connection: Connection, what: str, faults: Callable[[Connection], It
 def _count(connection: Connection, table: str) -> int:
     try:
         with connection.begin_nested():
-            return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
-    except DBAPIError:
+            return int(connection.execute(f"SELECT count(*) FROM {table}").scalar_one())
+    except connection.dialect.errors:
         return 0  # and that it is missing is said of the database

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.hashes import format_hash
 from lineal.errors import RegistryError
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.domains import IllFormedRow
 from lineal.lineage.tables import models
 
 
 def faults(connection: Connection) -> Iterator[str]:
     query = 'SELECT model_hash AS "key" FROM model'
-    for digest in list(connection.execute(text(query)).scalars()):
+    for digest in list(connection.execute(query).scalars()):
         if isinstance(digest, bytes) and len(digest) == 32:
             try:
                 yield from _of_model(connection, digest)

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Step
 from lineal.errors import DerivationError, LinealError
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.domains import IllFormedRow
 from lineal.lineage.database.statements import batches
 from lineal.lineage.tables import edges, steps
@@ -27,12 +26,12 @@ _SHARES = """
 
 def faults(connection: Connection) -> Iterator[str]:
     yield from _ids(connection)
-    for step in connection.execute(text(_EDGES)).scalars():
+    for step in connection.execute(_EDGES).scalars():
         yield f"step {step}: an edge does not lead from its input to its child"
     for table in ("step_input", "step_data"):
-        for step in connection.execute(text(_POSITIONS.format(table=table))).scalars():
+        for step in connection.execute(_POSITIONS.format(table=table)).scalars():
             yield f"step {step}: the places of {table} are not counted from 0"
-    for step in connection.execute(text(_SHARES)).scalars():
+    for step in connection.execute(_SHARES).scalars():
         yield f"step {step}: a share of tensors goes with the grade replayed, and with no other"
     yield from _cycles(connection)
 
@@ -40,7 +39,7 @@ def faults(connection: Connection) -> Iterator[str]:
 def _ids(connection: Connection) -> Iterator[str]:
     recorded: dict[bytes, list[bytes]] = {}
     query = "SELECT model_hash, derivation_id FROM step JOIN model ON model.id = child_id ORDER BY step.id"
-    for child, derivation_id in connection.execute(text(query)):
+    for child, derivation_id in connection.execute(query):
         recorded.setdefault(child, []).append(derivation_id)
     for batch in batches(recorded):
         try:

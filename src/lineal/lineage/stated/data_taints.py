@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import UsageError
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.seals import sealed
 from lineal.lineage.registry import Registry
 from lineal.lineage.tables import data_files, journal, taints
@@ -42,7 +41,7 @@ def add(registry: Registry, data: bytes, reason: str, source: str) -> int:
         raise UsageError("a taint needs a reason")
     with registry.writing() as connection, sealed(connection, ["data_taint"], [data]):
         row = {"data_hash": check_hash(data), "reason": reason, "source": source, "created": time.time()}
-        _ = connection.execute(text(_ADD), row)
+        _ = connection.execute(_ADD, row)
         change = {"change": "taint", "data": format_hash(data), "reason": reason, "source": source, "name": None}
         journal.append(connection, change)
         return data_files.count_reached(connection, data)
@@ -54,7 +53,7 @@ def clear(registry: Registry, data: bytes, reason: str) -> int:
         raise UsageError("clearing needs a reason")
     with registry.writing() as connection, sealed(connection, ["data_taint"], [data]):
         row = {"cleared": time.time(), "reason": reason, "data_hash": check_hash(data)}
-        count = connection.execute(text(_CLEAR), row).rowcount
+        count = connection.execute(_CLEAR, row).rowcount
         if count:
             change = {"change": "clear", "data": format_hash(data), "reason": reason, "name": None}
             journal.append(connection, change)
@@ -63,7 +62,7 @@ def clear(registry: Registry, data: bytes, reason: str) -> int:
 
 def standing(connection: Connection) -> tuple[DataTaint, ...]:
     """Every taint of data that stands."""
-    rows = connection.execute(text(_STANDING)).all()
+    rows = connection.execute(_STANDING).all()
     return tuple(
         DataTaint(
             data_files.name_of(connection, row.data_hash) or shortened(row.data_hash),
@@ -79,4 +78,4 @@ def standing(connection: Connection) -> tuple[DataTaint, ...]:
 
 def faults(connection: Connection) -> Iterator[str]:
     """Where taints of data are not those that the journal says."""
-    yield from taints.differences(connection, "data", connection.execute(text(_ALL)))
+    yield from taints.differences(connection, "data", connection.execute(_ALL))

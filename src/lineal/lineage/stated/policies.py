@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.canonical import Json, canonical_json
 from lineal.errors import UsageError
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.domains import row_of
 from lineal.lineage.database.seals import sealed
 from lineal.lineage.records import licences
@@ -123,15 +122,15 @@ def set_policy(registry: Registry, reference: str, stage: Stage, policy: Policy 
         rules = None if policy is None else policy.to_json()
         with sealed(connection, ["policy"], [about.family]):
             if rules is None:
-                _ = connection.execute(text(_REMOVE), row)
+                _ = connection.execute(_REMOVE, row)
             else:
-                _ = connection.execute(text(_SET), {**row, "rules": canonical_json(rules).decode()})
+                _ = connection.execute(_SET, {**row, "rules": canonical_json(rules).decode()})
             journal.append(connection, {"change": "policy", "name": str(about), "stage": stage.value, "policy": rules})
 
 
 def all_policies(connection: Connection) -> dict[Subject, Policy]:
     found: dict[Subject, Policy] = {}
-    for family, name, stage, rules in connection.execute(text(_ALL)):
+    for family, name, stage, rules in connection.execute(_ALL):
         about = Subject(family, name, Stage(stage))
         with row_of("policy", about):
             found[about] = Policy.from_json(json.loads(rules))
@@ -148,7 +147,7 @@ def faults(connection: Connection) -> Iterator[str]:
     """Where a policy is not what the journal says last of it."""
     query = 'SELECT content FROM journal WHERE content LIKE \'%"change":"policy"%\' ORDER BY id'
     said: dict[tuple[str, str], str] = {}
-    for (content,) in connection.execute(text(query)):
+    for (content,) in connection.execute(query):
         change: dict[str, Json] = json.loads(content)
         about = str(change.get("name")), str(change.get("stage"))
         _ = said.pop(about, None)
@@ -156,7 +155,7 @@ def faults(connection: Connection) -> Iterator[str]:
             said[about] = canonical_json(change["policy"]).decode()
     standing = {
         (f"{family}:{name}" if name else family, stage): rules
-        for family, name, stage, rules in connection.execute(text(_ALL))
+        for family, name, stage, rules in connection.execute(_ALL)
     }
     for about in dict.fromkeys([*said, *standing]):
         if said.get(about) != standing.get(about):

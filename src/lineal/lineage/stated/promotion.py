@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import Connection
-
 from lineal.errors import AnswerIsNo
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.licensing import effective
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.records import Evaluation, ModelVersion

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
-from sqlalchemy import Connection, text
-
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.seals import sealed
 from lineal.lineage.registry import Registry
 from lineal.lineage.tables import models
@@ -30,13 +29,13 @@ def keep(registry: Registry, model: bytes, file: RecipeFile) -> None:
             return  # and nobody who writes is waited for
     with registry.writing() as connection, sealed(connection, ["recipe_file"], [model]):
         row = {"model_id": models.key(connection, model), "content_hash": file.content_hash, "name": file.name}
-        _ = connection.execute(text(statement), row)
+        _ = connection.execute(statement, row)
 
 
 def of_model(connection: Connection, model: bytes) -> tuple[RecipeFile, ...]:
     """The files that asked for a model, by name."""
     query = "SELECT name, content_hash FROM recipe_file WHERE model_id = :model_id ORDER BY name, content_hash"
-    rows = connection.execute(text(query), {"model_id": models.key(connection, model)})
+    rows = connection.execute(query, {"model_id": models.key(connection, model)})
     return tuple(RecipeFile(*row) for row in rows)
 
 
@@ -46,4 +45,4 @@ def built_from(connection: Connection, content_hash: bytes) -> list[bytes]:
         SELECT model_hash FROM recipe_file JOIN model ON model.id = model_id WHERE content_hash = :content_hash
         ORDER BY model.id
     """
-    return list(connection.execute(text(query), {"content_hash": content_hash}).scalars())
+    return list(connection.execute(query, {"content_hash": content_hash}).scalars())

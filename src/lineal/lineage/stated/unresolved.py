@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from blake3 import blake3
-from sqlalchemy import Connection, text
 
 from lineal.errors import UsageError
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.seals import sealed
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.records import Name, StepRecord
@@ -90,7 +90,7 @@ def settle(registry: Registry, child: bytes, replaced: Iterable[StepRecord], res
             for record in claimed:
                 row = {"derivation_id": record.step.derivation_id, "child": child}
                 for statement in _DELETE_STEP:
-                    _ = connection.execute(text(statement.format(step=_OF_CHILD)), row)
+                    _ = connection.execute(statement.format(step=_OF_CHILD), row)
         for reference, model in resolved.items():
             _hand_over(connection, placeholder_hash(reference), model)
 
@@ -98,7 +98,7 @@ def settle(registry: Registry, child: bytes, replaced: Iterable[StepRecord], res
 def _hand_over(connection: Connection, placeholder: bytes, model: bytes) -> None:
     known = names.names_of(connection, [placeholder]).get(placeholder, ())
     names.set_names(connection, (replace(name, model_hash=model) for name in known))
-    _ = connection.execute(text(_DELETE_PLACEHOLDER), {"model": placeholder})
+    _ = connection.execute(_DELETE_PLACEHOLDER, {"model": placeholder})
 
 
 def _plain(part: str) -> str:

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, text
-
 from lineal.checkpoint.content.hashing import hash_file
 from lineal.derivation.hashes import HASH_LENGTH, format_hash, parse_hash
 from lineal.derivation.step import DataFile
 from lineal.errors import UsageError
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.tables.edges import EVERYTHING
 from lineal.lineage.tables.names import HASH_PREFIX, listed, shortened
 from lineal.shown import quoted
@@ -32,7 +31,7 @@ def resolve(connection: Connection, reference: str) -> DataFile:
     if Path(reference).is_file():
         digest = hash_file(Path(reference))
         return DataFile(name_of(connection, digest) or Path(reference).name, digest)
-    rows = connection.execute(text(f"{_KNOWN} ORDER BY id")).all()
+    rows = connection.execute(f"{_KNOWN} ORDER BY id").all()
     found = {row.data_hash: row.name for row in rows if _means(reference, row.name, row.data_hash)}
     if not found:
         raise UsageError(f"no data file is called {quoted(reference)}, neither on this disk nor in the registry")
@@ -46,7 +45,7 @@ def resolve(connection: Connection, reference: str) -> DataFile:
 def name_of(connection: Connection, digest: bytes) -> str | None:
     """The name under which something was first made on this content."""
     query = f"{_KNOWN} WHERE data_hash = :digest ORDER BY id LIMIT 1"
-    row = connection.execute(text(query), {"digest": digest}).first()
+    row = connection.execute(query, {"digest": digest}).first()
     return None if row is None else str(row.name)
 
 
@@ -59,7 +58,7 @@ def _means(reference: str, name: str, digest: bytes) -> bool:
 def made_on(connection: Connection, digest: bytes) -> list[bytes]:
     """The models of which a step used the file, first recorded first."""
     query = f"SELECT model_hash FROM step {_ON_DATA} JOIN model ON model.id = step.child_id {_WHERE} ORDER BY step.id"
-    return list(dict.fromkeys(connection.execute(text(query), {"digest": digest}).scalars()))
+    return list(dict.fromkeys(connection.execute(query, {"digest": digest}).scalars()))
 
 
 def reached(connection: Connection, digest: bytes, limit: int | None = None) -> list[bytes]:
@@ -67,11 +66,11 @@ def reached(connection: Connection, digest: bytes, limit: int | None = None) -> 
     hashes = "(SELECT model_hash FROM model WHERE model.id = reached.id) AS model_hash"
     query = f"{_REACHED} SELECT {hashes} FROM reached LIMIT :limit"
     bounds = {"digest": digest, "limit": EVERYTHING if limit is None else limit}
-    return list(connection.execute(text(query), bounds).scalars())
+    return list(connection.execute(query, bounds).scalars())
 
 
 def count_reached(connection: Connection, digest: bytes) -> int:
-    return connection.execute(text(f"{_REACHED} SELECT count(*) FROM reached"), {"digest": digest}).scalar_one()
+    return connection.execute(f"{_REACHED} SELECT count(*) FROM reached", {"digest": digest}).scalar_one()
 
 
 def scored_on(connection: Connection, digest: bytes) -> list[bytes]:
@@ -80,4 +79,4 @@ def scored_on(connection: Connection, digest: bytes) -> list[bytes]:
         SELECT model_hash FROM evaluation JOIN model ON model.id = model_id WHERE data_hash = :digest
         ORDER BY evaluation.id
     """
-    return list(dict.fromkeys(connection.execute(text(query), {"digest": digest}).scalars()))
+    return list(dict.fromkeys(connection.execute(query, {"digest": digest}).scalars()))

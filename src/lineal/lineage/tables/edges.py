@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, bindparam, text
-
-from lineal.lineage.database.statements import AnyRow, rows_for
+from lineal.lineage.database.connection import Connection, Row
+from lineal.lineage.database.statements import rows_for
 from lineal.lineage.tables.order import Edges
 
 UP, DOWN = ("child_id", "model_id"), ("model_id", "child_id")
@@ -24,13 +23,13 @@ def reachable(
         FROM reached LIMIT :limit OFFSET :offset
     """  # a join instead of the inner SELECT would make SQLite walk everything before it shows the first page
     bounds = {"limit": EVERYTHING if limit is None else limit, "offset": offset}
-    return list(connection.execute(text(query), {"start": start, **bounds}).scalars())
+    return list(connection.execute(query, {"start": start, **bounds}).scalars())
 
 
 def count(connection: Connection, start: int, way: tuple[str, str]) -> int:
     """How many models this way leads to, without the start."""
     query = f"{_reached(way)} SELECT count(*) FROM reached"
-    return connection.execute(text(query), {"start": start}).scalar_one()
+    return connection.execute(query, {"start": start}).scalar_one()
 
 
 def _reached(way: tuple[str, str]) -> str:
@@ -51,7 +50,7 @@ def neighbours(connection: Connection, start: int, way: tuple[str, str]) -> list
         SELECT model_hash FROM step_input JOIN model ON model.id = {there}
         WHERE {here} = :start AND child_id IS NOT NULL ORDER BY step_id, position
     """
-    return list(dict.fromkeys(connection.execute(text(query), {"start": start}).scalars()))
+    return list(dict.fromkeys(connection.execute(query, {"start": start}).scalars()))
 
 
 def ends(connection: Connection, way: tuple[str, str], start: int | None = None) -> list[bytes]:
@@ -68,7 +67,7 @@ def ends(connection: Connection, way: tuple[str, str], start: int | None = None)
         WHERE NOT EXISTS (SELECT 1 FROM step_input WHERE {here} = reached.id AND {there} IS NOT NULL)
         ORDER BY reached.id
     """
-    return list(connection.execute(text(query), {} if start is None else {"start": start}).scalars())
+    return list(connection.execute(query, {} if start is None else {"start": start}).scalars())
 
 
 def with_children(connection: Connection, candidates: Iterable[int]) -> set[int]:
@@ -88,14 +87,14 @@ def made_from(connection: Connection, parents: Iterable[int]) -> list[int]:
 
 def leads_up(connection: Connection, starts: Iterable[int], goal: int) -> bool:
     """Whether the goal is one of the starts or an ancestor of one."""
-    query = text("""
+    query = """
         WITH RECURSIVE reached (id) AS (
             SELECT id FROM model WHERE id IN :starts
             UNION
             SELECT model_id FROM reached JOIN step_input ON child_id = reached.id
         )
         SELECT 1 FROM reached WHERE id = :goal LIMIT 1
-    """).bindparams(bindparam("starts", expanding=True))
+    """
     return connection.execute(query, {"starts": list(starts), "goal": goal}).first() is not None
 
 
@@ -109,15 +108,15 @@ def edges_above(connection: Connection, start: int) -> Edges:
         )
         SELECT child_id, model_id FROM reached JOIN step_input ON child_id = reached.id ORDER BY step_id, position
     """
-    return _by_child(connection.execute(text(query), {"start": start}))
+    return _by_child(connection.execute(query, {"start": start}))
 
 
 def all_edges(connection: Connection) -> Edges:
     query = "SELECT child_id, model_id FROM step_input WHERE child_id IS NOT NULL ORDER BY step_id, position"
-    return _by_child(connection.execute(text(query)))
+    return _by_child(connection.execute(query))
 
 
-def _by_child(rows: Iterable[AnyRow]) -> Edges:
+def _by_child(rows: Iterable[Row]) -> Edges:
     parents: dict[int, dict[int, None]] = {}
     for child, parent in rows:
         parents.setdefault(child, {})[parent] = None

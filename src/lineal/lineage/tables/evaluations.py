@@ -3,9 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.canonical import Json, canonical_json
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.domains import row_of
 from lineal.lineage.database.seals import sealed
 from lineal.lineage.database.statements import rows_for
@@ -43,7 +42,7 @@ def record(connection: Connection, evaluation: Evaluation) -> None:
         DO UPDATE SET {", ".join(f"{figure} = excluded.{figure}" for figure in figures)}
     """
     with sealed(connection, ["evaluation"], [evaluation.model]):
-        _ = connection.execute(text(statement), row)
+        _ = connection.execute(statement, row)
 
 
 def of_models(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, tuple[Evaluation, ...]]:

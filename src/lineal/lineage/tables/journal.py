@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast, final
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.canonical import Json
 from lineal.lineage.database.chain import JOURNAL
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.domains import BY_COLUMN, IllFormedRow
 
 
@@ -69,7 +68,7 @@ def faults(connection: Connection) -> Iterator[str]:
 
 def _names_against(connection: Connection, named: Mapping[str, str]) -> Iterator[str]:
     query = "SELECT family, name, model_hash FROM name JOIN model ON model.id = model_id"
-    standing = {f"{family}:{name}": f"b3:{model.hex()}" for family, name, model in connection.execute(text(query))}
+    standing = {f"{family}:{name}": f"b3:{model.hex()}" for family, name, model in connection.execute(query)}
     for name, model in named.items():
         if standing.get(name, "nothing") != model:
             yield f"{name}: the journal says {model[:11]}, the registry {standing.get(name, 'nothing')[:11]}"
@@ -81,11 +80,11 @@ def _versions_against(connection: Connection, versions: Mapping[str, tuple[str, 
         JOIN name ON name.id = name_id JOIN model ON model.id = version.model_id
     """
     tags: dict[int, list[str]] = {}
-    for key, tag in connection.execute(text("SELECT version_id, tag FROM version_tag")):
+    for key, tag in connection.execute("SELECT version_id, tag FROM version_tag"):
         tags.setdefault(key, []).append(tag)
     standing = {
         f"{family}:{name}@{semver}": (f"b3:{model.hex()}", stage, ", ".join(sorted(tags.get(key, ()))))
-        for key, family, name, semver, model, stage in connection.execute(text(query))
+        for key, family, name, semver, model, stage in connection.execute(query)
     }
     for name, said in versions.items():
         found = standing.get(name)

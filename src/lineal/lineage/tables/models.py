@@ -6,13 +6,12 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import Connection, text
-
 from lineal.checkpoint.content.identity import Leaf, Manifest, manifest_of
 from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.licence.stated import StatedLicence
 from lineal.derivation.hashes import check_hash, format_hash
 from lineal.errors import RegistryError, UsageError
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.domains import row_of
 from lineal.lineage.database.insertion import Insertion
 from lineal.lineage.database.seals import sealed
@@ -162,18 +161,18 @@ def manifest(connection: Connection, model_hash: bytes) -> Manifest:
     if facts(connection, [model_hash])[model_hash].is_unresolved:
         raise UsageError(f"{format_hash(model_hash)} is unresolved, its tensors are unknown: lineal add it first")
     leaves = connection.execute(
-        text("""
+        """
             SELECT spec.name, spec.dtype, spec.shape, spec.byte_length, tensor.data_hash
             FROM model_tensor JOIN tensor ON tensor.id = tensor_id JOIN tensor_spec AS spec ON spec.id = spec_id
             WHERE model_id = :model_id
-        """),
+        """,
         {"model_id": model_id},
     )
     package = connection.execute(
-        text("""
+        """
             SELECT path, content_hash FROM model_package JOIN package_file ON package_file.id = package_file_id
             WHERE model_id = :model_id ORDER BY path
-        """),
+        """,
         {"model_id": model_id},
     )
     files = {row.path: row.content_hash for row in package}
@@ -196,7 +195,7 @@ def has_contents(connection: Connection, model_hash: bytes) -> bool:
             OR EXISTS (SELECT 1 FROM model_package WHERE model_id = model.id)
         )
     """
-    return connection.execute(text(query), {"model_hash": model_hash}).first() is not None
+    return connection.execute(query, {"model_hash": model_hash}).first() is not None
 
 
 def place(connection: Connection, location: Path, model_hash: bytes) -> None:
@@ -206,26 +205,24 @@ def place(connection: Connection, location: Path, model_hash: bytes) -> None:
         ON CONFLICT (path) DO UPDATE SET model_id = excluded.model_id
     """
     row = {"path": _written(location), "model_id": key(connection, model_hash)}
-    _ = connection.execute(text(statement), row)
+    _ = connection.execute(statement, row)
 
 
 def forget(connection: Connection, location: Path) -> bool:
     """Whether the place was known, which it no longer is."""
-    gone = connection.execute(text("DELETE FROM location WHERE path = :path"), {"path": _written(location)})
+    gone = connection.execute("DELETE FROM location WHERE path = :path", {"path": _written(location)})
     return gone.rowcount > 0
 
 
 def locations(connection: Connection, model_hash: bytes) -> tuple[Path, ...]:
     query = "SELECT path FROM location WHERE model_id = :model_id ORDER BY path"
-    return tuple(
-        Path(path) for path in connection.execute(text(query), {"model_id": key(connection, model_hash)}).scalars()
-    )
+    return tuple(Path(path) for path in connection.execute(query, {"model_id": key(connection, model_hash)}).scalars())
 
 
 def at(connection: Connection, location: Path) -> bytes | None:
     """The model that lies at a place, as far as the registry knows."""
     query = "SELECT model_hash FROM location JOIN model ON model.id = model_id WHERE path = :path"
-    return connection.execute(text(query), {"path": _written(location)}).scalar_one_or_none()
+    return connection.execute(query, {"path": _written(location)}).scalar_one_or_none()
 
 
 def lying_at(connection: Connection, places: Iterable[Path]) -> dict[Path, bytes | None]:

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
 from lineal.lineage.database import seals
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.insertion import Insertion
 from lineal.lineage.database.statements import batches, insert, rows_for
 from lineal.lineage.records.records import Name
@@ -58,11 +57,11 @@ def remove(connection: Connection, name: Name) -> None:
     """Let a name stand for nothing; one that has versions is refused, since they are promises to others."""
     where = {"family": name.family, "name": name.name}
     key = "(SELECT id FROM name WHERE family = :family AND name = :name)"
-    versions = connection.execute(text(f"SELECT semver FROM version WHERE name_id = {key}"), where).scalars().all()
+    versions = list(connection.execute(f"SELECT semver FROM version WHERE name_id = {key}", where).scalars())
     if versions:
         raise UsageError(f"{name} has versions ({listed(versions)}), which go on standing for their models")
     with seals.sealed(connection, ["name"], [name.name]):
-        _ = connection.execute(text("DELETE FROM name WHERE family = :family AND name = :name"), where)
+        _ = connection.execute("DELETE FROM name WHERE family = :family AND name = :name", where)
         change: dict[str, Json] = {"change": "unname", "name": str(name), "before": format_hash(name.model_hash)}
         journal.append(connection, change)
 
@@ -100,7 +99,7 @@ def names(connection: Connection, family: str | None = None) -> tuple[Name, ...]
         SELECT family, name, model_hash FROM name JOIN model ON model.id = model_id
         WHERE :family = '' OR family = :family ORDER BY name.id
     """
-    return tuple(Name(*row) for row in connection.execute(text(query), {"family": family or ""}))
+    return tuple(Name(*row) for row in connection.execute(query, {"family": family or ""}))
 
 
 def names_of(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, tuple[Name, ...]]:

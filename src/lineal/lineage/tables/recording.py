@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from sqlalchemy import Connection
-
 from lineal.derivation.canonical import canonical_json
 from lineal.errors import LineageCycle
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.insertion import Insertion
 from lineal.lineage.database.seals import sealed
 from lineal.lineage.database.statements import batches, insert

@@ -10,10 +10,9 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.hashes import HASH_LENGTH, format_hash
 from lineal.errors import UsageError
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.statements import rows_for
 from lineal.lineage.records.records import ModelVersion, Name
 from lineal.lineage.tables import models, versions
@@ -93,7 +92,7 @@ def _names(connection: Connection, reference: str) -> list[Name]:
     """Every name that a FAMILY:NAME or a bare NAME can mean; at least one."""
     family, colon, name = reference.rpartition(":")
     query = "SELECT family, name, model_hash FROM name JOIN model ON model.id = model_id WHERE name = :name"
-    found = [Name(*row) for row in connection.execute(text(f"{query} ORDER BY name.id"), {"name": name})]
+    found = [Name(*row) for row in connection.execute(f"{query} ORDER BY name.id", {"name": name})]
     if colon:
         found = [known for known in found if known.family == family]
     if not found:
@@ -120,7 +119,7 @@ def _by_prefix(connection: Connection, reference: str) -> bytes:
         "SELECT model_hash FROM model WHERE model_hash BETWEEN :lowest AND :highest ORDER BY model_hash LIMIT :limit"
     )
     bounds = {"lowest": lowest, "highest": highest, "limit": LISTED + 1}
-    found: list[bytes] = list(connection.execute(text(query), bounds).scalars())
+    found: list[bytes] = list(connection.execute(query, bounds).scalars())
     if len(found) > 1:
         called = names_of(connection, found)
         shown = (" ".join([format_hash(digest), *map(str, called.get(digest, ()))]) for digest in found)

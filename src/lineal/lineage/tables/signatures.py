@@ -4,10 +4,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
+from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.seals import sealed
 from lineal.lineage.database.statements import rows_for
 from lineal.lineage.records.evidence import Evidence
@@ -57,7 +56,7 @@ def keep(connection: Connection, signatures: Iterable[Signature], trusted: Colle
             "envelope": signature.envelope,
         }
         with sealed(connection, ["signature"], [signature.model]):
-            _ = connection.execute(text(_KEEP), row)
+            _ = connection.execute(_KEEP, row)
         for record in signed if signature.key_id in trusted else ():
             _ = steps.raise_evidence(connection, record, Evidence.SIGNED, None)
 
@@ -73,7 +72,7 @@ def of_models(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, tu
 def signed_models(connection: Connection) -> list[bytes]:
     """The models that signatures are kept for."""
     query = "SELECT DISTINCT model_hash FROM signature JOIN model ON model.id = model_id ORDER BY model_hash"
-    return list(connection.execute(text(query)).scalars())
+    return list(connection.execute(query).scalars())
 
 
 def faults(connection: Connection) -> Iterator[str]:
@@ -83,5 +82,5 @@ def faults(connection: Connection) -> Iterator[str]:
         WHERE evidence = :signed AND step.id NOT IN (SELECT step_id FROM signature WHERE step_id IS NOT NULL)
         ORDER BY step.id
     """
-    for child in connection.execute(text(query), {"signed": Evidence.SIGNED.value}).scalars():
+    for child in connection.execute(query, {"signed": Evidence.SIGNED.value}).scalars():
         yield f"{format_hash(child)[:11]}: a step that gave it is graded signed, but no signature of it is kept"

@@ -3,15 +3,14 @@
 import json
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.canonical import canonical_json
 from lineal.derivation.step import DataFile, Input, Step
 from lineal.errors import UsageError
+from lineal.lineage.database.connection import Connection, Row
 from lineal.lineage.database.domains import row_of
 from lineal.lineage.database.insertion import Insertion
 from lineal.lineage.database.seals import sealed
-from lineal.lineage.database.statements import AnyRow, execute_each, insert, rows_for
+from lineal.lineage.database.statements import execute_each, insert, rows_for
 from lineal.lineage.records.evidence import Evidence, raised
 from lineal.lineage.records.records import Inference, StepRecord
 from lineal.lineage.tables import models
@@ -54,7 +53,7 @@ def of_children(connection: Connection, children: Iterable[bytes]) -> dict[bytes
     return records
 
 
-def _record(row: AnyRow, inputs: tuple[Input, ...], data: tuple[DataFile, ...]) -> StepRecord:
+def _record(row: Row, inputs: tuple[Input, ...], data: tuple[DataFile, ...]) -> StepRecord:
     step = Step(
         type=row.type,
         method=row.method,
@@ -102,7 +101,7 @@ def raise_evidence(connection: Connection, record: StepRecord, grade: Evidence, 
     """Attest a known step better than before; the grade that stands afterwards."""
     step_id, known, known_share = _standing(connection, record)
     new_grade, new_share = raised((known, known_share), grade, share)
-    statement = text("UPDATE step SET evidence = :evidence, share = :share WHERE id = :id")
+    statement = "UPDATE step SET evidence = :evidence, share = :share WHERE id = :id"
     with sealed(connection, ["step"], [record.step.derivation_id]):
         _ = connection.execute(statement, {"evidence": new_grade.value, "share": new_share, "id": step_id})
     return new_grade
@@ -113,11 +112,11 @@ def witness(connection: Connection, record: StepRecord, environment_id: int) -> 
     step_id, grade, _ = _standing(connection, record)
     if grade is Evidence.CONTRADICTED or not grade < record.evidence:
         return
-    statement = text("""
+    statement = """
         UPDATE step SET evidence = :evidence, share = :share, seconds = :seconds, created = :created,
             environment_id = :environment_id
         WHERE id = :id
-    """)
+    """
     row = {
         "evidence": record.evidence.value,
         "share": record.share,
@@ -164,7 +163,7 @@ def _standing(connection: Connection, record: StepRecord) -> tuple[int, Evidence
     """
     child_id = models.key(connection, record.child)
     wanted = {"derivation_id": record.step.derivation_id, "child_id": child_id}
-    row = connection.execute(text(query), wanted).first()
+    row = connection.execute(query, wanted).first()
     if row is None:
         raise UsageError(
             f"evidence: the step {record.step.method} with this child is not in the registry: record it first"

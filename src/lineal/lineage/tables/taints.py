@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, final
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
+from lineal.lineage.database.connection import Connection, Row
 from lineal.lineage.database.seals import sealed
-from lineal.lineage.database.statements import AnyRow
 from lineal.lineage.tables import edges, journal, models
 from lineal.lineage.tables.edges import DOWN
 
@@ -65,7 +63,7 @@ def add(connection: Connection, model: bytes, reason: str, source: str) -> None:
     row = {"model_id": models.key(connection, model), "reason": reason, "source": source, "created": time.time()}
     change = {"change": "taint", "model": format_hash(model), "reason": reason, "source": source, "name": None}
     with sealed(connection, ["taint"], [model]):
-        _ = connection.execute(text(statement), row)
+        _ = connection.execute(statement, row)
         journal.append(connection, change)
 
 
@@ -78,7 +76,7 @@ def clear(connection: Connection, model: bytes, reason: str) -> int:
     """
     row = {"cleared": time.time(), "reason": reason, "model_id": models.key(connection, model)}
     with sealed(connection, ["taint"], [model]):
-        count = connection.execute(text(statement), row).rowcount
+        count = connection.execute(statement, row).rowcount
         if count:
             change = {"change": "clear", "model": format_hash(model), "reason": reason, "name": None}
             journal.append(connection, change)
@@ -88,13 +86,13 @@ def clear(connection: Connection, model: bytes, reason: str) -> int:
 def of_model(connection: Connection, model: bytes) -> tuple[Taint, ...]:
     """What taints a model: its own taints and those of everything that it goes back to, then those of their data."""
     start = {"start": models.key(connection, model)}
-    found = [*connection.execute(text(_ABOVE), start), *connection.execute(text(_DATA_ABOVE), start)]
+    found = [*connection.execute(_ABOVE, start), *connection.execute(_DATA_ABOVE, start)]
     return tuple(dict.fromkeys(Taint(*row) for row in found))
 
 
 def standing(connection: Connection) -> tuple[tuple[Taint, int], ...]:
     """Every taint that stands, and how many models it reaches beside its own."""
-    found = [Taint(*row) for row in connection.execute(text(f"{_STANDING} ORDER BY taint.id"))]
+    found = [Taint(*row) for row in connection.execute(f"{_STANDING} ORDER BY taint.id")]
     reached = {
         model: edges.count(connection, models.key(connection, model), DOWN)
         for model in {taint.model for taint in found}
@@ -105,10 +103,10 @@ def standing(connection: Connection) -> tuple[tuple[Taint, int], ...]:
 def faults(connection: Connection) -> Iterator[str]:
     """Where taints of models are not those that the journal says."""
     query = "SELECT model_hash, reason, source, cleared_because FROM taint JOIN model ON model.id = model_id"
-    yield from differences(connection, "model", connection.execute(text(query)))
+    yield from differences(connection, "model", connection.execute(query))
 
 
-def differences(connection: Connection, kind: Literal["model", "data"], rows: Iterable[AnyRow]) -> Iterator[str]:
+def differences(connection: Connection, kind: Literal["model", "data"], rows: Iterable[Row]) -> Iterator[str]:
     """Of taints of models or of data, (hash, reason, source, why cleared or None): where the journal says others."""
     said: dict[str, list[tuple[str, str, str | None]]] = {}
     for entry in reversed(journal.entries(connection)):

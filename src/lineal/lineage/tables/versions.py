@@ -4,14 +4,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, text
-
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.errors import UsageError
+from lineal.lineage.database.connection import Connection, Row
 from lineal.lineage.database.domains import row_of
 from lineal.lineage.database.seals import sealed
-from lineal.lineage.database.statements import AnyRow, execute_each, rows_for
+from lineal.lineage.database.statements import execute_each, rows_for
 from lineal.lineage.records.records import ModelVersion, Name
 from lineal.lineage.records.semantic_version import SemanticVersion
 from lineal.lineage.records.stages import STAGES, Stage
@@ -88,7 +87,7 @@ def promote(connection: Connection, known: ModelVersion, stage: Stage) -> ModelV
 
 def of_name(connection: Connection, name: Name) -> tuple[ModelVersion, ...]:
     """The versions of a name, the highest first."""
-    rows = connection.execute(text(_OF_NAME), {"family": name.family, "name": name.name})
+    rows = connection.execute(_OF_NAME, {"family": name.family, "name": name.name})
     return _highest_first(_versions(connection, rows.all()))
 
 
@@ -145,9 +144,9 @@ def _written(connection: Connection, version: ModelVersion) -> ModelVersion:
         "quality_score": version.quality_score,
         "created": version.created,
     }
-    key: int = connection.execute(text(_WRITE), row).scalar_one()
+    key: int = connection.execute(_WRITE, row).scalar_one()
     for table in ("version_tag", "version_metric"):
-        _ = connection.execute(text(f"DELETE FROM {table} WHERE version_id = :id"), {"id": key})
+        _ = connection.execute(f"DELETE FROM {table} WHERE version_id = :id", {"id": key})
     execute_each(connection, _ADD_TAG, ({"id": key, "tag": tag} for tag in version.tags))
     metrics = version.metrics.items()
     execute_each(connection, _ADD_METRIC, ({"id": key, "metric": name, "figure": figure} for name, figure in metrics))
@@ -164,7 +163,7 @@ def _written(connection: Connection, version: ModelVersion) -> ModelVersion:
     return version
 
 
-def _versions(connection: Connection, rows: Sequence[AnyRow]) -> list[ModelVersion]:
+def _versions(connection: Connection, rows: Sequence[Row]) -> list[ModelVersion]:
     keys = [row.id for row in rows]
     tags: dict[int, list[str]] = {}
     for key, tag in rows_for(connection, _TAGS, keys):
@@ -175,7 +174,7 @@ def _versions(connection: Connection, rows: Sequence[AnyRow]) -> list[ModelVersi
     return [_version(row, tuple(tags.get(row.id, ())), metrics.get(row.id, {})) for row in rows]
 
 
-def _version(row: AnyRow, tags: tuple[str, ...], metrics: Mapping[str, float]) -> ModelVersion:
+def _version(row: Row, tags: tuple[str, ...], metrics: Mapping[str, float]) -> ModelVersion:
     with row_of("version", row.id):
         return ModelVersion(
             family=row.family,
