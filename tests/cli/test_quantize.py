@@ -91,7 +91,7 @@ def test_a_plan_tells_the_size_beforehand(lineal: Command, both: Path) -> None:
         (("./both", "--sheme", "q8_0"), 2, "no such option --sheme (did you mean --scheme?)"),
         (("./both", "--scheme", "f16", "--method", "awq"), 2, "unknown quantize method 'awq'"),
         (("./both", "./a", "--scheme", "f16"), 2, "one model is quantized at a time, got ./both, ./a"),
-        (("./both", "--scheme", "f16", "--base", "./a"), 2, "gguf: has no use for a base"),
+        (("./both", "--scheme", "f16", "--base", "./a"), 2, "gguf: takes no base"),
         (("--scheme", "f16"), 2, "name the models first"),
         (("./nowhere", "--scheme", "f16"), 3, "nowhere: no such folder"),
         (

@@ -107,14 +107,14 @@ def test_lineal_alone_shows_what_there_is(lineal: Command) -> None:
         (
             ("merge", "./a", "./b", "--base", "./c", "--method", "linear", "--out", "m"),
             2,
-            "linear: has no use for a base",
+            "linear: takes no base",
         ),
         (("merge", "--method", "linear", "--out", "m", "--weights", "1"), 2, "name the models first"),
         (("merge", "./a", "./b", "--method", "greedy_soup", "--out", "m"), 2, "greedy_soup: data is needed"),
         (
             ("merge", "./a", "./b", "--method", "ties", "--data", "a/config.json", "--out", "m"),
             2,
-            "ties: has no use for data",
+            "ties: takes no data",
         ),
         (("merge", "./a", "./b", "--method", "greedy_soup", "--data", "v.txt", "--out", "m"), 2, "no data file v.txt"),
         (("merge", "./a", "./b", "--out", "m"), 2, "--method and --out are needed"),

@@ -124,7 +124,7 @@ def test_integers_of_different_width_may_not(tmp_path: Path) -> None:
     [
         (Slerp(), 3, False, "exactly two models"),
         (Ties(), 2, False, "a base is needed"),
-        (Linear(), 2, True, "no use for a base"),
+        (Linear(), 2, True, "takes no base"),
         (Linear(weights=(1.0, 2.0, 3.0)), 2, False, "3 weights for 2 models"),
         (Ties(), 0, True, "at least one model"),
         (Linear(), 0, False, "at least one model"),

@@ -56,7 +56,7 @@ def test_rows_can_only_be_of_matrices_that_fit(tmp_path: Path) -> None:
     tensors = {name: values for name, values in read_folder(inputs[2].folder).items() if name != BIAS}
     make_checkpoint(inputs[2].folder, tensors, {**CONFIG, "tie_word_embeddings": False})
     inputs[2] = full_model("2", open_checkpoint(inputs[2].folder))
-    with pytest.raises(CheckpointError, match=r"2 has no 'lm_head.bias', of which 0 is to have rows"):
+    with pytest.raises(CheckpointError, match=r"2 has no 'lm_head.bias', whose rows 0 would need"):
         plan_recipe(recipe(Vocabulary(tokenizer=0, union=True)), inputs)
 
 

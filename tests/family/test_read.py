@@ -172,7 +172,7 @@ def test_a_student_is_a_model_or_some_layers_of_one(tmp_path: Path) -> None:
             "{merge: {parents: [a, a], method: greedy_soup, data: family.yaml, ingredients: [0]}}",
             "ingredients are found when the soup is made",
         ),
-        ("{merge: {parents: [a, a], method: uniform_soup, data: family.yaml}}", "uniform_soup: has no use for data"),
+        ("{merge: {parents: [a, a], method: uniform_soup, data: family.yaml}}", "uniform_soup: takes no data"),
         ("{merge: {parents: [a], method: uniform_soup}}", "two or more models are needed, got 1"),
         ("{merge: {models: [{model: a}, {model: a}], merge_method: greedy_soup}}", "'greedy_soup' needs data"),
         ("{prune: {parent: [a], sparsity: 0.5}}", "x: parent must name a model, got ['a']"),

@@ -58,7 +58,7 @@ class Method(ABC):
         if self.uses_data and not data_files:
             raise MethodError(f"{self.name}: data is needed, a text or several")
         if data_files and not self.uses_data:
-            raise MethodError(f"{self.name}: has no use for data")
+            raise MethodError(f"{self.name}: takes no data")
 
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> Self:

@@ -114,7 +114,7 @@ class StreamingMethod(Method):
         if models < 1:
             raise MethodError(f"{self.name}: at least one model is needed beside the base")
         if has_base and not self.uses_base:
-            raise MethodError(f"{self.name}: has no use for a base; list it among the parents if it is to take part")
+            raise MethodError(f"{self.name}: takes no base; list it among the parents if it is to take part")
         self.check_models(models)
 
     def __call__(self, models: Sequence[ArrayLike], *, base: ArrayLike | None = None, name: str = "weight") -> Float32:

@@ -12,6 +12,7 @@ import pytest
 
 import lineal.lineage.database.postgres as dialect
 from lineal.errors import MissingExtra, RegistryError
+from lineal.lineage.database import store
 from lineal.lineage.database.store import dialect_at
 from lineal.lineage.registry import Registry
 from lineal.lineage.soundness.check import check
@@ -63,7 +64,7 @@ def test_what_goes_with_the_registry_lies_at_home(monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_the_extra_the_line_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(dialect, "find_spec", lambda _: None)
+    monkeypatch.setattr(store, "find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"pip install 'lineal\[postgres\]'"):
         _ = dialect_at("postgresql://me@host/lineal")
 

@@ -75,7 +75,7 @@ def test_of_one_model_every_option_may_be_its_own() -> None:
         ({"parts": (WHOLE, WHOLE)}, "of several parts each needs a range of blocks"),
         ({"dtype": "F8_E4M3"}, "dtype must be one of F32, BF16, F16"),
         ({"parts": (Part(models=(Stretch(model=0),)),)}, "ties: a base is needed"),
-        ({"method": "linear", "method_version": 1}, "linear: has no use for a base"),
+        ({"method": "linear", "method_version": 1}, "linear: takes no base"),
         ({"options_": {"densty": (Rule(value=1.0),)}}, r"unknown option 'densty' \(did you mean density\?\)"),
     ],
 )

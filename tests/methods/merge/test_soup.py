@@ -108,5 +108,5 @@ def test_a_recipe_has_data_and_no_ingredients() -> None:
         GreedySoup().check_recipe(0)
     with pytest.raises(MethodError, match="found when the soup is made"):
         GreedySoup(ingredients=(0,)).check_recipe(1)
-    with pytest.raises(MethodError, match="uniform_soup: has no use for data"):
+    with pytest.raises(MethodError, match="uniform_soup: takes no data"):
         UniformSoup().check_recipe(1)

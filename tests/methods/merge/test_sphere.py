@@ -166,7 +166,7 @@ def test_weights_that_cannot_be_normalized_are_refused() -> None:
 
 
 def test_karcher_and_model_stock_say_what_they_need_of_a_base() -> None:
-    with pytest.raises(MethodError, match="karcher: has no use for a base"):
+    with pytest.raises(MethodError, match="karcher: takes no base"):
         Karcher()([A, B], base=C)
     with pytest.raises(MethodError, match="model_stock: a base is needed"):
         ModelStock()([A, B])

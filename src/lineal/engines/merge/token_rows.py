@@ -36,7 +36,8 @@ def _token_tensors(model: Model) -> list[str]:
             found.append(name)
         elif not BLOCK.fullmatch(name) and len(source.shape) > 1 and source.shape[0] == rows:
             raise CheckpointError(
-                f"{model.name}: {quoted(name)} has as many rows as the embedding; whether a token each?"
+                f"{model.name}: {quoted(name)} has as many rows as the embedding, and nothing says whether they belong "
+                "to tokens"
             )
     return found
 
@@ -46,7 +47,7 @@ def _gathered(name: str, model: Model, rows: RowMap, inputs: Sequence[Model]) ->
     own = model.sources[name]
     for place in rows.picked():
         if name not in inputs[place]:
-            raise CheckpointError(f"{inputs[place].name} has no {quoted(name)}, of which {model.name} is to have rows")
+            raise CheckpointError(f"{inputs[place].name} has no {quoted(name)}, whose rows {model.name} would need")
         matrices[place] = inputs[place].sources[name]
         if rows.last_row(place) >= matrices[place].shape[0]:
             least = rows.last_row(place) + 1

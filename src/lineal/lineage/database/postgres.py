@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self, cast, final
@@ -10,7 +9,7 @@ from typing import Any, Self, cast, final
 from sqlalchemy import URL, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from lineal.errors import MissingExtra, RegistryError
+from lineal.errors import RegistryError
 from lineal.lineage.database.blueprint import differences, named_parts, postgres_blueprint, tables
 from lineal.lineage.database.connection import Connection, Connections
 from lineal.lineage.database.dialect import WAIT_SECONDS, Dialect
@@ -111,8 +110,6 @@ class PostgresDatabase:
 
     @classmethod
     def at(cls, location: str) -> Self:
-        if find_spec("psycopg") is None:
-            raise MissingExtra("a registry on PostgreSQL", "postgres")
         try:
             url = make_url(location).set(drivername=_DRIVER)
         except (ArgumentError, ValueError):

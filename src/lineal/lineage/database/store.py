@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import final
 
-from lineal.errors import RegistryError
+from lineal.errors import MissingExtra, RegistryError
 from lineal.lineage.database import seals
 from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.dialect import Dialect, nothing_there
@@ -86,6 +87,8 @@ def dialect_at(location: str | Path) -> Dialect:
             raise RegistryError(
                 f"the registry cannot be a {scheme}:// URL: the path of an SQLite file is needed, or postgresql://"
             )
+        if find_spec("psycopg") is None or find_spec("sqlalchemy") is None:
+            raise MissingExtra("a registry on PostgreSQL", "postgres")
         from lineal.lineage.database.postgres import PostgresDatabase  # noqa: PLC0415 - SQLAlchemy takes its time
 
         return PostgresDatabase.at(location)

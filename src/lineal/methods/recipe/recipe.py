@@ -120,7 +120,7 @@ class MergeRecipe(Method):
             if self.merging.uses_base and part.base is None and not self.merging.base_is_optional:
                 raise MethodError(f"{self.method}: a base is needed, task vectors are differences from it")
             if part.base is not None and not self.merging.uses_base:
-                raise MethodError(f"{self.method}: has no use for a base; list it among the models")
+                raise MethodError(f"{self.method}: takes no base; list it among the models")
 
     def _check_options(self) -> None:
         known, by_model = self.merging.option_names(), self.merging.options_by_model()

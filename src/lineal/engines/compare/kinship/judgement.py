@@ -193,7 +193,7 @@ def _trained(contrast: Contrast, facts: Facts) -> Finding:
     relation = Relation.SIBLING if told and lean < -0.25 else Relation.PARENT
     sentence = ", ".join(parts)
     if relation is Relation.SIBLING:
-        seems = "it seems the later one" if lean < -0.75 else "each has weights of its own"
+        seems = "it is probably the later one" if lean < -0.75 else "each has weights of its own"
         sentence = f"{sentence}; {seems}"
     return Finding(relation, "fine-tune", UNKNOWN, {}, _left(contrast), sentence=sentence)
 
