@@ -1,4 +1,4 @@
-"""How entangled the rooms are: within each, the imports that cross from one sub-room to another, and the arrows they make.
+"""How entangled the rooms are: in each, the imports that cross from one sub-room to another, and the arrows they make.
 
 A file that lies directly in a room counts as a sub-room of its own. `python benchmarks/arrows.py [SRC]` counts the tree
 under SRC, by default this one's.
