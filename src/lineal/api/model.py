@@ -15,6 +15,7 @@ from lineal.errors import CheckpointError
 from lineal.family.session import LocalModel, Session, register
 from lineal.family.trust.verify import Verdict, verify_folder, verify_model
 from lineal.lineage.questions.why import why
+from lineal.shown import quoted
 
 
 @final
@@ -29,7 +30,7 @@ class Model(Mapping[str, Tensor]):
         self._local, self._registry = local, registry
 
     def __repr__(self) -> str:
-        return f"<lineal model {str(self.path)!r}, {self.form}, {len(self)} tensors>"
+        return f"<lineal model {quoted(str(self.path))}, {self.form}, {len(self)} tensors>"
 
     @property
     def path(self) -> Path:

@@ -6,6 +6,8 @@ For methods of other packages: `Method`, `StreamingMethod` and what its sweeps a
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lineal.shown import quoted
+
 if TYPE_CHECKING:
     from lineal.methods.method import Method, Reproducibility
     from lineal.methods.streaming import Block, Emit, Gather, Sample, Site, StreamingMethod
@@ -17,5 +19,5 @@ _HOME = {name: "method" if name in ("Method", "Reproducibility") else "streaming
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'lineal.methods' has no attribute {name!r}")
+        raise AttributeError(f"module 'lineal.methods' has no attribute {quoted(name)}")
     return getattr(import_module(f"lineal.methods.{_HOME[name]}"), name)
