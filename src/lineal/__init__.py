@@ -207,113 +207,40 @@ __all__ = [
 ]
 
 _HOMES = {
-    "lineal.api.derivations": (
-        "distill",
-        "finetune",
-        "merge",
-        "merge_recipe",
-        "prune",
-        "quantize",
-    ),
-    "lineal.api.model": (
-        "Model",
-        "Parent",
-    ),
-    "lineal.api.opened": ("registry",),
-    "lineal.api.tensor": ("Tensor",),
-    "lineal.api.uses": (
-        "evaluate",
-        "generate",
-        "plan",
-        "run",
-    ),
+    "lineal.api.derivations": "distill finetune merge merge_recipe prune quantize",
+    "lineal.api.model": "Model Parent",
+    "lineal.api.opened": "registry",
+    "lineal.api.tensor": "Tensor",
+    "lineal.api.uses": "evaluate generate plan run",
     "lineal.derivation": (
-        "DataFile",
-        "Derivation",
-        "Distillation",
-        "FineTune",
-        "Input",
-        "Merge",
-        "Original",
-        "Prune",
-        "QuantizationType",
-        "Quantize",
-        "Step",
-        "derivation_from_json",
+        "DataFile Derivation Distillation FineTune Input Merge Original Prune QuantizationType Quantize Step "
+        "derivation_from_json"
     ),
     "lineal.errors": (
-        "AnswerIsNo",
-        "CheckpointError",
-        "DerivationError",
-        "LicenceConflict",
-        "LineageCycle",
-        "LinealError",
-        "MethodError",
-        "MissingExtra",
-        "NotEnoughSpace",
-        "RecipeError",
-        "RegistryError",
-        "StorageError",
-        "UsageError",
-        "VerificationFailed",
+        "AnswerIsNo CheckpointError DerivationError LicenceConflict LineageCycle LinealError MethodError "
+        "MissingExtra NotEnoughSpace RecipeError RegistryError StorageError UsageError VerificationFailed"
     ),
-    "lineal.family.progress": ("Progress",),
-    "lineal.family.trust.verify": ("Verdict",),
-    "lineal.lineage.records.records": (
-        "Evaluation",
-        "ModelVersion",
-    ),
-    "lineal.lineage.records.semantic_version": ("SemanticVersion",),
-    "lineal.lineage.records.stages": ("Stage",),
-    "lineal.lineage.registry": ("Registry",),
+    "lineal.family.progress": "Progress",
+    "lineal.family.trust.verify": "Verdict",
+    "lineal.lineage.records.records": "Evaluation ModelVersion",
+    "lineal.lineage.records.semantic_version": "SemanticVersion",
+    "lineal.lineage.records.stages": "Stage",
+    "lineal.lineage.registry": "Registry",
     "lineal.methods.distill": (
-        "AttentionTransfer",
-        "Distill",
-        "EnsembleDistiller",
-        "KnowledgeDistillation",
-        "ProgressiveDistillation",
+        "AttentionTransfer Distill EnsembleDistiller KnowledgeDistillation ProgressiveDistillation"
     ),
-    "lineal.methods.finetune": (
-        "FullFineTune",
-        "Lora",
-        "LoraConfig",
-        "LoraLayer",
-        "Scratch",
-    ),
+    "lineal.methods.finetune": "FullFineTune Lora LoraConfig LoraLayer Scratch",
     "lineal.methods.merge": (
-        "AdapterMerge",
-        "ArceeFusion",
-        "Breadcrumbs",
-        "BreadcrumbsTies",
-        "DareLinear",
-        "DareTies",
-        "Della",
-        "DellaLinear",
-        "GreedySoup",
-        "Karcher",
-        "Linear",
-        "ModelStock",
-        "MultiSlerp",
-        "Nearswap",
-        "NuSlerp",
-        "Passthrough",
-        "Ram",
-        "RamPlus",
-        "Sce",
-        "Slerp",
-        "TaskArithmetic",
-        "Ties",
-        "UniformSoup",
+        "AdapterMerge ArceeFusion Breadcrumbs BreadcrumbsTies DareLinear DareTies Della DellaLinear "
+        "GreedySoup Karcher Linear ModelStock MultiSlerp Nearswap NuSlerp Passthrough Ram RamPlus Sce Slerp "
+        "TaskArithmetic Ties UniformSoup"
     ),
-    "lineal.methods.prune": ("MagnitudePruning",),
-    "lineal.methods.quantize": ("GgufQuantization",),
-    "lineal.planning": (
-        "FineTuneMethod",
-        "ModelParadigm",
-    ),
+    "lineal.methods.prune": "MagnitudePruning",
+    "lineal.methods.quantize": "GgufQuantization",
+    "lineal.planning": "FineTuneMethod ModelParadigm",
 }
 """Where each of them is; a test holds it against the imports above."""
-_HOME = {name: (module, name) for module, names in _HOMES.items() for name in names}
+_HOME = {name: (module, name) for module, names in _HOMES.items() for name in names.split()}
 _HOME["open"] = ("lineal.api.model", "open_model")
 
 
