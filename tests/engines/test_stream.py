@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,18 @@ def test_an_interrupt_stops_all_threads(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(KeyboardInterrupt):
         stream(plan_merge(Linear(), [model, model]).jobs, Recomputation(), threads=2)
     assert threading.active_count() == before
+
+
+def test_a_pool_that_is_given_carries_the_tasks_and_is_left_open(tmp_path: Path) -> None:
+    model = opened(tmp_path / "model", random_tensors(1, {"a.weight": (70, 1000), "b.weight": (90, 1000)}))
+    jobs = plan_merge(Linear(), [model, model]).jobs
+    own, given = Recomputation(), Recomputation()
+    carried: list[str] = []
+    with ThreadPoolExecutor(1, initializer=lambda: carried.append(threading.current_thread().name)) as pool:
+        assert stream(jobs, given, pool=pool) == stream(jobs, own)
+        assert pool.submit(len, "open").result() == 4
+    assert len(carried) == 1
+    assert given.leaves == own.leaves
 
 
 def test_what_the_sink_has_is_not_computed_again(tmp_path: Path) -> None:

@@ -53,17 +53,24 @@ def stream(
                 raise
 
         with nullcontext(pool) if pool else ThreadPoolExecutor(threads or os.cpu_count()) as carrying:
-            tasks: list[Future[None]] = []
-            try:
-                tasks += (carrying.submit(run, task) for task in waiting)
-                wait(tasks)
-            except BaseException:
-                stop.set()
-                wait(tasks)
-                raise
+            _carry(carrying, run, waiting, stop)
     if errors:
         raise errors[0]
     return _gather_hashes(jobs, sink.notes)
+
+
+def _carry(
+    pool: Executor, run: Callable[[Sequence[Job]], None], tasks: Iterable[Sequence[Job]], stop: threading.Event
+) -> None:
+    """Run all tasks; where waiting for them is interrupted, they are stopped, and waited for all the same."""
+    begun: list[Future[None]] = []
+    try:
+        begun += (pool.submit(run, task) for task in tasks)
+        _ = wait(begun)
+    except BaseException:
+        stop.set()
+        _ = wait(begun)
+        raise
 
 
 def _tasks(jobs: Iterable[Job]) -> list[Sequence[Job]]:
