@@ -48,9 +48,9 @@ def bounded(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def outcome(words: tuple[str, ...]) -> Outcome:
+def outcome(words: tuple[str, ...], seconds: float = SECONDS) -> Outcome:
     out, err = io.StringIO(), io.StringIO()
-    with bounded(SECONDS), redirect_stdout(out), redirect_stderr(err):
+    with bounded(seconds), redirect_stdout(out), redirect_stderr(err):
         code = main(words)
     return Outcome(code, out.getvalue(), err.getvalue())
 

@@ -50,6 +50,10 @@ TRAININGS = (
 )
 
 
+SECONDS = 180
+"""Trainings beside each other, each with threads of its own, take many times what one takes alone."""
+
+
 @dataclass(frozen=True)
 class End:
     """How an undisturbed command ends: files and answers, and its exit code; then those of a second call."""
@@ -64,9 +68,9 @@ def end(words: tuple[str, ...], template: Path) -> End:
     house = template.with_name("house")
     restore(template, house)
     with at_home(house):
-        first = outcome(words)
+        first = outcome(words, SECONDS)
         once = state(house)
-        second = outcome(words)
+        second = outcome(words, SECONDS)
         twice = state(house)
     assert first.code == 0, first
     restore(template, house)
@@ -90,7 +94,7 @@ def check_kill(line: str, template: Path, seed: int) -> None:
     with at_home(house):
         with Registry.open_existing(house / ".lineal" / "registry.db") as registry:
             assert check(registry).faults == ()
-        found = outcome(words)
+        found = outcome(words, SECONDS)
         assert found.code in undisturbed.codes, found
         assert state(house) in undisturbed.states
         with Registry.open_existing(house / ".lineal" / "registry.db") as registry:
