@@ -117,9 +117,12 @@ class Model(Mapping[str, Tensor]):
             return verify_model(session, digest, recompute=recompute, share=share)
 
     def _known(self, session: Session) -> bytes:
-        """Its hash; with the step that its own record tells of it is known from now on, as by `lineal add`."""
-        self._local = session.identify(self._local)
-        return register(session, self._local)
+        """Its hash; one that nobody has added is known from now on with the step of its record, as by `lineal add`."""
+        digest = self._manifest().model_hash
+        registry = session.registry
+        if not registry.knows(digest) or registry.model(digest).is_unresolved:
+            return register(session, self._local)
+        return digest
 
     def _manifest(self) -> Manifest:
         if self._local.hashes is None:
