@@ -5,14 +5,14 @@ Source: Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
 """
 
 import struct
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from blake3 import blake3
-from numba import uint32, uint64
 from numpy.typing import NDArray
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Uint32s
 
 _CONTEXT = b"lineal.random.1"
 _PER_BLOCK = 4
@@ -51,15 +51,15 @@ def uniforms(seed: int, name: str, index: int, start: int, count: int) -> NDArra
 
 
 @kernel
-def _philox(key0: int, key1: int, counter2: int, counter3: int, first: Any, out: Any) -> None:
+def _philox(key0: int, key1: int, counter2: int, counter3: int, first: np.uint64, out: Uint32s) -> None:
     for block in range(out.size // 4):
-        position = uint64(first) + uint64(block)
-        c0, c1 = uint32(position), uint32(position >> uint64(32))
-        c2, c3 = uint32(counter2), uint32(counter3)
-        k0, k1 = uint32(key0), uint32(key1)
+        position = np.uint64(first) + np.uint64(block)
+        c0, c1 = np.uint32(position), np.uint32(position >> np.uint64(32))
+        c2, c3 = np.uint32(counter2), np.uint32(counter3)
+        k0, k1 = np.uint32(key0), np.uint32(key1)
         for _ in range(10):
-            low, high = uint64(c0) * uint64(0xD2511F53), uint64(c2) * uint64(0xCD9E8D57)
-            c0, c2 = uint32(high >> uint64(32)) ^ c1 ^ k0, uint32(low >> uint64(32)) ^ c3 ^ k1
-            c1, c3 = uint32(high), uint32(low)
-            k0, k1 = uint32(k0 + uint32(0x9E3779B9)), uint32(k1 + uint32(0xBB67AE85))
+            low, high = np.uint64(c0) * np.uint64(0xD2511F53), np.uint64(c2) * np.uint64(0xCD9E8D57)
+            c0, c2 = np.uint32(high >> np.uint64(32)) ^ c1 ^ k0, np.uint32(low >> np.uint64(32)) ^ c3 ^ k1
+            c1, c3 = np.uint32(high), np.uint32(low)
+            k0, k1 = np.uint32(k0 + np.uint32(0x9E3779B9)), np.uint32(k1 + np.uint32(0xBB67AE85))
         out[4 * block], out[4 * block + 1], out[4 * block + 2], out[4 * block + 3] = c0, c1, c2, c3

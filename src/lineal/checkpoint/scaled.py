@@ -15,7 +15,8 @@ from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.reader import Checkpoint
 from lineal.checkpoint.stated_dtype import stated_dtype
 from lineal.errors import CheckpointError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32s
 from lineal.shown import quoted
 
 Float32: TypeAlias = NDArray[np.float32]
@@ -97,7 +98,7 @@ def multiply(values: Float32, start: int, width: int, scales: Scales, numbers: F
 
 
 @kernel
-def _multiply(values: Any, start: Any, width: Any, rows: Any, columns: Any, numbers: Any) -> None:
+def _multiply(values: Float32s, start: int, width: int, rows: int, columns: int, numbers: Float32s) -> None:
     across = -(-width // columns)
     done = 0
     while done < values.size:

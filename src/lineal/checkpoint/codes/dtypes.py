@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from lineal.checkpoint.codes.ggml_blocks import BLOCK_CODECS, BLOCK_DECODERS, CODECS, decode_blocks, encode_blocks
 from lineal.checkpoint.headers.storage import BLOCKS
 from lineal.errors import CheckpointError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Uint16s, Uint32s
 
 Float32: TypeAlias = NDArray[np.float32]
 Raw: TypeAlias = NDArray[np.uint8]
@@ -103,7 +104,7 @@ def _known(dtype: str) -> Any:
 
 
 @kernel
-def _widen_bf16(stored: Any, bits: Any) -> Any:
+def _widen_bf16(stored: Uint16s, bits: Uint32s) -> np.uint32:
     """Returns the largest magnitude, in bits."""
     largest = np.uint32(0)
     for i in range(stored.size):
@@ -114,7 +115,7 @@ def _widen_bf16(stored: Any, bits: Any) -> Any:
 
 
 @kernel
-def _narrow_bf16(bits: Any, stored: Any) -> Any:
+def _narrow_bf16(bits: Uint32s, stored: Uint16s) -> np.uint32:
     """Returns the largest magnitude there was, in bits. A NaN may come out as anything: _keep_nans mends it."""
     largest = np.uint32(0)
     for i in range(bits.size):
@@ -126,7 +127,7 @@ def _narrow_bf16(bits: Any, stored: Any) -> Any:
 
 
 @kernel
-def _keep_nans(bits: Any, stored: Any) -> None:
+def _keep_nans(bits: Uint32s, stored: Uint16s) -> None:
     for i in range(bits.size):
         b = bits[i]
         if (b & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
@@ -134,7 +135,7 @@ def _keep_nans(bits: Any, stored: Any) -> None:
 
 
 @kernel
-def _largest_magnitude(bits: Any) -> Any:
+def _largest_magnitude(bits: Uint32s) -> np.uint32:
     largest = np.uint32(0)
     for i in range(bits.size):
         largest = max(largest, bits[i] & np.uint32(0x7FFFFFFF))
@@ -142,7 +143,7 @@ def _largest_magnitude(bits: Any) -> Any:
 
 
 @kernel
-def _first_from(bits: Any, limit: Any) -> int:
+def _first_from(bits: Uint32s, limit: np.uint32) -> int:
     for i in range(bits.size):
         if (bits[i] & np.uint32(0x7FFFFFFF)) >= limit:
             return i

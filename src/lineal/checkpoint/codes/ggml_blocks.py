@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.checkpoint.headers.storage import BLOCKS
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32Rows, Uint8Rows, Uint32Rows
 
 Float32: TypeAlias = NDArray[np.float32]
 Raw: TypeAlias = NDArray[np.uint8]
@@ -33,7 +34,7 @@ def _blocks(raw: Raw, dtype: str) -> Raw:
 
 
 @kernel
-def float16_bits(value: Any) -> Any:
+def float16_bits(value: np.float32) -> np.uint32:
     """The bits of a float32 as float16, rounded to nearest, ties to even."""
     bits = np.float32(value).view(np.uint32)
     sign, magnitude = (bits >> np.uint32(16)) & np.uint32(0x8000), np.uint32(bits & np.uint32(0x7FFFFFFF))
@@ -49,7 +50,7 @@ def float16_bits(value: Any) -> Any:
 
 
 @kernel
-def float16_value(half: Any) -> Any:
+def float16_value(half: np.uint32) -> np.float32:
     """The float32 with the value of a float16's bits."""
     sign, exponent, fraction = half & np.uint32(0x8000), half & np.uint32(0x7C00), half & np.uint32(0x3FF)
     if exponent == np.uint32(0):
@@ -62,7 +63,7 @@ def float16_value(half: Any) -> Any:
 
 
 @kernel
-def _encode_q8_0(values: Any, bits: Any, blocks: Any) -> None:
+def _encode_q8_0(values: Float32Rows, bits: Uint32Rows, blocks: Uint8Rows) -> None:
     for b in range(len(blocks)):
         row, row_bits, block = values[b], bits[b], blocks[b]
         largest = np.uint32(0)
@@ -82,7 +83,7 @@ def _encode_q8_0(values: Any, bits: Any, blocks: Any) -> None:
 
 
 @kernel
-def _decode_q8_0(blocks: Any, out: Any) -> None:
+def _decode_q8_0(blocks: Uint8Rows, out: Float32Rows) -> None:
     for b in range(len(blocks)):
         block, row = blocks[b], out[b]
         scale = float16_value(np.uint32(block[0]) | (np.uint32(block[1]) << np.uint32(8)))
@@ -91,7 +92,7 @@ def _decode_q8_0(blocks: Any, out: Any) -> None:
 
 
 @kernel
-def _encode_q4_0(values: Any, bits: Any, blocks: Any) -> None:
+def _encode_q4_0(values: Float32Rows, bits: Uint32Rows, blocks: Uint8Rows) -> None:
     for b in range(len(blocks)):
         row, row_bits, block = values[b], bits[b], blocks[b]
         largest, first = np.uint32(0), 0
@@ -113,7 +114,7 @@ def _encode_q4_0(values: Any, bits: Any, blocks: Any) -> None:
 
 
 @kernel
-def _decode_q4_0(blocks: Any, out: Any) -> None:
+def _decode_q4_0(blocks: Uint8Rows, out: Float32Rows) -> None:
     for b in range(len(blocks)):
         block, row = blocks[b], out[b]
         scale = float16_value(np.uint32(block[0]) | (np.uint32(block[1]) << np.uint32(8)))
@@ -123,7 +124,7 @@ def _decode_q4_0(blocks: Any, out: Any) -> None:
 
 
 @kernel
-def _decode_q4_1(blocks: Any, out: Any) -> None:
+def _decode_q4_1(blocks: Uint8Rows, out: Float32Rows) -> None:
     for b in range(len(blocks)):
         block, row = blocks[b], out[b]
         scale = float16_value(np.uint32(block[0]) | (np.uint32(block[1]) << np.uint32(8)))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
 
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH, _LN2_LOW = 0.693147180369123816490, 1.90821492927058770002e-10

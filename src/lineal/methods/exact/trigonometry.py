@@ -2,7 +2,7 @@
 
 import math
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
 
 
 @kernel

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32Rows, Float32s
 from lineal.methods.method import Reproducibility
 from lineal.methods.streaming import Block, Emit, Site, StreamingMethod
 
@@ -38,7 +39,7 @@ def _copy(block: Block) -> None:
 
 
 @kernel
-def add_low_rank(values: Any, start: int, scaled_b: Any, a: Any) -> None:
+def add_low_rank(values: Float32s, start: int, scaled_b: Float32Rows, a: Float32Rows) -> None:
     """Add scaled_B @ A to the elements from `start` of a row-major [out, in] matrix, in place.
 
     scaled_b: scale * B, float32 [out, rank]; a: float32 [rank, in]; values: [n]. The products of one element are

@@ -2,7 +2,8 @@
 
 import math
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float64s
 from lineal.methods.exact.trigonometry import arccos, sin
 
 
@@ -19,3 +20,9 @@ def arc_shares(dot: float, first: float, second: float, t: float, straight: floa
         return 1 - t, t
     angle = arccos(cosine)
     return sin((1 - t) * angle) / sin(angle), sin(t * angle) / sin(angle)
+
+
+@kernel
+def write_arc_shares(dot: float, first: float, second: float, t: float, straight: float, shares: Float64s) -> None:
+    """The same, written to shares, [2]."""
+    shares[0], shares[1] = arc_shares(dot, first, second, t, straight)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32s, Float64s
 from lineal.methods.merge.divergence import divergences
 from lineal.methods.method import Reproducibility
 from lineal.methods.selection.order_statistic import SmallestMagnitudes
@@ -77,7 +78,7 @@ class ArceeFusion(StreamingMethod):
 
 
 @kernel
-def _importances(base: Any, model: Any, row_divergences: Any, columns: int, out: Any) -> None:
+def _importances(base: Float32s, model: Float32s, row_divergences: Float64s, columns: int, out: Float32s) -> None:
     """|change| times the row's divergence, as float32; what is too large for that is its largest number."""
     for start in range(0, out.size, columns):
         divergence = row_divergences[start // columns]
@@ -87,6 +88,6 @@ def _importances(base: Any, model: Any, row_divergences: Any, columns: int, out:
 
 
 @kernel
-def _take(base: Any, model: Any, importances: Any, least: float, out: Any) -> None:
+def _take(base: Float32s, model: Float32s, importances: Float32s, least: float, out: Float32s) -> None:
     for i in range(out.size):
         out[i] = model[i] if importances[i] >= least else base[i]

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32Rows, Float32s, Float64s
 from lineal.methods.streaming import Emit
 
 _CHUNK = 2048
@@ -16,7 +17,7 @@ def emit_combination(shares: Any) -> Emit:
 
 
 @kernel
-def combine(base: Any, models: Any, shares: Any, first: Any, last: Any, out: Any) -> None:
+def combine(base: Float32s, models: Float32Rows, shares: Float64s, first: int, last: int, out: Float32s) -> None:
     """Fill elements `first` up to `last` of `out`: the base, where there is one, plus share times what differs."""
     total = np.empty(_CHUNK)
     for start in range(first, last, _CHUNK):  # each loop below stays in the first-level cache and vectorizes

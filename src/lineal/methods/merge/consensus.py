@@ -1,17 +1,24 @@
 """Sign consensus of TIES: elect each entry's sign by mass, then combine the task vectors that agree with it."""
 
-from typing import Any
-
 import numpy as np
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32Rows, Float32s
 
 _NO_WEIGHT = np.float32(1e-8)
 _CHUNK = 2048
 
 
 @kernel
-def combine_agreeing(base: Any, vectors: Any, votes: Any, weights: Any, scale: Any, normalize: Any, out: Any) -> None:
+def combine_agreeing(
+    base: Float32s,
+    vectors: Float32Rows,
+    votes: Float32s,
+    weights: Float32s,
+    scale: np.float32,
+    normalize: bool,
+    out: Float32s,
+) -> None:
     """base + scale * (sum of the agreeing weighted vectors) / (sum of their weights, where normalized).
 
     vectors: trimmed task vectors, [models, n]; votes: what each weighs in the election, which for TIES is its weight.

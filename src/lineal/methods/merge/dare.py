@@ -3,11 +3,12 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32s, Uint32s
 from lineal.methods.merge.per_model import PerModel, check_density, spread
 from lineal.methods.merge.task_vectors import Combination, addition, consensus
 from lineal.methods.method import Reproducibility
@@ -92,7 +93,7 @@ class DareTies(Dare):
 
 
 @kernel
-def _drop(base: Any, model: Any, drawn: Any, density: Any, factor: Any) -> None:
+def _drop(base: Float32s, model: Float32s, drawn: Uint32s, density: np.float32, factor: np.float32) -> None:
     """Turn a model into its sparse task vector, in place: entries whose uniform is below `density` stay."""
     for i in range(base.size):
         uniform = np.float32(drawn[i] >> np.uint32(8)) * np.float32(2**-24)

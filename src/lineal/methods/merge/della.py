@@ -3,12 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32s, Uint32s
 from lineal.methods.merge.per_model import PerModel, check_density, spread, written
 from lineal.methods.merge.task_vectors import Combination, addition, consensus
 from lineal.methods.method import Reproducibility
@@ -128,7 +129,7 @@ class DellaLinear(MagPrune):
 
 
 @kernel
-def _sample_rows(base: Any, model: Any, drawn: Any, probabilities: Any, factors: Any) -> None:
+def _sample_rows(base: Float32s, model: Float32s, drawn: Uint32s, probabilities: Float32s, factors: Float32s) -> None:
     """Turn a model into its sampled task vector, in place; each row's magnitudes are ranked by a radix sort."""
     columns = probabilities.size
     order, next_order = np.empty(columns, np.uint64), np.empty(columns, np.uint64)

@@ -1,11 +1,11 @@
 """How far the softmax of a row is from another's, by Kullback and Leibler, in float64."""
 
 import math
-from typing import Any
 
 import numpy as np
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32s, Float64s
 from lineal.methods.exact.exponential import exp_to_zero, log
 
 _LANES = 16
@@ -15,7 +15,7 @@ _SERIES = tuple((k + 1) / math.factorial(k + 2) for k in range(9, -1, -1))
 
 
 @kernel
-def divergences(rows: Any, others: Any, columns: int, out: Any) -> None:
+def divergences(rows: Float32s, others: Float32s, columns: int, out: Float64s) -> None:
     """KL(softmax(row) || softmax(other)) of each row of `columns` float32.
 
     With p and q the two softmaxes and u = log(p / q), it is the sum of q (1 + (u - 1) e^u): no term is negative, and
@@ -24,7 +24,9 @@ def divergences(rows: Any, others: Any, columns: int, out: Any) -> None:
     p, q = np.empty(columns), np.empty(columns)
     for r in range(out.size):
         row, other = rows[r * columns : (r + 1) * columns], others[r * columns : (r + 1) * columns]
-        top, other_top = np.float64(row.max()), np.float64(other.max())
+        top, other_top = np.float64(row[0]), np.float64(other[0])
+        for j in range(1, columns):
+            top, other_top = max(top, np.float64(row[j])), max(other_top, np.float64(other[j]))
         for j in range(columns):
             p[j] = exp_to_zero(np.float64(row[j]) - top)
             q[j] = exp_to_zero(np.float64(other[j]) - other_top)
@@ -48,7 +50,7 @@ def series(u: float) -> float:
 
 
 @kernel
-def total(values: Any) -> float:
+def total(values: Float64s) -> float:
     """Summed in 16 interleaved lanes, then the lanes in order: one fixed tree."""
     lanes = np.zeros(_LANES)
     grouped = values.size - values.size % _LANES

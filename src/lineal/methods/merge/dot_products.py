@@ -1,11 +1,10 @@
 """Dot products of models, or of their task vectors: all that the geometry of a merge needs to know of them."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32Rows, Float32s, Float64Rows, Float64s
 from lineal.methods.streaming import GRANULE, Block, Gather, Site
 
 _LANES = 16
@@ -23,7 +22,9 @@ def dot_products(site: Site) -> tuple[Gather, NDArray[np.float64]]:
 
 
 @kernel
-def add_dot_products(base: Any, models: Any, first: Any, last: Any, wide: Any, products: Any) -> None:
+def add_dot_products(
+    base: Float32s, models: Float32Rows, first: int, last: int, wide: Float64Rows, products: Float64Rows
+) -> None:
     """Add the products of elements `first` up to `last`, granule by granule in index order.
 
     wide: room for a granule of each model, float64 [models, GRANULE].
@@ -43,7 +44,7 @@ def add_dot_products(base: Any, models: Any, first: Any, last: Any, wide: Any, p
 
 
 @kernel
-def _dot(a: Any, b: Any, lanes: Any) -> float:
+def _dot(a: Float64s, b: Float64s, lanes: Float64s) -> float:
     """Sum in 16 interleaved lanes, then the lanes in order: one fixed tree. What fills no group goes to lane 0."""
     lanes[:] = 0
     grouped, strides = a.size - a.size % _LANES, a.size - a.size % _STRIDE

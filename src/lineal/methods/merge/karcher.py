@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float64Rows, Float64s
 from lineal.methods.exact.trigonometry import arccos, cos, sin
 from lineal.methods.merge.combination import emit_combination
 from lineal.methods.merge.dot_products import dot_products
@@ -70,7 +71,7 @@ class Karcher(StreamingMethod):
 
 
 @kernel
-def _improve(cosines: Any, mean: Any, max_iter: Any, tol: Any) -> None:
+def _improve(cosines: Float64Rows, mean: Float64s, max_iter: int, tol: float) -> None:
     """Walk from a unit vector along the mean of the others' logarithms there, until that is shorter than tol."""
     step, present = np.empty(mean.size), 0
     for i in range(mean.size):

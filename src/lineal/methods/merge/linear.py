@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32Rows, Float32s
 from lineal.methods.method import Reproducibility
 from lineal.methods.streaming import Block, Emit, Site, StreamingMethod, per_model
 
@@ -50,7 +51,7 @@ class Linear(StreamingMethod):
 
 
 @kernel
-def _weighted_sum(models: Any, shares: Any, out: Any) -> None:
+def _weighted_sum(models: Float32Rows, shares: Float32s, out: Float32s) -> None:
     for start in range(0, out.size, _CHUNK):  # each loop below stays in the first-level cache and vectorizes
         child = out[start : start + _CHUNK]
         first, share = models[0, start : start + _CHUNK], shares[0]

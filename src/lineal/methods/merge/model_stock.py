@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32Rows, Float32s, Float64Rows
 from lineal.methods.merge.combination import combine, emit_combination
 from lineal.methods.merge.dot_products import add_dot_products, dot_products
 from lineal.methods.merge.sphere import CANCELLED
@@ -58,7 +59,7 @@ class ModelStock(StreamingMethod):
 
 
 @kernel
-def _ratio(products: Any) -> float:
+def _ratio(products: Float64Rows) -> float:
     count, total = len(products), 0.0
     for i in range(count):
         for j in range(i):
@@ -70,7 +71,7 @@ def _ratio(products: Any) -> float:
 
 
 @kernel
-def _combine_rows(base: Any, models: Any, columns: Any, out: Any) -> None:
+def _combine_rows(base: Float32s, models: Float32Rows, columns: int, out: Float32s) -> None:
     count = len(models)
     wide, products, shares = np.empty((count, GRANULE)), np.empty((count, count)), np.empty(count)
     for start in range(0, out.size, columns):

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32s
 from lineal.methods.method import Reproducibility
 from lineal.methods.streaming import Emit, Site, StreamingMethod
 
@@ -47,6 +48,6 @@ class Nearswap(StreamingMethod):
 
 
 @kernel
-def _approach(base: Any, model: Any, t: Any, out: Any) -> None:
+def _approach(base: Float32s, model: Float32s, t: np.float32, out: Float32s) -> None:
     for i in range(out.size):
         out[i] = min(max(model[i], base[i] - t), base[i] + t)

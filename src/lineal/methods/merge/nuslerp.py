@@ -3,13 +3,14 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
-from lineal.methods.merge.arc import arc_shares
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32Rows, Float32s, Float64Rows
+from lineal.methods.merge.arc import arc_shares, write_arc_shares
 from lineal.methods.merge.combination import combine, emit_combination
 from lineal.methods.merge.dot_products import add_dot_products, dot_products
 from lineal.methods.merge.sphere import CANCELLED
@@ -73,8 +74,9 @@ class NuSlerp(StreamingMethod):
     def _of_tensor(self, site: Site) -> Iterator[Gather | Emit]:
         gather, products = dot_products(site)
         yield gather
-        shares = arc_shares(products[0, 1], products[0, 0], products[1, 1], self._t(), _STRAIGHT)
-        yield emit_combination(np.array(shares))
+        shares = np.empty(2)
+        write_arc_shares(products[0, 1], products[0, 0], products[1, 1], self._t(), _STRAIGHT, shares)
+        yield emit_combination(shares)
 
     def _of_rows(self, site: Site) -> Iterator[Emit]:
         columns, t = self.unit(site), self._t()
@@ -89,7 +91,7 @@ class NuSlerp(StreamingMethod):
 
 
 @kernel
-def _interpolate_rows(base: Any, models: Any, columns: Any, t: Any, out: Any) -> None:
+def _interpolate_rows(base: Float32s, models: Float32Rows, columns: int, t: float, out: Float32s) -> None:
     wide, products, shares = np.empty((2, GRANULE)), np.empty((2, 2)), np.empty(2)
     for start in range(0, out.size, columns):
         products[:] = 0
@@ -99,7 +101,7 @@ def _interpolate_rows(base: Any, models: Any, columns: Any, t: Any, out: Any) ->
 
 
 @kernel
-def _add_column_products(base: Any, models: Any, sums: Any) -> None:
+def _add_column_products(base: Float32s, models: Float32Rows, sums: Float64Rows) -> None:
     """Add what whole rows contribute to each column's products: first . second, |first|^2, |second|^2."""
     columns = sums.shape[1]
     for start in range(0, models.shape[1], columns):
@@ -113,13 +115,13 @@ def _add_column_products(base: Any, models: Any, sums: Any) -> None:
 
 
 @kernel
-def _share_columns(sums: Any, t: Any, shares: Any) -> None:
+def _share_columns(sums: Float64Rows, t: float, shares: Float64Rows) -> None:
     for j in range(sums.shape[1]):
         shares[0, j], shares[1, j] = arc_shares(sums[0, j], sums[1, j], sums[2, j], t, _STRAIGHT)
 
 
 @kernel
-def _combine_columns(base: Any, models: Any, shares: Any, out: Any) -> None:
+def _combine_columns(base: Float32s, models: Float32Rows, shares: Float64Rows, out: Float32s) -> None:
     columns = shares.shape[1]
     for start in range(0, out.size, columns):
         a, b, origin, child = models[0, start:], models[1, start:], base[start:], out[start:]

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
+
+import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32s
 from lineal.methods.method import Reproducibility
 from lineal.methods.streaming import Emit, Site, StreamingMethod, per_model
 
@@ -41,6 +44,6 @@ class Passthrough(StreamingMethod):
 
 
 @kernel
-def _scale(model: Any, scale: Any, out: Any) -> None:
+def _scale(model: Float32s, scale: np.float32, out: Float32s) -> None:
     for i in range(out.size):
         out[i] = scale * model[i]

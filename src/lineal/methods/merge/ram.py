@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32Rows, Float32s, Int64s
 from lineal.methods.method import Reproducibility
 from lineal.methods.streaming import Emit, Gather, Site, StreamingMethod
 
@@ -95,7 +96,7 @@ def _check_not_negative(method: str, option: str, value: float) -> None:
 
 
 @kernel
-def _count_changes(base: Any, models: Any, epsilon: Any, shared: Any, unique: Any) -> None:
+def _count_changes(base: Float32s, models: Float32Rows, epsilon: np.float32, shared: Int64s, unique: Int64s) -> None:
     """Add to each model's counts of changes that others have made too, and that it alone has made."""
     changes = np.empty(_CHUNK, np.int32)
     for start in range(0, base.size, _CHUNK):  # each loop below stays in the first-level cache and vectorizes
@@ -117,7 +118,7 @@ def _count_changes(base: Any, models: Any, epsilon: Any, shared: Any, unique: An
 
 
 @kernel
-def _merge_changes(base: Any, models: Any, epsilon: Any, factors: Any, out: Any) -> None:
+def _merge_changes(base: Float32s, models: Float32Rows, epsilon: np.float32, factors: Float32s, out: Float32s) -> None:
     """base + the one change, times its model's factor, or + the mean of the changes."""
     changes, alone = np.empty(_CHUNK, np.float32), np.empty(_CHUNK, np.float32)
     for start in range(0, out.size, _CHUNK):

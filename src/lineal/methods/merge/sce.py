@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32Rows, Float32s, Uint32s
 from lineal.methods.merge.consensus import combine_agreeing
 from lineal.methods.merge.dot_products import add_dot_products
 from lineal.methods.method import Reproducibility
-from lineal.methods.selection.entries import Cuts, all_but_the_smallest, count_kept, everything, thin, within
+from lineal.methods.selection.entries import CutPair, Cuts, all_but_the_smallest, count_kept, everything, thin, within
 from lineal.methods.selection.order_statistic import SmallestMagnitudes, gathers
 from lineal.methods.streaming import GRANULE, Block, Emit, Float32, Gather, Sample, Site, StreamingMethod
 
@@ -95,7 +96,7 @@ class Sce(StreamingMethod):
 
 
 @kernel
-def _add_deviations(base: Any, models: Any, variances: Any) -> None:
+def _add_deviations(base: Float32s, models: Float32Rows, variances: Float32s) -> None:
     """The sum over the models of (vector - mean)^2, which orders positions as the variance does."""
     count = np.float64(len(models))
     mean, total = np.empty(_CHUNK), np.empty(_CHUNK)
@@ -118,7 +119,9 @@ def _add_deviations(base: Any, models: Any, variances: Any) -> None:
 
 
 @kernel
-def _keep_selected(base: Any, models: Any, variances: Any, pair: Any, vectors: Any) -> None:
+def _keep_selected(
+    base: Float32s, models: Float32Rows, variances: Uint32s, pair: CutPair, vectors: Float32Rows
+) -> None:
     """variances: their bits."""
     low, high = pair[0].bits, pair[1].bits
     marks = np.empty(_CHUNK, np.uint32)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
-from lineal.methods.merge.arc import arc_shares
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32s
+from lineal.methods.merge.arc import write_arc_shares
 from lineal.methods.merge.dot_products import dot_products
 from lineal.methods.method import Reproducibility
 from lineal.methods.streaming import Block, Emit, Gather, Site, StreamingMethod
@@ -47,7 +48,8 @@ class Slerp(StreamingMethod):
     def sweeps(self, site: Site) -> Iterator[Gather | Emit]:
         gather, products = dot_products(site)
         yield gather
-        shares = arc_shares(products[0, 1], products[0, 0], products[1, 1], self.t, self.nearly_parallel)
+        shares = np.empty(2)
+        write_arc_shares(products[0, 1], products[0, 0], products[1, 1], self.t, self.nearly_parallel, shares)
         share_first, share_second = np.float32(shares[0]), np.float32(shares[1])
 
         def emit(block: Block) -> None:
@@ -57,6 +59,6 @@ class Slerp(StreamingMethod):
 
 
 @kernel
-def _combine(a: Any, b: Any, share_a: Any, share_b: Any, out: Any) -> None:
+def _combine(a: Float32s, b: Float32s, share_a: np.float32, share_b: np.float32, out: Float32s) -> None:
     for i in range(out.size):
         out[i] = share_a * a[i] + share_b * b[i]

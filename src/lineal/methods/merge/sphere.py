@@ -4,12 +4,13 @@ A combination of unit vectors is known by its coefficients: its length, and its 
 """
 
 import math
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float64Rows, Float64s
 
 Float64: TypeAlias = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ def at_length(length: float, coefficients: Float64, lengths: Float64, cosines: F
 
 
 @kernel
-def length_of(cosines: Any, coefficients: Any) -> float:
+def length_of(cosines: Float64Rows, coefficients: Float64s) -> float:
     """The length of a combination of unit vectors."""
     square = 0.0
     for i in range(coefficients.size):
@@ -43,7 +44,7 @@ def length_of(cosines: Any, coefficients: Any) -> float:
 
 
 @kernel
-def cosine_with(cosines: Any, coefficients: Any) -> float:
+def cosine_with(cosines: Float64s, coefficients: Float64s) -> float:
     """The product of a unit vector, by its cosines with all, and a combination of them."""
     total = 0.0
     for i in range(coefficients.size):

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32Rows, Float32s
 from lineal.methods.method import Reproducibility
 from lineal.methods.streaming import Block, Emit, Float32, Site, StreamingMethod, per_model
 
@@ -60,7 +61,7 @@ def shares_of(method: str, weights: Sequence[float], lambda_: float, *, normaliz
 
 
 @kernel
-def _add_task_vectors(base: Any, models: Any, shares: Any, out: Any) -> None:
+def _add_task_vectors(base: Float32s, models: Float32Rows, shares: Float32s, out: Float32s) -> None:
     for i in range(out.size):
         out[i] = (models[0, i] - base[i]) * shares[0]
     for m in range(1, shares.size):

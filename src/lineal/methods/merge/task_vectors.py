@@ -1,11 +1,12 @@
 """How task vectors become the child: added as task arithmetic adds them, or by TIES' consensus."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32Rows, Float32s
 from lineal.methods.merge.consensus import combine_agreeing
 from lineal.methods.merge.task_arithmetic import shares_of
 from lineal.methods.streaming import Block, per_model
@@ -27,7 +28,7 @@ def consensus(method: str, weights: Sequence[float], lambda_: float, *, normaliz
 
 
 @kernel
-def _add_vectors(base: Any, vectors: Any, shares: Any, out: Any) -> None:
+def _add_vectors(base: Float32s, vectors: Float32Rows, shares: Float32s, out: Float32s) -> None:
     for i in range(out.size):
         out[i] = vectors[0, i] * shares[0]
     for m in range(1, shares.size):

@@ -1,11 +1,10 @@
 """Task vectors of which only a selection remains."""
 
-from typing import Any
-
 import numpy as np
 
-from lineal.kernels import kernel
-from lineal.methods.selection.entries import Cuts, thin, within
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32Rows, Float32s, Uint32Rows
+from lineal.methods.selection.entries import CutPairs, Cuts, thin, within
 from lineal.methods.streaming import Block
 
 
@@ -15,7 +14,7 @@ def trim(block: Block, cuts: Cuts) -> None:
 
 
 @kernel
-def _trim(base: Any, models: Any, bits: Any, cuts: Any) -> None:
+def _trim(base: Float32s, models: Float32Rows, bits: Uint32Rows, cuts: CutPairs) -> None:
     """bits: of the models, the same memory; the first loop does without, or it would not become vector code."""
     for m in range(len(models)):
         low, high = cuts[m, 0].bits, cuts[m, 1].bits

@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Literal, TypeAlias, final, get_args
 import numpy as np
 
 from lineal.errors import MethodError
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Uint32s
 from lineal.methods.method import Reproducibility
-from lineal.methods.selection.entries import all_but_the_smallest, begin, count_of, everything, selected
+from lineal.methods.selection.entries import CutPair, all_but_the_smallest, begin, count_of, everything, selected
 from lineal.methods.selection.order_statistic import SmallestMagnitudes, gathers
 from lineal.methods.streaming import Block, Emit, Gather, Sample, Site, StreamingMethod
 from lineal.shown import quoted
@@ -87,7 +88,7 @@ def _bits(values: Any) -> Any:
 
 
 @kernel
-def _zero_smallest_of_rows(bits: Any, columns: int, count: int, pair: Any, out: Any) -> None:
+def _zero_smallest_of_rows(bits: Uint32s, columns: int, count: int, pair: CutPair, out: Uint32s) -> None:
     """Set the `count` smallest of each row to zero: a digit of the threshold at a time, among those left."""
     left, counts = np.empty(columns, np.uint32), np.empty(1 << _DIGITS[0], np.int64)
     for start in range(0, bits.size, columns):

@@ -5,12 +5,13 @@ floor((r + 1) q / m) > floor(r q / m). The remainder r q modulo m says when that
 grows by q and shrinks by m, so no product is formed, and nothing overflows.
 """
 
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import ArrayOf, Uint32s
 from lineal.methods.selection.order_statistic import SmallestMagnitudes
 
 _WORD = 64
@@ -22,6 +23,10 @@ CUT = np.dtype([("bits", np.uint32), ("ties", np.int64), ("kept", np.int64), ("c
 belong to the selection; carried: the remainder from the blocks so far."""
 Cuts: TypeAlias = NDArray[np.void]
 """[..., 2]: where the selection of each model begins and ends."""
+CutPair: TypeAlias = Annotated[Any, ArrayOf(CUT)]
+"""[2]: of one model, as a kernel has it."""
+CutPairs: TypeAlias = Annotated[Any, ArrayOf(CUT, 2)]
+"""[models, 2]."""
 
 
 def count_of(share: float, entries: int) -> int:
@@ -67,7 +72,7 @@ def between(found: SmallestMagnitudes) -> Cuts:
 
 
 @kernel
-def begin(pair: Any, bits: Any, ties: Any, left_out: Any) -> None:
+def begin(pair: CutPair, bits: np.uint32, ties: int, left_out: int) -> None:
     """Let a selection begin at a threshold, without so many of its ties; without all of them, just behind it."""
     behind = 0 < left_out == ties
     first = pair[0]
@@ -78,7 +83,7 @@ def begin(pair: Any, bits: Any, ties: Any, left_out: Any) -> None:
 
 
 @kernel
-def selected(bits: Any, pair: Any, out: Any) -> None:
+def selected(bits: Uint32s, pair: CutPair, out: Uint32s) -> None:
     """Copy to `out` what lies between the cuts, the rest as 0; blocks come in index order.
 
     bits: of float32 entries, whose signs do not count.
@@ -90,14 +95,14 @@ def selected(bits: Any, pair: Any, out: Any) -> None:
 
 
 @kernel
-def within(bits: Any, low: Any, high: Any) -> bool:
+def within(bits: np.uint32, low: np.uint32, high: np.uint32) -> bool:
     """Whether the magnitude of an entry is from `low` up to `high`."""
     magnitude = bits & _MAGNITUDE
-    return (magnitude >= low) & (magnitude <= high)
+    return bool((magnitude >= low) & (magnitude <= high))
 
 
 @kernel
-def thin(bits: Any, pair: Any, out: Any) -> None:
+def thin(bits: Uint32s, pair: CutPair, out: Uint32s) -> None:
     """Set to zero, in `out`, the ties at either end that are not kept; chunks come in index order.
 
     `out` may be the bits themselves, selected already: ties at 0 are then what they become.
@@ -109,7 +114,7 @@ def thin(bits: Any, pair: Any, out: Any) -> None:
 
 
 @kernel
-def _thin_end(bits: Any, cut: Any, out: Any) -> None:
+def _thin_end(bits: Uint32s, cut: Any, out: Uint32s) -> None:
     threshold, ties, kept, carried = cut.bits, cut.ties, cut.kept, cut.carried
     for start in range(0, bits.size, _WORD):
         entries = bits[start : start + _WORD]

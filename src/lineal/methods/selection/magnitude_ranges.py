@@ -6,7 +6,8 @@ from typing import Any, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32s, Int32s, Int64s
 
 _LOW_BITS = 15
 _COARSE_BINS = 1 << 16
@@ -89,7 +90,7 @@ def bin_of_rank(counts: NDArray[Any], rank: int) -> tuple[int, int]:
 
 
 @kernel
-def count_high(base: Any, model: Any, counts: Any) -> None:
+def count_high(base: Float32s, model: Float32s, counts: Int64s) -> None:
     """Count the entries of each bin, which is the upper 16 bits of a magnitude's 31."""
     for i in range(model.size):
         origin = base[i] if base.size else np.float32(0)
@@ -98,7 +99,7 @@ def count_high(base: Any, model: Any, counts: Any) -> None:
 
 
 @kernel
-def _count_within(base: Any, model: Any, low: Any, counts: Any) -> Any:
+def _count_within(base: Float32s, model: Float32s, low: np.uint32, counts: Int32s) -> int:
     """Count the bit patterns from `low` on, as many as there are counts; returns how many entries are below.
 
     Chunk by chunk: the distances of all, which are many at once, then the counts of the few within.
@@ -123,4 +124,4 @@ def _count_within(base: Any, model: Any, low: Any, counts: Any) -> Any:
         for i in range(values.size):
             if distances[i] < counts.size:
                 counts[distances[i]] += 1
-    return below
+    return int(below)

@@ -7,12 +7,13 @@ on it.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias, final
+from typing import TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lineal.kernels import kernel
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32s, Int64s
 from lineal.methods.selection.magnitude_ranges import Answers, MagnitudeRanges, bin_of_rank, count_high
 from lineal.methods.streaming import Block, Gather, Sample
 
@@ -75,7 +76,7 @@ class SmallestMagnitudes:
 
     def count_finely(self, base: NDArray[np.float32], models: NDArray[np.float32]) -> None:
         for m, k in np.ndindex(self._ranks.shape):
-            _count_low(base, models[m], self._bins[m, k] << np.uint32(_LOW_BITS), self._fine[m, k])
+            _count_low(base, models[m], np.uint32(self._bins[m, k] << _LOW_BITS), self._fine[m, k])
 
     def thresholds(self) -> NDArray[np.float32]:
         """The magnitudes, in the shape of the ranks."""
@@ -101,7 +102,7 @@ class SmallestMagnitudes:
 
 
 @kernel
-def _count_low(base: Any, model: Any, high: Any, counts: Any) -> None:
+def _count_low(base: Float32s, model: Float32s, high: np.uint32, counts: Int64s) -> None:
     """Chunk by chunk: the lower bits of all, which are many at once, then the counts of those in the bin.
 
     high: the bin, as the upper bits of a magnitude.
