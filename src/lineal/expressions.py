@@ -4,12 +4,13 @@ import re
 import time
 from collections.abc import Iterable
 from math import prod
-from typing import Final, final
-
-import regex
+from typing import TYPE_CHECKING, Final, final
 
 from lineal.errors import LinealError
 from lineal.shown import quoted
+
+if TYPE_CHECKING:
+    import regex
 
 SECONDS: Final = 10.0
 """For all the names and expressions of one file."""
@@ -51,12 +52,14 @@ class Expressions:
         finally:
             self._left -= time.monotonic() - begun
 
-    def _compile(self, expression: str, written: str) -> regex.Pattern[str]:
+    def _compile(self, expression: str, written: str) -> "regex.Pattern[str]":
         if len(written) > LONGEST:
             raise self._fault(f"an expression of {len(written)} letters; at most {LONGEST} are read")
         counts = (max(int(number) for number in found if number) for found in _COUNTS.findall(written) if any(found))
         if prod(max(1, count) for count in counts) > MOST_REPEATS:
             raise self._fault(f"the expression {quoted(written)} repeats more than {MOST_REPEATS} times")
+        import regex  # few adapters have an expression
+
         try:
             re.compile(expression)
             compiled = regex.compile(expression)

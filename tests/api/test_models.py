@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 
 import lineal
 from lineal.cli.entry import main
-from lineal.methods.merge import Ties
+from lineal.methods.merge.ties import Ties
 from tests.builders import make_checkpoint, random_tensors
 from tests.llamas import make_llama
 

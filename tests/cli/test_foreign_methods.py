@@ -15,7 +15,7 @@ MODULE = """
 from dataclasses import dataclass
 from typing import ClassVar
 
-from lineal.methods.merge import Linear
+from lineal.methods.merge.linear import Linear
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from lineal.engines.merge.plan import plan_merge
 from lineal.engines.parents.model import full_model
 from lineal.engines.stream import tensor_pass
 from lineal.engines.stream.engine import stream
-from lineal.methods.merge import Ties
+from lineal.methods.merge.ties import Ties
 
 KEY = bytes(range(32))
 

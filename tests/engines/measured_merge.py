@@ -11,7 +11,7 @@ from lineal.checkpoint.written.writer import CheckpointWriter
 from lineal.engines.merge.plan import plan_merge
 from lineal.engines.parents.model import full_model
 from lineal.engines.stream.engine import stream
-from lineal.methods.merge import Ties
+from lineal.methods.merge.ties import Ties
 from tests.builders import CONFIG, write_json
 
 

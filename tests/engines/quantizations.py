@@ -9,7 +9,7 @@ from lineal.engines.parents.model import full_model
 from lineal.engines.quantize.gguf_plan import plan_gguf
 from lineal.engines.stream.engine import DataHashes, stream
 from lineal.engines.stream.plan import StreamPlan
-from lineal.methods.quantize import GgufQuantization
+from lineal.methods.quantize.gguf import GgufQuantization
 
 Q = "model.layers.1.self_attn.q_proj"
 LLAMA3 = {

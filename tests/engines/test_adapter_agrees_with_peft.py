@@ -15,7 +15,7 @@ from lineal.checkpoint.written.writer import CheckpointWriter
 from lineal.engines.merge.plan import plan_merge
 from lineal.engines.parents.model import full_model
 from lineal.engines.stream.engine import stream
-from lineal.methods.merge import AdapterMerge
+from lineal.methods.merge.adapter import AdapterMerge
 from tests.builders import read_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # PEFT asks for it

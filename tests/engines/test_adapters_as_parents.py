@@ -13,8 +13,9 @@ from lineal.engines.stream import tensor_pass
 from lineal.engines.stream.engine import stream
 from lineal.engines.stream.jobs import Recomputation
 from lineal.errors import CheckpointError
-from lineal.methods.merge import AdapterMerge, Linear, Ties
-from lineal.methods.merge.adapter import add_low_rank
+from lineal.methods.merge.adapter import AdapterMerge, add_low_rank
+from lineal.methods.merge.linear import Linear
+from lineal.methods.merge.ties import Ties
 from tests.builders import Array, make_adapter, make_checkpoint, random_tensors, read_folder, same_bits
 from tests.engines.merges import opened, write
 

@@ -5,7 +5,7 @@ import pytest
 
 from lineal.engines.text.packing import Blocks, pack, plan_course
 from lineal.errors import MethodError, StorageError
-from lineal.methods.finetune import FullFineTune
+from lineal.methods.finetune.full import FullFineTune
 
 END = 9
 

@@ -15,7 +15,7 @@ from lineal.engines.train.distill.cut_probe import check_cut, check_written
 from lineal.engines.train.distill.distill import student_of
 from lineal.engines.train.train import train
 from lineal.errors import CheckpointError, MethodError
-from lineal.methods.distill import Distill
+from lineal.methods.distill.distill import Distill
 from tests.engines.tiny_models import POSITIONS, VOCABULARY, tokenizer, write_data
 from tests.walk.tiny import SMALL, tiny_model
 

@@ -17,8 +17,9 @@ from lineal.engines.train.distill.distill import ModelFolder
 from lineal.engines.train.distill.objective import DistillationObjective, Pupil
 from lineal.engines.train.train import train
 from lineal.errors import MethodError
-from lineal.methods.distill import Attention, Distill, Progressive
-from lineal.methods.finetune import FullFineTune, Lora
+from lineal.methods.distill.distill import Attention, Distill, Progressive
+from lineal.methods.finetune.full import FullFineTune
+from lineal.methods.finetune.lora import Lora
 from tests.engines.tiny_models import POSITIONS, make_model, stored_in, tokenizer
 
 SHORT = {"sequence_length": POSITIONS, "batch_size": 4, "tokens": 640}

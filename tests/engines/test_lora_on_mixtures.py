@@ -18,7 +18,7 @@ from lineal.engines.inference.language_model import load_model
 from lineal.engines.train.base_name import BaseName
 from lineal.engines.train.train import train
 from lineal.errors import MethodError
-from lineal.methods.finetune import Lora
+from lineal.methods.finetune.lora import Lora
 from tests.engines.tiny_models import VOCABULARY, tokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # PEFT on transformers 5.23

@@ -12,7 +12,11 @@ from lineal.engines.merge.plan import plan_merge
 from lineal.engines.parents.model import Model, full_model
 from lineal.engines.stream.plan import OrdinaryFolder
 from lineal.errors import CheckpointError, MethodError
-from lineal.methods.merge import Linear, NuSlerp, Slerp, TaskArithmetic, Ties
+from lineal.methods.merge.linear import Linear
+from lineal.methods.merge.nuslerp import NuSlerp
+from lineal.methods.merge.slerp import Slerp
+from lineal.methods.merge.task_arithmetic import TaskArithmetic
+from lineal.methods.merge.ties import Ties
 from tests.builders import CONFIG, Array, make_adapter, make_checkpoint, make_tokenizer, random_tensors
 
 SHAPES = {"a.weight": (3, 4), "b.weight": (5,), "c.bias": (2,)}

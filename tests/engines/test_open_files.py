@@ -10,7 +10,7 @@ import pytest
 
 from lineal.engines.stream import open_files
 from lineal.engines.stream.open_files import OpenFiles
-from lineal.methods.merge import Linear
+from lineal.methods.merge.linear import Linear
 from tests.builders import random_tensors, same_bits
 from tests.engines.merges import merge
 

@@ -6,7 +6,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 
 from lineal.engines.train.optimizers import make_optimizer, make_schedule
-from lineal.methods.finetune import FullFineTune
+from lineal.methods.finetune.full import FullFineTune
 
 
 def rates(**options) -> list[float]:

@@ -13,8 +13,8 @@ from lineal.engines.prune.plan import plan_pruning
 from lineal.engines.stream.engine import stream
 from lineal.engines.stream.jobs import Recomputation
 from lineal.errors import CheckpointError
-from lineal.methods.merge import AdapterMerge
-from lineal.methods.prune import MagnitudePruning
+from lineal.methods.merge.adapter import AdapterMerge
+from lineal.methods.prune.magnitude import MagnitudePruning
 from tests.builders import CONFIG, Array, make_adapter, make_checkpoint, random_tensors, read_folder, same_bits
 from tests.engines.merges import write
 from tests.engines.prunings import LAYERS, OTHERS, model_tensors, prune

@@ -13,8 +13,7 @@ from lineal.engines.quantize.gguf_plan import gguf_tensors
 from lineal.engines.stream import tensor_pass
 from lineal.engines.stream.engine import stream
 from lineal.engines.stream.jobs import Recomputation
-from lineal.methods.quantize import GgufQuantization
-from lineal.methods.quantize.gguf import SCHEMES
+from lineal.methods.quantize.gguf import SCHEMES, GgufQuantization
 from tests.builders import Array, make_adapter, make_checkpoint, random_tensors, read_folder, write_json
 from tests.engines.quantizations import LLAMA3, Q, plan, quantize
 from tests.llamas import CONFIG, in_gguf, llama_tensors, make_llama, read_gguf

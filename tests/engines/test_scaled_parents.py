@@ -18,7 +18,8 @@ from lineal.family.file.read import read_family
 from lineal.family.session import Session
 from lineal.family.trust.verify import verify_references
 from lineal.lineage.registry import Registry
-from lineal.methods.merge import Linear, Passthrough
+from lineal.methods.merge.linear import Linear
+from lineal.methods.merge.passthrough import Passthrough
 from tests.builders import CONFIG, Array, make_checkpoint, random_tensors, read_folder
 from tests.engines.merges import write
 from tests.family.conftest import write_family

@@ -14,7 +14,10 @@ from lineal.engines.train.base_name import BaseName
 from lineal.engines.train.train import TrainingReport, train
 from lineal.engines.train.trained_weights import check_names, trainable_dtypes
 from lineal.errors import CheckpointError, MethodError, StorageError
-from lineal.methods.finetune import FullFineTune, Lora, Scratch, Training
+from lineal.methods.finetune.full import FullFineTune
+from lineal.methods.finetune.lora import Lora
+from lineal.methods.finetune.scratch import Scratch
+from lineal.methods.finetune.training import Training
 from tests.engines.tiny_models import (
     CONFIG,
     POSITIONS,

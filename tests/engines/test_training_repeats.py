@@ -13,7 +13,10 @@ import torch
 from lineal.engines.train.base_name import BaseName
 from lineal.engines.train.train import train
 from lineal.errors import StorageError
-from lineal.methods.finetune import FullFineTune, Lora, Scratch, Training
+from lineal.methods.finetune.full import FullFineTune
+from lineal.methods.finetune.lora import Lora
+from lineal.methods.finetune.scratch import Scratch
+from lineal.methods.finetune.training import Training
 from tests.engines.tiny_models import CONFIG, POSITIONS, VOCABULARY, contents
 
 SHORT = {"sequence_length": POSITIONS, "batch_size": 2, "gradient_accumulation": 2, "tokens": 1300}
@@ -71,7 +74,7 @@ from pathlib import Path
 from lineal.engines.train.continuation import Continuation
 from lineal.engines.train.base_name import BaseName
 from lineal.engines.train.train import train
-from lineal.methods.finetune import Lora
+from lineal.methods.finetune.lora import Lora
 from transformers import Trainer
 
 how, options = sys.argv[1], eval(sys.argv[2])

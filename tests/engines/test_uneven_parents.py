@@ -14,8 +14,10 @@ from lineal.engines.parents.model import Model, full_model
 from lineal.engines.prune.plan import plan_pruning
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import CheckpointError
-from lineal.methods.merge import AdapterMerge, Linear, TaskArithmetic
-from lineal.methods.prune import MagnitudePruning
+from lineal.methods.merge.adapter import AdapterMerge
+from lineal.methods.merge.linear import Linear
+from lineal.methods.merge.task_arithmetic import TaskArithmetic
+from lineal.methods.prune.magnitude import MagnitudePruning
 from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch
 from tests.builders import (
     CONFIG,

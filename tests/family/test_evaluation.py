@@ -10,7 +10,7 @@ from lineal.family.build.evaluation import Asked, evaluate_model, settings_of
 from lineal.family.build.training_rules import training_rules
 from lineal.family.session import LocalModel, Session, register
 from lineal.lineage.records.records import Evaluation
-from lineal.methods.finetune import FullFineTune
+from lineal.methods.finetune.full import FullFineTune
 from tests.engines.bordered import bordered_model, lines_of
 from tests.engines.tiny_models import make_documents, make_model
 

@@ -23,7 +23,7 @@ from lineal.family.trust.verify import verify_folder, verify_references
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.lineal_json import read_provenance, record_path
 from lineal.lineage.registry import Registry
-from lineal.methods.quantize import GgufQuantization
+from lineal.methods.quantize.gguf import GgufQuantization
 from tests.engines.tiny_models import make_model
 from tests.family.conftest import derive_one, write_family
 from tests.family.test_verify import flip

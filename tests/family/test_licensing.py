@@ -16,7 +16,7 @@ from lineal.family.origin.add import add_folder
 from lineal.family.session import Session
 from lineal.lineage.licensing import records as licence_records
 from lineal.lineage.licensing.effective import judgement
-from lineal.methods.merge import Linear
+from lineal.methods.merge.linear import Linear
 from tests.family.conftest import MERGES, write_family
 from tests.family.test_run import run, states
 

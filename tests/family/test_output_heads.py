@@ -20,12 +20,15 @@ from lineal.family.session import Session
 from lineal.family.trust.replay import replay
 from lineal.family.trust.verify import verify_references
 from lineal.lineage.records.lineal_json import read_provenance, write_provenance
-from lineal.methods.distill import Distill
-from lineal.methods.finetune import FullFineTune
-from lineal.methods.merge import AdapterMerge, DareLinear, Linear, Passthrough
+from lineal.methods.distill.distill import Distill
+from lineal.methods.finetune.full import FullFineTune
+from lineal.methods.merge.adapter import AdapterMerge
+from lineal.methods.merge.dare import DareLinear
+from lineal.methods.merge.linear import Linear
+from lineal.methods.merge.passthrough import Passthrough
 from lineal.methods.method import Method
-from lineal.methods.prune import MagnitudePruning
-from lineal.methods.quantize import GgufQuantization
+from lineal.methods.prune.magnitude import MagnitudePruning
+from lineal.methods.quantize.gguf import GgufQuantization
 from tests.builders import CONFIG, make_adapter, make_checkpoint, random_tensors
 from tests.engines.tiny_models import make_model, tokenizer, write_data
 from tests.family.conftest import derive_one

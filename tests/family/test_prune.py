@@ -16,7 +16,7 @@ from lineal.family.session import LocalModel, Session
 from lineal.family.trust.verify import verify_references
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.lineal_json import read_provenance
-from lineal.methods.prune import MagnitudePruning
+from lineal.methods.prune.magnitude import MagnitudePruning
 from tests.builders import make_adapter, make_checkpoint, read_folder, same_bits
 from tests.family.conftest import SHAPES, derive_one, write_family
 

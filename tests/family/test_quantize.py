@@ -14,8 +14,8 @@ from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
 from lineal.family.file.recipe import Reference
 from lineal.family.session import Session
-from lineal.methods.merge import AdapterMerge
-from lineal.methods.quantize import GgufQuantization
+from lineal.methods.merge.adapter import AdapterMerge
+from lineal.methods.quantize.gguf import GgufQuantization
 from tests.builders import make_adapter, random_tensors
 from tests.engines.tiny_models import make_model, write_data
 from tests.family.conftest import derive_one, write_family

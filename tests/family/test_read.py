@@ -6,8 +6,8 @@ import pytest
 
 from lineal.errors import LineageCycle, RecipeError
 from lineal.family.file.read import read_family
-from lineal.methods.distill import Distill, Progressive
-from lineal.methods.merge import Ties
+from lineal.methods.distill.distill import Distill, Progressive
+from lineal.methods.merge.ties import Ties
 from tests.family.conftest import MERGES, write_family
 
 

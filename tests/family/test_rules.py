@@ -16,7 +16,7 @@ from lineal.family.trust.replay import replay
 from lineal.family.trust.verify import verify_references
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.lineal_json import Provenance, read_provenance, write_provenance
-from lineal.methods.distill import Distill
+from lineal.methods.distill.distill import Distill
 from tests.builders import CONFIG, make_checkpoint, random_tensors
 from tests.family.conftest import MERGES, write_family
 

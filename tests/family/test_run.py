@@ -16,7 +16,9 @@ from lineal.family.file.recipe import Reference
 from lineal.family.session import Session
 from lineal.lineage.questions import ancestry
 from lineal.lineage.records.lineal_json import read_provenance
-from lineal.methods.merge import Linear, Slerp, TaskArithmetic
+from lineal.methods.merge.linear import Linear
+from lineal.methods.merge.slerp import Slerp
+from lineal.methods.merge.task_arithmetic import TaskArithmetic
 from tests.builders import make_adapter, make_checkpoint, make_tokenizer, random_tensors, read_folder
 from tests.family.conftest import MERGES, SHAPES, derive_one, write_family
 

@@ -24,7 +24,7 @@ from lineal.lineage.registry import Registry
 from lineal.lineage.signing.bundle import BUNDLE, LARGEST, bundle_path, read_bundle, update_bundle
 from lineal.lineage.signing.keys import PrivateKey, PublicKey
 from lineal.lineage.signing.trust import Verdict
-from lineal.methods.merge import Linear
+from lineal.methods.merge.linear import Linear
 from tests.builders import make_checkpoint, random_tensors
 from tests.family.conftest import SHAPES, derive_one
 from tests.ggufs import random_gguf

@@ -25,7 +25,7 @@ from lineal.family.session import LocalModel, Session
 from lineal.family.trust.verify import verify_model
 from lineal.lineage.records.lineal_json import read_provenance
 from lineal.lineage.records.wording import summary
-from lineal.methods.merge import GreedySoup, UniformSoup
+from lineal.methods.merge.soup import GreedySoup, UniformSoup
 from tests.builders import make_adapter
 from tests.engines.scoring import evaluate
 from tests.engines.tiny_models import POSITIONS, make_documents

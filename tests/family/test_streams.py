@@ -12,7 +12,8 @@ from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
 from lineal.family.session import Inputs, Session
 from lineal.lineage.records.lineal_json import read_provenance
-from lineal.methods.merge import NuSlerp, Ties
+from lineal.methods.merge.nuslerp import NuSlerp
+from lineal.methods.merge.ties import Ties
 from tests.builders import make_adapter, read_folder
 from tests.family.conftest import SHAPES, write_family
 

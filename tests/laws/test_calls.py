@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineal.errors import MethodError
-from lineal.methods.merge import Linear, TaskArithmetic
+from lineal.methods.merge.linear import Linear
+from lineal.methods.merge.task_arithmetic import TaskArithmetic
 from tests.builders import Array, same_bits
 from tests.examples import MERGES, PRUNINGS, Example
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lineal.engines.stream import tensor_pass
-from lineal.methods.prune import METHODS
+from lineal.methods.catalogue import methods
 from lineal.methods.streaming import StreamingMethod
 from tests.builders import Array, same_bits
 from tests.engines.merges import folder_bytes
@@ -35,7 +35,9 @@ def zeros(tensors: Mapping[str, Array]) -> dict[str, Any]:
 
 
 def test_every_pruning_method_is_enrolled() -> None:
-    assert {type(example.method) for example in PRUNINGS} == set(METHODS)
+    assert {type(example.method) for example in PRUNINGS} == {
+        method for (kind, _), method in methods().items() if kind == "prune"
+    }
 
 
 @every_pruning

@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 import pytest
 
+from lineal.derivation.step import Kind
 from lineal.errors import MethodError
-from lineal.methods import plain
+from lineal.methods import catalogue
 from lineal.methods.catalogue import find_method, methods
-from lineal.methods.merge import METHODS, Ties
+from lineal.methods.merge.ties import Ties
 from lineal.methods.method import Method, Reproducibility
 
 
@@ -21,9 +22,9 @@ def _fresh() -> Iterator[None]:
 
 
 def _forget() -> None:
-    plain._registered.cache_clear()
-    plain.plain_methods.cache_clear()
-    methods.cache_clear()
+    catalogue._registered.cache_clear()
+    catalogue._known.cache_clear()
+    catalogue.methods.cache_clear()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +57,14 @@ PACKAGE = Distribution("pantry", "0.3.1")
 
 def register(monkeypatch: pytest.MonkeyPatch, method: type[Method]) -> None:
     monkeypatch.setattr(
-        plain, "entry_points", lambda group: [EntryPoint(method, PACKAGE)] if group == "lineal.methods" else []
+        catalogue, "entry_points", lambda group: [EntryPoint(method, PACKAGE)] if group == "lineal.methods" else []
     )
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_method_is_found_by_kind_and_name(method: type[Method]) -> None:
-    assert find_method("merge", method.name) is method
+@pytest.mark.parametrize(("kind", "name"), sorted(catalogue._known()))
+def test_a_method_is_found_by_kind_and_name(kind: Kind, name: str) -> None:
+    found = find_method(kind, name)
+    assert (found.kind, found.name) == (kind, name)
 
 
 def test_methods_are_sorted_and_say_what_they_are() -> None:
@@ -77,7 +79,8 @@ def test_methods_are_sorted_and_say_what_they_are() -> None:
 
 
 def test_every_merge_method_is_exact() -> None:
-    assert {method.reproducibility for method in METHODS} == {Reproducibility.EXACT}
+    merges = [method for (kind, _), method in methods().items() if kind == "merge"]
+    assert {method.reproducibility for method in merges} == {Reproducibility.EXACT}
 
 
 @pytest.mark.parametrize(
@@ -96,8 +99,8 @@ def test_a_method_of_another_kind_is_not_found() -> None:
 def test_another_package_may_register_a_method(monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, Foreign)
     assert find_method("merge", "foreign") is Foreign
-    assert plain.registrant(Foreign) == ("pantry", "0.3.1")
-    assert plain.registrant(Ties) is None
+    assert catalogue.registrant(Foreign) == ("pantry", "0.3.1")
+    assert catalogue.registrant(Ties) is None
 
 
 def test_a_registered_method_may_not_take_a_name_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,11 @@ import pytest
 
 from lineal.derivation import Step
 from lineal.errors import MethodError
-from lineal.methods.merge import DareTies, Linear, Slerp, TaskArithmetic, Ties
+from lineal.methods.merge.dare import DareTies
+from lineal.methods.merge.linear import Linear
+from lineal.methods.merge.slerp import Slerp
+from lineal.methods.merge.task_arithmetic import TaskArithmetic
+from lineal.methods.merge.ties import Ties
 from lineal.methods.method import Method, nearest
 from tests.examples import MERGES, Example
 

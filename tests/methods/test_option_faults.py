@@ -7,11 +7,11 @@ import pytest
 
 from lineal.errors import MethodError
 from lineal.methods.catalogue import methods
-from lineal.methods.distill import Distill
-from lineal.methods.finetune import Lora
-from lineal.methods.merge import Ties
+from lineal.methods.distill.distill import Distill
+from lineal.methods.finetune.lora import Lora
+from lineal.methods.merge.ties import Ties
 from lineal.methods.method import Method
-from lineal.methods.quantize import GgufQuantization
+from lineal.methods.quantize.gguf import GgufQuantization
 from lineal.methods.recipe.recipe import MergeRecipe
 
 WRONG: tuple[Any, ...] = (

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lineal.methods.merge import Breadcrumbs, Sce, Ties
+from lineal.methods.merge.breadcrumbs import Breadcrumbs
+from lineal.methods.merge.sce import Sce
+from lineal.methods.merge.ties import Ties
 from lineal.methods.merge.trimming import trim
-from lineal.methods.prune import MagnitudePruning
+from lineal.methods.prune.magnitude import MagnitudePruning
 from lineal.methods.selection.entries import begin, between, count_kept, count_of, everything, selected
 from lineal.methods.streaming import Block, Site, StreamingMethod
 from tests.builders import Array

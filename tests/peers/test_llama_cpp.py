@@ -11,7 +11,7 @@ import torch
 
 from lineal.engines.inference.language_model import load_model, load_tokenizer
 from lineal.engines.train.train import train
-from lineal.methods.finetune import Scratch
+from lineal.methods.finetune.scratch import Scratch
 from lineal.methods.quantize.gguf import SCHEMES
 from tests.engines.quantizations import quantize
 from tests.engines.test_gguf_tokenizer import TEXTS, TOKENIZERS, quantized, template

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from lineal.errors import UsageError
-from lineal.planning import FineTuneMethod, ModelParadigm
+from lineal.planning.finetune_method import FineTuneMethod
+from lineal.planning.paradigm import ModelParadigm
 
 P, F = ModelParadigm, FineTuneMethod
 

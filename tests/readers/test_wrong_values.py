@@ -29,9 +29,9 @@ from lineal.family.file.read import read_family
 from lineal.family.origin.claims.claim import read_claims
 from lineal.lineage.records.lineal_json import read_provenance, record_path, write_provenance
 from lineal.lineage.records.proof_json import proof_as_json, read_proof
-from lineal.methods.merge import Linear
-from lineal.methods.prune import MagnitudePruning
-from lineal.methods.quantize import GgufQuantization
+from lineal.methods.merge.linear import Linear
+from lineal.methods.prune.magnitude import MagnitudePruning
+from lineal.methods.quantize.gguf import GgufQuantization
 from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch, Vocabulary
 from tests.builders import make_adapter, write_header
 from tests.ggufs import write_gguf

@@ -21,8 +21,9 @@ from lineal.engines.train.distill.cut_probe import check_written
 from lineal.engines.train.distill.distill import student_of, whole_parent, write_package
 from lineal.engines.train.trained_weights import trainable_dtypes, write_model
 from lineal.errors import LinealError
-from lineal.methods.merge import AdapterMerge, Passthrough
-from lineal.methods.prune import MagnitudePruning
+from lineal.methods.merge.adapter import AdapterMerge
+from lineal.methods.merge.passthrough import Passthrough
+from lineal.methods.prune.magnitude import MagnitudePruning
 from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch
 from tests.engines.merges import write
 

@@ -15,7 +15,6 @@ from lineal.family.file.recipe import Family, Reference
 from lineal.family.progress import Progress
 from lineal.family.session import Session
 from lineal.methods.catalogue import find_method
-from lineal.methods.distill import Distill
 from lineal.methods.method import Method
 
 
@@ -169,7 +168,7 @@ def distill(
     student: ModelLike,
     data: Sequence[str | Path],
     out: str | Path,
-    method: str | Method = Distill.name,
+    method: str | Method = "distill",
     licence: str | None = None,
     registry: RegistryPlace = None,
     progress: Progress | None = None,

@@ -34,7 +34,7 @@ def distill(
     from lineal.api.derivations import derivation, inputs_of_distillation
     from lineal.cli.words import make_or_plan, models_and_options
     from lineal.family.build.one_off import method_from_words
-    from lineal.methods.distill import Distill
+    from lineal.methods.distill.distill import Distill
 
     teachers, options = models_and_options(words)
     chosen = method_from_words("distillation", Distill.name, options)

@@ -45,6 +45,11 @@ class Method(ABC):
     """The option that no recipe gives, since it is found when the model is made."""
 
     @property
+    def found_in_making(self) -> str | None:
+        """The option that this one, with its other options, leaves to be found."""
+        return self.found
+
+    @property
     def origin(self) -> type["Method"]:
         """The class whose mathematics it is: its own, but for a recipe."""
         return type(self)
@@ -52,6 +57,9 @@ class Method(ABC):
     def options(self) -> dict[str, Json]:
         """Every field, as it stands in a recipe and in a step; seeds are strings, so that no reader rounds them."""
         return {written(f.name): _option(f.name, getattr(self, f.name)) for f in fields(cast(Any, self))}
+
+    def check_models(self, count: int) -> None:  # noqa: B027 - most take any number
+        """Refuse a number of models that are derived from, with a MethodError."""
 
     def check_recipe(self, data_files: int) -> None:
         """Refuse what a recipe may not ask for although a step may hold it, with a MethodError."""

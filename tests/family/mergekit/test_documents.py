@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from lineal.methods.merge import DareTies, Linear, NuSlerp, Passthrough, Slerp, Ties
+from lineal.methods.merge.dare import DareTies
+from lineal.methods.merge.linear import Linear
+from lineal.methods.merge.nuslerp import NuSlerp
+from lineal.methods.merge.passthrough import Passthrough
+from lineal.methods.merge.slerp import Slerp
+from lineal.methods.merge.ties import Ties
 from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch
 from lineal.methods.recipe.settings import Rule
 from tests.family.mergekit.reading import faults, inputs, method, read

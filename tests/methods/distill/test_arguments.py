@@ -8,12 +8,10 @@ import pytest
 import torch
 
 from lineal.errors import MethodError
-from lineal.methods.distill import (
-    AttentionTransfer,
-    EnsembleDistiller,
-    KnowledgeDistillation,
-    ProgressiveDistillation,
-)
+from lineal.methods.distill.attention import AttentionTransfer
+from lineal.methods.distill.ensemble import EnsembleDistiller
+from lineal.methods.distill.knowledge import KnowledgeDistillation
+from lineal.methods.distill.progressive import ProgressiveDistillation
 
 KD, ENSEMBLE, MAPS = KnowledgeDistillation(), EnsembleDistiller((1, 1)), AttentionTransfer()
 HIDDEN = ProgressiveDistillation([(0, 0)])

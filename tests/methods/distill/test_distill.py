@@ -6,7 +6,7 @@ import pytest
 
 from lineal.derivation import Distillation, Input, Step
 from lineal.errors import MethodError
-from lineal.methods.distill import Attention, Distill, Progressive
+from lineal.methods.distill.distill import Attention, Distill, Progressive
 
 RECIPE: dict[str, Any] = {
     "temperature": 3,

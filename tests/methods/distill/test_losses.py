@@ -8,12 +8,10 @@ import pytest
 import torch
 
 from lineal.errors import MethodError
-from lineal.methods.distill import (
-    AttentionTransfer,
-    EnsembleDistiller,
-    KnowledgeDistillation,
-    ProgressiveDistillation,
-)
+from lineal.methods.distill.attention import AttentionTransfer
+from lineal.methods.distill.ensemble import EnsembleDistiller
+from lineal.methods.distill.knowledge import KnowledgeDistillation
+from lineal.methods.distill.progressive import ProgressiveDistillation
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "formulas.json").read_text())
 ENSEMBLES = [case for case in VECTORS["ensemble"] if "labels" in case]

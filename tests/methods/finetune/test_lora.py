@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.finetune import LinearLayer, Lora, LoraConfig, resolve_targets
+from lineal.methods.finetune.lora import Lora, LoraConfig
+from lineal.methods.finetune.lora_targets import LinearLayer, resolve_targets
 
 LAYERS = [
     *(

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.finetune import LoraConfig, LoraLayer
+from lineal.methods.finetune.lora import LoraConfig
+from lineal.methods.finetune.lora_layer import LoraLayer
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "formulas.json").read_text())["lora"]
 

@@ -5,7 +5,11 @@ import math
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.finetune import METHODS, ORIGINALS, FullFineTune, Lora, Scratch
+from lineal.methods.catalogue import methods
+from lineal.methods.finetune.full import FullFineTune
+from lineal.methods.finetune.lora import Lora
+from lineal.methods.finetune.scratch import Scratch
+from lineal.methods.finetune.training import Training
 from lineal.methods.method import Reproducibility
 
 CONFIG = {"model_type": "llama", "hidden_size": 64}
@@ -57,12 +61,14 @@ def test_every_option_stands_in_the_record_and_leads_back_to_the_method():
 
 
 def test_trainings_are_statistical_and_say_what_kind_they_are():
-    assert [(m.name, m.kind) for m in (*METHODS, *ORIGINALS)] == [
-        ("full", "fine-tune"),
-        ("lora", "fine-tune"),
-        ("train", "original"),
+    trainings = {key: method for key, method in methods().items() if issubclass(method, Training)}
+    assert list(trainings) == [
+        ("distillation", "distill"),
+        ("fine-tune", "full"),
+        ("fine-tune", "lora"),
+        ("original", "train"),
     ]
-    assert all(m.reproducibility is Reproducibility.STATISTICAL for m in (*METHODS, *ORIGINALS))
+    assert {method.reproducibility for method in trainings.values()} == {Reproducibility.STATISTICAL}
 
 
 def test_an_original_needs_a_model_type():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.merge import ArceeFusion
+from lineal.methods.merge.arcee_fusion import ArceeFusion
 from tests.builders import Array, same_bits
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.merge import Breadcrumbs, BreadcrumbsTies, TaskArithmetic, Ties
-from lineal.methods.merge.breadcrumbs import MaskedTails
+from lineal.methods.merge.breadcrumbs import Breadcrumbs, BreadcrumbsTies, MaskedTails
+from lineal.methods.merge.task_arithmetic import TaskArithmetic
+from lineal.methods.merge.ties import Ties
 from lineal.methods.streaming import Site
 from tests.builders import Array, same_bits
 from tests.reference import selection

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lineal.methods.merge import DareTies, TaskArithmetic, Ties
 from lineal.methods.merge.consensus import combine_agreeing
+from lineal.methods.merge.dare import DareTies
+from lineal.methods.merge.task_arithmetic import TaskArithmetic
+from lineal.methods.merge.ties import Ties
 from lineal.randomness import uniforms
 
 BASE = np.full(5, 10, np.float32)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.merge import DareLinear, DareTies, TaskArithmetic
+from lineal.methods.merge.dare import DareLinear, DareTies
+from lineal.methods.merge.task_arithmetic import TaskArithmetic
 from lineal.randomness import uniforms
 from tests.builders import same_bits
 

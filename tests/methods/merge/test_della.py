@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.merge import DareLinear, DareTies, Della, DellaLinear
+from lineal.methods.merge.dare import DareLinear, DareTies
+from lineal.methods.merge.della import Della, DellaLinear
 from lineal.methods.streaming import Site
 from lineal.randomness import uniforms
 from tests.builders import Array, same_bits

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lineal.methods.merge import Linear, Slerp, TaskArithmetic, Ties
+from lineal.methods.merge.linear import Linear
+from lineal.methods.merge.slerp import Slerp
+from lineal.methods.merge.task_arithmetic import TaskArithmetic
+from lineal.methods.merge.ties import Ties
 from lineal.methods.streaming import StreamingMethod
 from tests.builders import Array
 

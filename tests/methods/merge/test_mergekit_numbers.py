@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from lineal.methods.merge import Karcher, ModelStock, MultiSlerp, Nearswap, NuSlerp, Passthrough
+from lineal.methods.merge.karcher import Karcher
+from lineal.methods.merge.model_stock import ModelStock
+from lineal.methods.merge.multislerp import MultiSlerp
+from lineal.methods.merge.nearswap import Nearswap
+from lineal.methods.merge.nuslerp import NuSlerp
+from lineal.methods.merge.passthrough import Passthrough
 from lineal.methods.streaming import Float32, StreamingMethod
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.merge import Nearswap, Passthrough
+from lineal.methods.merge.nearswap import Nearswap
+from lineal.methods.merge.passthrough import Passthrough
 from tests.builders import same_bits
 
 BASE = np.array([0, 1, -1, 2, -2, 0], np.float32)

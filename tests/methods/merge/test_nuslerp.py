@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.merge import NuSlerp, Slerp
+from lineal.methods.merge.nuslerp import NuSlerp
+from lineal.methods.merge.slerp import Slerp
 from lineal.methods.streaming import Float32
 from tests.builders import same_bits
 

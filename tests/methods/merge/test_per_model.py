@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.merge import Breadcrumbs, DareLinear, DareTies, Della, Ties
+from lineal.methods.merge.breadcrumbs import Breadcrumbs
+from lineal.methods.merge.dare import DareLinear, DareTies
+from lineal.methods.merge.della import Della
+from lineal.methods.merge.ties import Ties
 from lineal.methods.streaming import Site, StreamingMethod
 
 METHODS: list[type[StreamingMethod]] = [Breadcrumbs, DareLinear, DareTies, Della, Ties]

@@ -4,19 +4,16 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
-from lineal.methods.merge import (
-    Breadcrumbs,
-    BreadcrumbsTies,
-    Karcher,
-    ModelStock,
-    MultiSlerp,
-    Nearswap,
-    NuSlerp,
-    Sce,
-    Slerp,
-    Ties,
-)
-from lineal.methods.prune import MagnitudePruning
+from lineal.methods.merge.breadcrumbs import Breadcrumbs, BreadcrumbsTies
+from lineal.methods.merge.karcher import Karcher
+from lineal.methods.merge.model_stock import ModelStock
+from lineal.methods.merge.multislerp import MultiSlerp
+from lineal.methods.merge.nearswap import Nearswap
+from lineal.methods.merge.nuslerp import NuSlerp
+from lineal.methods.merge.sce import Sce
+from lineal.methods.merge.slerp import Slerp
+from lineal.methods.merge.ties import Ties
+from lineal.methods.prune.magnitude import MagnitudePruning
 from lineal.methods.streaming import Float32, StreamingMethod
 from lineal.randomness import uniforms
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.merge import Ram, RamPlus, TaskArithmetic
+from lineal.methods.merge.ram import Ram, RamPlus
+from lineal.methods.merge.task_arithmetic import TaskArithmetic
 from lineal.methods.streaming import StreamingMethod
 from tests.builders import same_bits
 

@@ -7,7 +7,8 @@ import pytest
 
 from lineal.derivation.canonical import canonical_json
 from lineal.errors import MethodError
-from lineal.methods.merge import Passthrough, Ties
+from lineal.methods.merge.passthrough import Passthrough
+from lineal.methods.merge.ties import Ties
 from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch
 from lineal.methods.recipe.settings import Rule
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.merge import Sce
+from lineal.methods.merge.sce import Sce
 from lineal.methods.streaming import Site
 from tests.builders import Array
 

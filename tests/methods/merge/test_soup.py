@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.merge import GreedySoup, Linear, UniformSoup
-from lineal.methods.merge.soup import pick_greedily
+from lineal.methods.merge.linear import Linear
+from lineal.methods.merge.soup import GreedySoup, UniformSoup, pick_greedily
 from tests.builders import Array, same_bits
 
 Score = Callable[[Array], float]

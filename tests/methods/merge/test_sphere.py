@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from lineal.errors import MethodError
-from lineal.methods.merge import Karcher, ModelStock, MultiSlerp
+from lineal.methods.merge.karcher import Karcher
+from lineal.methods.merge.model_stock import ModelStock
+from lineal.methods.merge.multislerp import MultiSlerp
 from lineal.methods.streaming import Float32, Site, StreamingMethod
 from tests.builders import Array, same_bits
 from tests.reference import sphere

@@ -6,7 +6,7 @@ import torch
 from torch.nn.utils import prune as torch_prune
 
 from lineal.errors import MethodError
-from lineal.methods.prune import MagnitudePruning
+from lineal.methods.prune.magnitude import MagnitudePruning
 from lineal.methods.streaming import Site
 from tests.builders import Array, same_bits
 

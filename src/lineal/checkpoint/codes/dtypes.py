@@ -4,7 +4,6 @@ from typing import Any, TypeAlias
 
 import ml_dtypes
 import numpy as np
-from gguf import GGMLQuantizationType, dequantize
 from numpy.typing import NDArray
 
 from lineal.checkpoint.codes.ggml_blocks import BLOCK_CODECS, BLOCK_DECODERS, CODECS, decode_blocks, encode_blocks
@@ -93,6 +92,8 @@ def first_nonfinite(values: Float32, dtype: str) -> int:
 
 def _dequantize(raw: Raw, dtype: str, out: Float32) -> None:
     """By gguf's own decoders, which know every other block type."""
+    from gguf import GGMLQuantizationType, dequantize  # few models are stored in one
+
     with np.errstate(over="ignore", invalid="ignore"):
         np.copyto(out, dequantize(raw, GGMLQuantizationType[dtype]))
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from lineal.errors import CheckpointError
 
 _LARGEST = 1_000_000
@@ -27,6 +25,8 @@ def read_front_matter(card: Path) -> Mapping[str, Any]:
     end = next((number for number, line in enumerate(lines[1:], 1) if line.strip() == _FENCE), None)
     if end is None:
         raise CheckpointError(f"{card}: its front matter begins with --- and does not end within {_LARGEST:,} bytes")
+    import yaml  # of the models that are opened few have a card
+
     try:
         found = yaml.safe_load("\n".join(lines[1:end]))
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -8,7 +8,7 @@ from peft.utils.transformers_weight_conversion import convert_peft_config_for_tr
 from torch import nn
 from transformers import PreTrainedModel
 
-from lineal.methods.finetune import LinearLayer
+from lineal.methods.finetune.lora_targets import LinearLayer
 
 _EXPERT = "expert"
 

@@ -9,7 +9,6 @@ from typing import Any, final
 from lineal.checkpoint.package import config_content, is_chat_template, tokenizer_paths, vocabulary
 from lineal.checkpoint.reader import read_json
 from lineal.checkpoint.tokenizer_types import SETTINGS
-from lineal.engines.gguf.parent import gguf_package_files
 from lineal.engines.merge.vocabularies import ChildVocabulary
 from lineal.engines.parents.model import Model
 from lineal.engines.stream.plan import Child, EditedFolder, OrdinaryFolder, WrittenFolder
@@ -56,6 +55,8 @@ class ChildPackage:
 
     def child(self) -> Child:
         if self._donor.checkpoint.form == "gguf":
+            from lineal.engines.gguf.parent import gguf_package_files
+
             licence = None if self._donor.checkpoint.lone else self._donor.folder
             files = self._tokenizer or gguf_package_files(self._donor.checkpoint, self._config)
             return WrittenFolder({**files, "config.json": config_content(self._config)}, licence)
@@ -118,6 +119,8 @@ def chosen_template(chosen: str, inputs: Sequence[Model]) -> str | None:
 
 def _tokenizer_files(model: Model) -> dict[str, bytes]:
     if model.checkpoint.form == "gguf":
+        from lineal.engines.gguf.parent import gguf_package_files
+
         files = gguf_package_files(model.checkpoint, model.config)
         return {path: content for path, content in files.items() if path != "config.json"}
     folder = model.tokenizer_folder

@@ -13,8 +13,6 @@ from lineal.checkpoint.reader import Checkpoint
 from lineal.checkpoint.scaled import cache_scales, scales_of
 from lineal.checkpoint.stated_dtype import require_dtype
 from lineal.checkpoint.tokenizer_types import read_tokenizer_json
-from lineal.engines.gguf.parent import gguf_config, gguf_tensors, gguf_vocabulary
-from lineal.engines.gguf.tokenizer_back import chat_template, tokenizer_json
 from lineal.engines.stream.gathered import Gathered, Input
 from lineal.engines.stream.source import Source
 from lineal.engines.tokenizers.chat_templates import DEFAULT, chat_templates
@@ -58,7 +56,12 @@ class Model(Mapping[str, Input]):
 
         With a head of its own it says that it is not tied, whatever is stored.
         """
-        stored = gguf_config(self.checkpoint) if self.checkpoint.form == "gguf" else self.checkpoint.config
+        if self.checkpoint.form == "gguf":
+            from lineal.engines.gguf.parent import gguf_config
+
+            stored = gguf_config(self.checkpoint)
+        else:
+            stored = self.checkpoint.config
         config = {key: value for key, value in stored.items() if key != "quantization_config"}
         return untied(config) if says_tied(config) and heads(self.sources) else config
 
@@ -82,13 +85,15 @@ class Model(Mapping[str, Input]):
     def has_tokenizer(self) -> bool:
         """Whether texts can be read with what lies there."""
         if self.checkpoint.form == "gguf":
-            return gguf_vocabulary(self.checkpoint) is not None
+            return self.vocabulary is not None
         return has_tokenizer(self.tokenizer_folder)
 
     @cached_property
     def vocabulary(self) -> Mapping[str, int] | None:
         """Token -> id; None where nothing says."""
         if self.checkpoint.form == "gguf":
+            from lineal.engines.gguf.parent import gguf_vocabulary
+
             return gguf_vocabulary(self.checkpoint)
         return vocabulary(self.tokenizer_folder)
 
@@ -96,6 +101,8 @@ class Model(Mapping[str, Input]):
     def chat_templates(self) -> Mapping[str, str]:
         """Name -> template."""
         if self.checkpoint.form == "gguf":
+            from lineal.engines.gguf.tokenizer_back import chat_template
+
             template = chat_template(self.checkpoint)
             return {} if template is None else {DEFAULT: template}
         return chat_templates(self.tokenizer_folder, settings_of(self.tokenizer_folder))
@@ -104,6 +111,8 @@ class Model(Mapping[str, Input]):
     def added_tokens(self) -> Sequence[Mapping[str, Any]]:
         """The tokens that are found in a text before it is cut into words, as a tokenizer.json has them."""
         if self.checkpoint.form == "gguf":
+            from lineal.engines.gguf.tokenizer_back import tokenizer_json
+
             return tokenizer_json(self.checkpoint)["added_tokens"]
         return read_tokenizer_json(self.tokenizer_folder).get("added_tokens") or ()
 
@@ -148,6 +157,8 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
 
 
 def _of_gguf(name: str, checkpoint: Checkpoint) -> Model:
+    from lineal.engines.gguf.parent import gguf_tensors
+
     found = gguf_tensors(checkpoint).items()
     sources = {key: Source(name, spec, head_rows=head_rows) for key, (spec, head_rows) in found}
     return Model(name, checkpoint, None, sources)

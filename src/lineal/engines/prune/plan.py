@@ -8,7 +8,7 @@ from lineal.engines.parents.model import Model
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import CheckpointError
-from lineal.methods.merge import AdapterMerge
+from lineal.methods.merge.adapter import AdapterMerge
 from lineal.methods.streaming import StreamingMethod
 from lineal.shown import quoted
 

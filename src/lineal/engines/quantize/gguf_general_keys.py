@@ -9,7 +9,7 @@ from lineal.checkpoint.headers.gguf_metadata import ARCHITECTURE, Value
 from lineal.checkpoint.licence.texts import card_licence
 from lineal.checkpoint.package import CARD
 from lineal.engines.parents.model import Model
-from lineal.methods.quantize import GgufQuantization
+from lineal.methods.quantize.gguf import GgufQuantization
 
 _SAMPLING = {
     "temperature": ("temp", GGUFValueType.FLOAT32),

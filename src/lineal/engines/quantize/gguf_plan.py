@@ -21,8 +21,8 @@ from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.tokenizers.tokenizer_files import TokenizerFiles, read_tokenizer
 from lineal.errors import CheckpointError
-from lineal.methods.quantize import GgufQuantization
 from lineal.methods.quantize.constant import Constant
+from lineal.methods.quantize.gguf import GgufQuantization
 from lineal.methods.quantize.rotary_pairs import RotaryPairs
 from lineal.shown import quoted
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lineal.engines.text.documents import Tokens
 from lineal.errors import MethodError, StorageError
-from lineal.methods.finetune import Training
+from lineal.methods.finetune.training import Training
 from lineal.randomness import uniforms
 
 _ORDER = "lineal.data-order"

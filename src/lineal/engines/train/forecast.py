@@ -10,7 +10,9 @@ from lineal.checkpoint.written.layout import Planned
 from lineal.engines.inference.linear_layers import linear_layers
 from lineal.engines.train.from_scratch import config_of, make_config, random_model, stored_dtype
 from lineal.engines.train.run import check_context
-from lineal.methods.finetune import Lora, Scratch, resolve_targets
+from lineal.methods.finetune.lora import Lora
+from lineal.methods.finetune.lora_targets import resolve_targets
+from lineal.methods.finetune.scratch import Scratch
 
 
 def original_config(method: Scratch) -> dict[str, Any]:

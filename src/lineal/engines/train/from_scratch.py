@@ -20,7 +20,7 @@ from transformers import (
 from lineal.engines.inference.next_token import no_next_token
 from lineal.engines.silence import silence
 from lineal.errors import MethodError
-from lineal.methods.finetune import Scratch
+from lineal.methods.finetune.scratch import Scratch
 from lineal.methods.method import nearest
 from lineal.shown import quoted
 

@@ -22,8 +22,8 @@ from lineal.engines.text.encoding import Remark
 from lineal.engines.train.base_name import BaseName
 from lineal.engines.train.trained_weights import write_tensors
 from lineal.errors import MethodError
-from lineal.methods.finetune import LinearLayer, LoraConfig, left_out_because, resolve_targets
-from lineal.methods.finetune.lora import ALL_LINEAR
+from lineal.methods.finetune.lora import ALL_LINEAR, LoraConfig
+from lineal.methods.finetune.lora_targets import LinearLayer, left_out_because, resolve_targets
 from lineal.shown import quoted
 
 _ADAPTER = "default"

@@ -9,7 +9,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from lineal.engines.train.muon import Muon
-from lineal.methods.finetune import Training
+from lineal.methods.finetune.training import Training
 
 
 @final

@@ -16,7 +16,7 @@ from lineal.engines.train.base_name import BaseName
 from lineal.engines.train.continuation import claim
 from lineal.engines.train.objective import Objective
 from lineal.engines.train.trainer import Progress, optimize
-from lineal.methods.finetune import Training
+from lineal.methods.finetune.training import Training
 
 Trained: TypeAlias = tuple[Course, list[float]]
 """What was read, and the loss of each step."""

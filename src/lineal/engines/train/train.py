@@ -26,8 +26,11 @@ from lineal.engines.train.run import Trained, TrainingRun, check_context
 from lineal.engines.train.trained_weights import check_names, trainable_dtypes, write_model
 from lineal.engines.train.trainer import Progress
 from lineal.errors import MethodError, StorageError
-from lineal.methods.distill import Distill
-from lineal.methods.finetune import FullFineTune, Lora, Scratch, Training
+from lineal.methods.distill.distill import Distill
+from lineal.methods.finetune.full import FullFineTune
+from lineal.methods.finetune.lora import Lora
+from lineal.methods.finetune.scratch import Scratch
+from lineal.methods.finetune.training import Training
 
 CHECKPOINT_SECONDS = 60.0
 

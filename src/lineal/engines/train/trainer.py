@@ -19,7 +19,7 @@ from lineal.engines.train.continuation import KEPT_CHECKPOINTS, Continuation, la
 from lineal.engines.train.objective import Objective
 from lineal.engines.train.optimizers import make_optimizer, make_schedule
 from lineal.errors import MethodError, StorageError
-from lineal.methods.finetune import Training
+from lineal.methods.finetune.training import Training
 
 Progress: TypeAlias = Callable[[int, int, float], None]
 """Called after each optimizer step with the steps done, all steps, and the loss."""

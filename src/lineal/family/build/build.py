@@ -25,10 +25,8 @@ from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.lineal_json import Provenance, read_provenance, record_path, write_provenance
 from lineal.lineage.records.records import ModelRecord, Outcome, StepRecord
 from lineal.lineage.shown.card import model_card
-from lineal.methods.finetune import Training
-from lineal.methods.merge import GreedySoup
-from lineal.methods.method import Method, Reproducibility
-from lineal.methods.plain import registrant
+from lineal.methods.catalogue import registrant
+from lineal.methods.method import Reproducibility
 from lineal.shown import quoted
 
 
@@ -107,13 +105,9 @@ def _locate_and_name(session: Session, request: Request, provenance: Provenance)
 
 def _settled(request: Request, provenance: Provenance | None) -> Request:
     """With what making it found out: it follows from the inputs and data that the step names."""
-    match request.method:
-        case Training(tokens=int()):
-            found = "epochs"
-        case Method(found=str(found)):
-            pass
-        case _:
-            return request
+    found = request.method.found_in_making
+    if found is None:
+        return request
     recorded = provenance.step.options.get(found) if provenance else None
     try:
         method = request.method.from_options({**request.method.options(), found: recorded})
@@ -133,9 +127,7 @@ def _altered(provenance: Provenance, local: LocalModel) -> bool:
 
 def _build_anew(session: Session, request: Request) -> LocalModel:
     began = time.monotonic()
-    if isinstance(
-        request.method, Training | GreedySoup
-    ):  # which hash inputs midway, and their work is found by its key
+    if not maker_of(request.method).planned_whole:  # it hashes inputs midway, and its work is found by its key
         request = identified(session, request)
     key = work_key(session, request)
     partial = partial_folder(request.target, key)

@@ -2,11 +2,8 @@
 
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role
-from lineal.engines.parents.model import CODES_ARE_NO_PARENT
-from lineal.errors import CheckpointError, MethodError
-from lineal.family.build.weights import own_weights
+from lineal.errors import MethodError
 from lineal.family.session import Inputs, LocalModel
-from lineal.methods.merge import AdapterMerge
 from lineal.methods.recipe.recipe import MergeRecipe
 from lineal.methods.streaming import StreamingMethod
 
@@ -15,8 +12,6 @@ def merge_inputs(method: StreamingMethod, found: Inputs) -> Inputs:
     """The base, if the method or an adapter needs one, then the parents, of which adapters are told apart."""
     base, parents = _base_and_parents(found)
     adapters = [parent for parent in parents if parent.form == "adapter"]
-    if isinstance(method, AdapterMerge) and not adapters:
-        raise MethodError(f"adapter: {parents[0].label} is not an adapter")
     shown = _base_shown(method, base, parents)
     if base is None and adapters and method.base_is_optional:
         raise MethodError(
@@ -46,15 +41,6 @@ def recipe_inputs(recipe: MergeRecipe, found: Inputs) -> Inputs:
         ("adapter" if role == "parent" and local.form == "adapter" else role, local) for role, local in found
     ]
     return (*roles, ("base", full_base)) if adapters and base is None and full_base else tuple(roles)
-
-
-def training_inputs(name: str, found: Inputs) -> Inputs:
-    """As they are; what is trained must be weights. A teacher is run by transformers, whatever it is stored as."""
-    for role, local in found:
-        trained = local.base or local
-        if role != "teacher" and trained.checkpoint.config.get("quantization_config") and own_weights(trained).is_codes:
-            raise CheckpointError(f"{name}: {trained.label} {CODES_ARE_NO_PARENT}")
-    return found
 
 
 def _base_and_parents(found: Inputs) -> tuple[LocalModel | None, list[LocalModel]]:

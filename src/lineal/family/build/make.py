@@ -1,25 +1,17 @@
-"""How weights come to lie in a folder: streamed, picked for a soup, or trained."""
+"""What a maker hands back, and how streamed weights come to lie in a folder."""
 
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast, final
 
 from lineal.checkpoint.content.identity import Leaf
 from lineal.derivation.step import Kind
-from lineal.engines.extra import require_training
-from lineal.engines.merge.child_package import own_package
 from lineal.engines.stream.engine import DataHashes
 from lineal.engines.stream.plan import StreamPlan
-from lineal.engines.train.base_name import BaseName
 from lineal.family.build.request import Request
 from lineal.family.build.scratch import Scratch
 from lineal.family.build.streams import write_stream
-from lineal.family.build.weights import own_weights
-from lineal.family.file.recipe import Origin
-from lineal.family.progress import StepProgress
-from lineal.family.session import LocalModel, Session
-from lineal.methods.finetune import FullFineTune, Training
+from lineal.family.session import Session
 from lineal.methods.method import Method
 
 DOING: Mapping[Kind, str] = {
@@ -57,43 +49,3 @@ def make_streamed(
         session, plan, scratch.child, scratch.key, title, allow_nonfinite=request.allow_nonfinite
     )
     return Made(method, leaves, read)
-
-
-def make_trained(session: Session, request: Request, scratch: Scratch) -> Made:
-    """Train in the folder; full models get their package from their parent."""
-    require_training("training")
-    from lineal.engines.inference.language_model import ModelFolder  # torch is imported only where something is trained
-    from lineal.engines.train.train import train
-
-    name, method, inputs = request.name.name, cast(Training, request.method), request.inputs
-    parent = next((local for role, local in inputs if role != "teacher"), None)
-    shutil.rmtree(scratch.child, ignore_errors=True)
-    scratch.child.mkdir(parents=True)
-    scratch.work.mkdir(exist_ok=True)
-    with StepProgress(session.progress, f"{DOING[method.kind]} {name}", "steps") as progress:
-        report = train(
-            method,
-            data=request.data,
-            out=scratch.child,
-            scratch=scratch.work,
-            parent=parent.folder if parent else None,
-            parent_base=parent.base.folder if parent and parent.base else None,
-            base=_base_name(parent, request.hub_origins) if parent else None,
-            teachers=[
-                ModelFolder(local.folder, local.base.folder if local.base else None, local.label)
-                for role, local in inputs
-                if role == "teacher"
-            ],
-            progress=progress,
-            remark=lambda line: session.progress.say(f"{name}: {line}"),
-        )
-    if isinstance(method, FullFineTune) and parent is not None:
-        model = own_weights(parent)
-        own_package(model, model.config).child().write_package(scratch.child)
-    return Made(replace(method, epochs=report.epochs))
-
-
-def _base_name(parent: LocalModel, hub_origins: Mapping[str, Origin]) -> BaseName:
-    """Its id and commit on the Hub, where it comes from there; else the name it has here."""
-    origin = hub_origins.get(parent.label, Origin())
-    return BaseName(origin.hub or parent.label, origin.revision, parent.model_hash)

@@ -5,15 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from lineal.checkpoint.inside import resolved
 from lineal.derivation.step import Kind
 from lineal.errors import UsageError
 from lineal.family.build.run import run_family
 from lineal.family.build.target import check_out
 from lineal.family.file.licence_section import override_of
-from lineal.family.file.mergekit.files import read_mergekit_file
 from lineal.family.file.recipe import Family, FamilyLicences, ModelRecipe, Reference
 from lineal.family.hub.repository import commit_of
 from lineal.family.names import name_of_folder
@@ -65,6 +62,8 @@ def overridden(family: Family, out: Path, licence: str | None) -> Family:
 def family_of_recipe(session: Session, recipe: Path, out: Path, *, allow_nonfinite: bool) -> Family:
     """The family that a file of mergekit's describes, its last model `out`; those of other stages lie beside it."""
     check_out(out)
+    from lineal.family.file.mergekit.files import read_mergekit_file
+
     family = read_mergekit_file(recipe, out, session.knows, commit_of)
     models = {name: replace(model, allow_nonfinite=allow_nonfinite) for name, model in family.models.items()}
     return replace(family, models=models)
@@ -105,6 +104,8 @@ def _type(method: type[Method], option: str) -> object:
 def _value(method: type[Method], name: str, written: str) -> object:
     """Commas separate the items of a list; a list or a mapping may also be written as YAML."""
     if written.startswith(("[", "{")):
+        import yaml
+
         try:
             return cast(object, yaml.safe_load(written))
         except yaml.YAMLError:

@@ -10,7 +10,7 @@ from lineal.engines.parents.model import full_model
 from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.text.documents import read_documents
 from lineal.family.build.findings import Findings
-from lineal.family.build.foreseen import foreseen_models
+from lineal.family.build.foreseeing import foreseen_models
 from lineal.family.build.makers.table import inputs_of, maker_of, plan_stream
 from lineal.family.build.recipe_faults import recipe_faults
 from lineal.family.build.streams import full_weights

@@ -12,18 +12,15 @@ from lineal.checkpoint.content.hashing import hash_file
 from lineal.checkpoint.package import content_hash, package_paths
 from lineal.derivation.canonical import Json, canonical_json
 from lineal.derivation.hashes import format_hash
-from lineal.derivation.step import DataFile, Input, Role, Step
-from lineal.engines.merge.child_package import own_rules
+from lineal.derivation.step import DataFile, Input, Kind, Role, Step
 from lineal.engines.stream.plan import StreamPlan
-from lineal.family.build.training_rules import training_rules
-from lineal.family.build.weights import own_weights
 from lineal.family.file.recipe import Origin
 from lineal.family.session import Inputs, LocalModel, Session
 from lineal.lineage.records.licences import UNKNOWN
 from lineal.lineage.records.records import Name
-from lineal.methods.distill import Distill
-from lineal.methods.finetune import FullFineTune, Training
 from lineal.methods.method import Method
+
+_TRAINED: tuple[Kind, ...] = ("original", "fine-tune", "distillation")
 
 
 @final
@@ -51,11 +48,11 @@ def rules_of(method: Method, inputs: Inputs, data: Sequence[Path] = ()) -> int:
 
     A child made under lower rules is then another derivation: neither taken for this one nor held against it.
     """
-    if not isinstance(method, Training):
+    if method.kind not in _TRAINED:
         return 1
-    parents = [local for role, local in inputs if role != "teacher"]
-    written = [own_rules(own_weights(local)) for local in parents if isinstance(method, FullFineTune | Distill)]
-    return max(training_rules(method, inputs, data), *written, 1)
+    from lineal.family.build.training_rules import training_rules  # loaded only where something is trained
+
+    return training_rules(method, inputs, data)
 
 
 def identified(session: Session, request: Request) -> Request:

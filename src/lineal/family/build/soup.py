@@ -8,16 +8,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import final
 
-from lineal.family.build.evaluation import context_of
+from lineal.engines.merge.plan import plan_merge
+from lineal.engines.stream.plan import StreamPlan
 from lineal.family.build.request import Request
 from lineal.family.build.scratch import Scratch
-from lineal.family.build.streams import stream_soup, write_stream
+from lineal.family.build.streams import weights_of, write_stream
 from lineal.family.progress import StepProgress
-from lineal.family.session import Session
-from lineal.methods.merge import GreedySoup
-from lineal.methods.merge.soup import pick_greedily
+from lineal.family.session import Inputs, Session
+from lineal.methods.merge.linear import Linear
+from lineal.methods.merge.soup import GreedySoup, pick_greedily
 
 JOURNAL = "soups.json"
+
+
+def stream_soup(method: GreedySoup, inputs: Inputs) -> StreamPlan:
+    """The mean of the ingredients; what does not go in is checked like the rest, but not read.
+
+    While they are not picked, all models are taken for ingredients.
+    """
+    _, models = weights_of(inputs)
+    soup = method.before_picking(len(models))
+    plan = plan_merge(soup, models)
+    jobs = (
+        replace(job, models=tuple(job.models[place] for place in soup.ingredients), method=Linear())
+        if job.method
+        else job
+        for job in plan.jobs
+    )
+    return replace(plan, jobs=tuple(jobs))
 
 
 def pick_ingredients(session: Session, request: Request, method: GreedySoup, scratch: Scratch) -> GreedySoup:
@@ -53,6 +71,7 @@ class CandidateScores:
     def _evaluated(self, ingredients: tuple[int, ...], title: str) -> float:
         from lineal.engines.inference.evaluate import Reading, evaluate  # torch is imported only where a model is run
         from lineal.engines.inference.language_model import ModelFolder
+        from lineal.family.build.evaluation import context_of
 
         folder = self._scratch.work / "candidate"
         plan = stream_soup(replace(self._method, ingredients=ingredients), self._request.inputs)

@@ -8,13 +8,22 @@ from pathlib import Path
 
 from lineal.engines.architecture.depth import block_count, rules_of_stack
 from lineal.engines.inference.text_borders import holds_borders, possible_borders
+from lineal.engines.merge.child_package import own_rules
 from lineal.engines.text.documents import read_documents
+from lineal.family.build.weights import own_weights
 from lineal.family.session import Inputs, LocalModel
-from lineal.methods.distill import Distill
-from lineal.methods.finetune import Training
+from lineal.methods.distill.distill import Distill
+from lineal.methods.finetune.full import FullFineTune
+from lineal.methods.method import Method
 
 
-def training_rules(method: Training, inputs: Inputs, data: Sequence[Path]) -> int:
+def training_rules(method: Method, inputs: Inputs, data: Sequence[Path]) -> int:
+    parents = [local for role, local in inputs if role != "teacher"]
+    written = [own_rules(own_weights(local)) for local in parents if isinstance(method, FullFineTune | Distill)]
+    return max(_rules_of_data(method, inputs, data), *written, 1)
+
+
+def _rules_of_data(method: Method, inputs: Inputs, data: Sequence[Path]) -> int:
     """The data is read only where the tokenizer may add something at all."""
     parent = next((local for role, local in inputs if role != "teacher"), None)
     if parent is None:

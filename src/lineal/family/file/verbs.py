@@ -14,9 +14,7 @@ from lineal.family.file.recipe import ModelRecipe, Origin, Reference
 from lineal.family.hub.repository import COMMIT
 from lineal.family.names import is_path
 from lineal.methods.catalogue import find_method
-from lineal.methods.distill import Distill
 from lineal.methods.method import Method
-from lineal.methods.streaming import StreamingMethod
 from lineal.shown import quoted
 
 Body: TypeAlias = Mapping[str, Any]
@@ -163,7 +161,7 @@ class VerbReader:
 
     def _check_models(self, method: Method | None, models: tuple[Reference, ...], keys: KeyPath, name: str) -> None:
         try:
-            if isinstance(method, StreamingMethod | Distill) and models:
+            if method is not None and models:
                 method.check_models(len(models))
         except MethodError as error:
             self._faults.add(keys, f"{name}: {error}")

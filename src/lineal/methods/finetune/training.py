@@ -78,6 +78,11 @@ class Training(Method):
         self._require_one_of("optimizer", get_args(OptimizerName))
         self._require_one_of("precision", get_args(Precision))
 
+    @property
+    def found_in_making(self) -> str | None:
+        """How often the data is begun, of a budget in tokens."""
+        return None if self.tokens is None else "epochs"
+
     def check_positions(self, positions: int | None) -> None:
         """Refuse blocks that are longer than a model's positions, with a MethodError; None: it sets no bound."""
         if positions is not None and self.sequence_length > positions:

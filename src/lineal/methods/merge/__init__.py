@@ -1,46 +1,27 @@
 """Ways to combine the weights of several models into one."""
 
-from lineal.methods.merge.adapter import AdapterMerge
-from lineal.methods.merge.arcee_fusion import ArceeFusion
-from lineal.methods.merge.breadcrumbs import Breadcrumbs, BreadcrumbsTies
-from lineal.methods.merge.dare import DareLinear, DareTies
-from lineal.methods.merge.della import Della, DellaLinear
-from lineal.methods.merge.karcher import Karcher
-from lineal.methods.merge.linear import Linear
-from lineal.methods.merge.model_stock import ModelStock
-from lineal.methods.merge.multislerp import MultiSlerp
-from lineal.methods.merge.nearswap import Nearswap
-from lineal.methods.merge.nuslerp import NuSlerp
-from lineal.methods.merge.passthrough import Passthrough
-from lineal.methods.merge.ram import Ram, RamPlus
-from lineal.methods.merge.sce import Sce
-from lineal.methods.merge.slerp import Slerp
-from lineal.methods.merge.soup import GreedySoup, UniformSoup
-from lineal.methods.merge.task_arithmetic import TaskArithmetic
-from lineal.methods.merge.ties import Ties
-
-METHODS = (
-    AdapterMerge,
-    ArceeFusion,
-    Breadcrumbs,
-    BreadcrumbsTies,
-    DareLinear,
-    DareTies,
-    Della,
-    DellaLinear,
-    GreedySoup,
-    Karcher,
-    Linear,
-    ModelStock,
-    MultiSlerp,
-    Nearswap,
-    NuSlerp,
-    Passthrough,
-    Ram,
-    RamPlus,
-    Sce,
-    Slerp,
-    TaskArithmetic,
-    Ties,
-    UniformSoup,
-)
+METHODS = {  # name: module and class, loaded when it is asked for
+    "adapter": "adapter:AdapterMerge",
+    "arcee_fusion": "arcee_fusion:ArceeFusion",
+    "breadcrumbs": "breadcrumbs:Breadcrumbs",
+    "breadcrumbs_ties": "breadcrumbs:BreadcrumbsTies",
+    "dare_linear": "dare:DareLinear",
+    "dare_ties": "dare:DareTies",
+    "della": "della:Della",
+    "della_linear": "della:DellaLinear",
+    "greedy_soup": "soup:GreedySoup",
+    "karcher": "karcher:Karcher",
+    "linear": "linear:Linear",
+    "model_stock": "model_stock:ModelStock",
+    "multislerp": "multislerp:MultiSlerp",
+    "nearswap": "nearswap:Nearswap",
+    "nuslerp": "nuslerp:NuSlerp",
+    "passthrough": "passthrough:Passthrough",
+    "ram": "ram:Ram",
+    "ramplus_tl": "ram:RamPlus",
+    "sce": "sce:Sce",
+    "slerp": "slerp:Slerp",
+    "task_arithmetic": "task_arithmetic:TaskArithmetic",
+    "ties": "ties:Ties",
+    "uniform_soup": "soup:UniformSoup",
+}

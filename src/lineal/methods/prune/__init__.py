@@ -1,5 +1,5 @@
 """Ways to set weights to zero."""
 
-from lineal.methods.prune.magnitude import MagnitudePruning
-
-METHODS = (MagnitudePruning,)
+METHODS = {  # name: module and class, loaded when it is asked for
+    "magnitude": "magnitude:MagnitudePruning",
+}

@@ -1,5 +1,5 @@
 """Ways to store weights in fewer bits, or in another file format."""
 
-from lineal.methods.quantize.gguf import GgufQuantization
-
-METHODS = (GgufQuantization,)
+METHODS = {  # name: module and class, loaded when it is asked for
+    "gguf": "gguf:GgufQuantization",
+}

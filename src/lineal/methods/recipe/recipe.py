@@ -9,8 +9,8 @@ from pydantic import ConfigDict
 
 from lineal.derivation.canonical import Json, exact
 from lineal.errors import MethodError
+from lineal.methods.catalogue import find_method
 from lineal.methods.method import Method, Reproducibility, nearest
-from lineal.methods.plain import find_among, plain_methods
 from lineal.methods.recipe.settings import Settings, Value, look_up
 from lineal.methods.recipe.vocabulary import Vocabulary
 from lineal.methods.streaming import StreamingMethod
@@ -198,7 +198,7 @@ def _made(method: type[StreamingMethod], options: tuple[tuple[str, Any], ...]) -
 def _merging(name: str, version: int) -> type[StreamingMethod]:
     if name == MergeRecipe.name:
         raise MethodError(f"recipe: {quoted(name)} is itself a recipe")
-    found = find_among(plain_methods(), "merge", name, version)
+    found = find_method("merge", name, version)
     if not issubclass(found, StreamingMethod):
         raise MethodError(f"recipe: {quoted(name)} is not computed in the streaming engine")
     return found

@@ -23,7 +23,7 @@ from lineal.engines.train.objective import NextToken, Objective
 from lineal.engines.train.run import Trained, TrainingRun, check_context
 from lineal.engines.train.trained_weights import check_names, trainable_dtypes, write_model
 from lineal.errors import MethodError
-from lineal.methods.distill import Distill, Progressive
+from lineal.methods.distill.distill import Distill, Progressive
 
 
 def distill(method: Distill, run: TrainingRun, parent: ModelFolder, teachers: Sequence[ModelFolder]) -> Trained:

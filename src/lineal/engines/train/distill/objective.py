@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from lineal.engines.text.batches import NOT_COUNTED, Batch
 from lineal.engines.train.distill.block_outputs import BlockOutputs
-from lineal.methods.distill import Distill
+from lineal.methods.distill.distill import Distill
 
 Outputs: TypeAlias = tuple[Tensor, list[Tensor], list[Tensor]]
 """Logits [batch, tokens, vocabulary]; hidden states and attention maps of each block, where they are matched."""

@@ -1,16 +1,19 @@
 """What has to be said of a kind of derivation, so that it can be planned, made, recorded and verified."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from lineal.checkpoint.reader import Form
 from lineal.derivation.step import Role
 from lineal.engines.stream.plan import StreamPlan
 from lineal.family.build.forecasts import Forecast
+from lineal.family.build.foreseen import Foreseen, in_roles
 from lineal.family.build.make import Made, make_streamed
 from lineal.family.build.request import Request
 from lineal.family.build.scratch import Scratch
+from lineal.family.file.recipe import ModelRecipe
 from lineal.family.session import Inputs, Session
 
 
@@ -30,6 +33,15 @@ class Maker(ABC):
     @abstractmethod
     def inputs(self, name: str, method: Any, found: Inputs) -> Inputs:
         """The models in the roles and the order in which the step records them, or an error; name: of the child."""
+
+    def checks(
+        self, recipe: ModelRecipe, models: Mapping[str, Foreseen], *, is_there: bool
+    ) -> Sequence[Callable[[], None]]:
+        """Each raises what stands against a recipe, before anything is downloaded, hashed or made.
+
+        models: that it is made from, by the names it uses; is_there: whether something lies where the child is to be.
+        """
+        return []
 
     def plan(self, method: Any, inputs: Inputs) -> StreamPlan | None:
         """The engine's plan before a weight is read; None for what is trained."""
@@ -54,6 +66,20 @@ class Maker(ABC):
 
 class Streaming(Maker):
     """What the streaming engine computes by its plan."""
+
+    def checks(
+        self, recipe: ModelRecipe, models: Mapping[str, Foreseen], *, is_there: bool
+    ) -> Sequence[Callable[[], None]]:
+        """Where a parent is still to be made, nobody else counts before it is; of one that is nowhere that is told."""
+        if len(in_roles(recipe, models)) < len(recipe.inputs):
+            return []
+        parents = in_roles(recipe, models, "parent", "adapter")
+        has_base = any(reference.role == "base" for reference in recipe.inputs)
+        return [partial(self.check_count, recipe.method, parents, has_base=has_base)]
+
+    def check_count(self, method: Any, parents: Sequence[Foreseen], *, has_base: bool) -> None:
+        """Refuse a number of models that the method does not take."""
+        method.check_models(len(parents))
 
     def make(self, session: Session, request: Request, scratch: Scratch) -> Made:
         return make_streamed(session, request, scratch)

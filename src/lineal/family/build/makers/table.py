@@ -1,48 +1,36 @@
 """Which maker a method has, lineal's own or a package's, and what is asked of all of them in the same way."""
 
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
 from lineal.derivation.hashes import HASH_LENGTH
 from lineal.derivation.step import Input, Kind, Step
 from lineal.engines.parents.model import GGUF_IS_NO_PARENT
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import CheckpointError, MethodError
 from lineal.family.build.makers.maker import Maker
-from lineal.family.build.makers.merges import ApplyingAdapters, FollowingARecipe, Merging, PickingASoup
-from lineal.family.build.makers.of_one import Pruning, QuantizingToGguf
-from lineal.family.build.makers.trainings import (
-    TrainingAnAdapter,
-    TrainingAStudent,
-    TrainingAWhole,
-    TrainingFromScratch,
-)
 from lineal.family.session import Inputs, Session
-from lineal.methods.distill import Distill
-from lineal.methods.finetune import FullFineTune, Lora, Scratch
-from lineal.methods.merge import AdapterMerge, GreedySoup
 from lineal.methods.method import Method
-from lineal.methods.quantize import GgufQuantization
-from lineal.methods.recipe.recipe import MergeRecipe
-from lineal.methods.streaming import StreamingMethod
 
-_MAKERS: tuple[tuple[type[Method], Kind, Maker], ...] = (
-    (GreedySoup, "merge", PickingASoup()),
-    (AdapterMerge, "merge", ApplyingAdapters()),
-    (MergeRecipe, "merge", FollowingARecipe()),
-    (StreamingMethod, "merge", Merging()),
-    (StreamingMethod, "prune", Pruning()),
-    (GgufQuantization, "quantize", QuantizingToGguf()),
-    (Scratch, "original", TrainingFromScratch()),
-    (FullFineTune, "fine-tune", TrainingAWhole()),
-    (Lora, "fine-tune", TrainingAnAdapter()),
-    (Distill, "distillation", TrainingAStudent()),
-)
-"""The first row whose class and kind a method is of; what is more particular stands above."""
+_ROOMS: Mapping[Kind, str] = {
+    "original": "trainings",
+    "fine-tune": "trainings",
+    "distillation": "trainings",
+    "merge": "merges",
+    "prune": "prunings",
+    "quantize": "quantizations",
+}
+"""Where the makers of each kind are; loaded when one of them is asked for."""
 
 
 def maker_of(method: Method) -> Maker:
-    for wanted, kind, maker in _MAKERS:
-        if isinstance(method, wanted) and method.kind == kind:
+    """The maker of the first class, in its room's rows, that the method is an instance of."""
+    rows: Sequence[tuple[type[Method], Maker]] = import_module(f"{__package__}.{_ROOMS[method.kind]}").MAKERS
+    for wanted, maker in rows:
+        if isinstance(method, wanted):
             return maker
-    raise MethodError(f"nothing here knows how to run {type(method).__name__}")
+    classes, own = ", ".join(wanted.__name__ for wanted, _ in rows), type(method).__name__
+    raise MethodError(f"{method.name}: a {method.kind} method inherits one of {classes}, and {own} does not")
 
 
 def inputs_of(session: Session, name: str, method: Method, found: Inputs) -> Inputs:
