@@ -43,12 +43,16 @@ def methods(
 
 
 def _described(method: "type[Method]") -> dict[str, Any]:
+    from lineal.methods.catalogue import registrant
+
+    package = registrant(method)
     return {
         "kind": method.kind,
         "name": method.name,
         "version": method.version,
         "reproducibility": method.reproducibility.value,
         "paper": method.paper,
+        "package": None if package is None else {"name": package.name, "version": package.version},
         "description": _description(method),
         "options": method.option_schemas(),
     }
@@ -65,7 +69,11 @@ def _print_table(chosen: "list[type[Method]]") -> None:
 
 
 def _print_method(method: "type[Method]") -> None:
+    from lineal.methods.catalogue import registrant
+
     say(f"{method.name} ({method.kind}, version {method.version}, {method.reproducibility.value})")
+    if (package := registrant(method)) is not None:
+        say(f"from the package {package.name} {package.version}")
     say(method.paper, "", *_description(method).splitlines(), "")
     for option, schema in method.option_schemas().items():
         if option == method.found:

@@ -25,6 +25,9 @@ _OWN: tuple[tuple[Kind, str, Mapping[str, str]], ...] = (
     ("quantize", quantize.__name__, quantize.METHODS),
 )
 
+_TOLD: Mapping[Kind, str] = {"distillation": "temperature", "prune": "sparsity", "quantize": "scheme"}
+"""The option that the summary of a step takes from its method."""
+
 
 @cache
 def methods() -> Mapping[tuple[Kind, str], type[Method]]:
@@ -88,4 +91,7 @@ def _loaded(point: EntryPoint, package: str) -> type[Method]:
         ) from error
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise MethodError(f"{point.value}: registered as a method, and is no class that inherits Method")
+    told = _TOLD.get(found.kind)
+    if told is not None and told not in found.option_names():
+        raise MethodError(f"{point.value}: a {found.kind} method has an option {told}, which its steps are known by")
     return found

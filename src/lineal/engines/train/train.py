@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from transformers import PreTrainedModel
+
 from lineal.engines.inference.language_model import (
     ModelFolder,
     end_of_document,
@@ -115,11 +117,19 @@ def _full(method: FullFineTune, run: TrainingRun, parent: Path, base: Path | Non
     dtypes = trainable_dtypes(full_weights_of(parent, base))
     documents = read_all_documents(run.data)
     model = load_model(parent, base).requires_grad_(True)  # PEFT freezes a base for good
+    _freeze_others(method, model)
     check_context(method, model)
     result = run.optimize(method, model, NextToken(), load_tokenizer(parent, base), documents)
     written = write_model(model, run.out, run.staging, dtypes.__getitem__)
     check_names(written, dtypes, model, run.out)
     return result
+
+
+def _freeze_others(method: FullFineTune, model: PreTrainedModel) -> None:
+    for name, parameter in model.named_parameters():
+        _ = parameter.requires_grad_(method.trains(name))
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise MethodError(f"{method.name}: trains none of the model's parameters")
 
 
 def _lora(method: Lora, run: TrainingRun, parent: Path, base: Path | None) -> Trained:

@@ -49,7 +49,7 @@ class VerbReader:
             self._faults.unknown_keys(body, keys, ("train",))
             training = self._faults.mapping(body["train"], (*keys, "train"), f"{name}: train")
             keys = (*keys, "train")
-            method = self._method("original", "train", keys, training, ("data",))
+            method = self._method("original", training.get("method", "train"), keys, training, ("data", "method"))
             return self._recipe(name, "original", keys, method=method, data=self._data(training, keys))
         self._faults.unknown_keys(body, keys, ("path", "hub", "revision"))
         if ("path" in body) == ("hub" in body):

@@ -55,7 +55,6 @@ class Attention:
         return AttentionTransfer(self.weight, self.layer_mapping)
 
 
-@final
 @dataclass(frozen=True, kw_only=True)
 class Distill(Training):
     """Train all weights of a student on what one or several teachers predict, and on the text itself.
@@ -112,6 +111,7 @@ class Distill(Training):
             raise MethodError(f"distill: {len(self.weights)} weights for {count} teachers")
 
     def ensemble(self, teachers: int) -> EnsembleDistiller:
+        """What makes one of so many teachers, and the loss; a method that inherits this may return another."""
         self.check_models(teachers)
         return EnsembleDistiller(self.weights or (1.0,) * teachers, self.temperature)
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, ClassVar, Self, final
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from lineal.errors import MethodError
 from lineal.methods.distill.knowledge import KnowledgeDistillation
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@final
 @dataclass(frozen=True)
 class EnsembleDistiller:
     """Teaches a student from weighted teachers.

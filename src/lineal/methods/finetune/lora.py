@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias, final
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ TargetModules: TypeAlias = tuple[str, ...] | str
 ALL_LINEAR = "all-linear"
 
 
-@final
 @dataclass(frozen=True)
 class LoraConfig:
     """dW = scaling * B @ A with A [rank, in_features] random and B [out_features, rank] zero at the start.
@@ -68,7 +67,6 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-@final
 @dataclass(frozen=True, kw_only=True)
 class Lora(Training):
     """Train a low-rank update of chosen linear layers; the child is a PEFT adapter on its parent.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar
 
 from lineal.errors import MethodError
 from lineal.methods.finetune.training import OptimizerName, Training
@@ -12,7 +12,6 @@ SMALLEST_VOCABULARY = 257
 """The 256 bytes and the end of a document."""
 
 
-@final
 @dataclass(frozen=True, kw_only=True)
 class Scratch(Training):
     """Train an original.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, final
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import BeforeValidator, WithJsonSchema
@@ -21,7 +21,6 @@ def _lowered(scheme: object) -> object:
     return scheme.lower() if isinstance(scheme, str) else scheme
 
 
-@final
 @dataclass(frozen=True, kw_only=True)
 class GgufQuantization(StreamingMethod):
     """Write a model as one GGUF file, as llama.cpp reads it.
