@@ -28,11 +28,11 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert "{'code': 'full', 'prose': 'full', 'mean': 'full', 'q8': 'gguf'}" in said
 
 
-def test_the_plugin_that_the_guide_shows_computes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_plugins_that_the_guide_shows_compute(capsys: pytest.CaptureFixture[str]) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
-    exec(compile(example, "plugins.md", "exec"), {"__name__": "pantry"})
-    assert capsys.readouterr().out == "[0.25 0.25 0.25]\n"
+    for example in re.findall(r"```python\n(.*?)```", guide, re.DOTALL):
+        exec(compile(example, "plugins.md", "exec"), {"__name__": "pantry"})
+    assert capsys.readouterr().out == "[0.25 0.25 0.25]\nFalse\n"
 
 
 def test_every_function_is_told_of() -> None:

@@ -129,10 +129,8 @@ def _what_was_made_is_what_was_meant() -> None:
         assert (taught[name] != values).any()
     matrix = "model.layers.0.mlp.up_proj.weight"
     np.testing.assert_array_equal(pruned[matrix], first[matrix] * (abs(first[matrix]) >= np.float32(0.2)))
-    stored = {
-        tensor.name: tensor.tensor_type.name
-        for tensor in GGUFReader(next(Path("models/packed").glob("*.gguf"))).tensors
-    }
+    packed = GGUFReader(next(Path("models/packed").glob("*.gguf")))
+    stored = {tensor.name: tensor.tensor_type.name for tensor in packed.tensors}
     assert stored["blk.0.ffn_up.weight"] == "F16"  # 32 columns
     first_row = next(values for key, values in of("adapted").items() if "lora_A" in key)[0]
     assert abs(first_row - 0.01).max() < 0.01  # drawn it would reach 0.17
@@ -150,7 +148,7 @@ def _what_was_made_is_what_was_meant() -> None:
         ),
         (
             'name: ClassVar = "norms"',
-            'name: ClassVar = "norms"\n    kind: ClassVar = "merge"',
+            'name: ClassVar = "norms"\n    kind: ClassVar = "merge"\n    uses_data: ClassVar = False',
             ("merge", "./a", "./b", "--method", "norms", "--out", "./out"),
             "norms: a merge method inherits one of GreedySoup, AdapterMerge, MergeRecipe, StreamingMethod, and Norms",
         ),
