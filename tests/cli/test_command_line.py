@@ -12,6 +12,7 @@ import typer
 
 import lineal as package
 from lineal.cli.app import app
+from lineal.cli.verbs import SECTIONS
 from lineal.methods.catalogue import methods
 from tests.cli.conftest import Command
 from tests.cli.test_verbs import error_of
@@ -56,10 +57,19 @@ def test_help_has_a_short_form_and_a_verb_of_its_own(lineal: Command, verb: str)
     assert lineal("help", *words).out == told
 
 
-def test_no_summary_of_a_verb_is_cut(lineal: Command) -> None:
+def test_the_list_of_verbs_says_what_the_verbs_say_themselves(lineal: Command) -> None:
+    said = {name: inspect.cleandoc(command.help).partition("\n\n")[0] for name, command in VERBS.items()}
+    assert said == {name: summary for verbs in SECTIONS.values() for name, summary in verbs.items()}
     told = " ".join(lineal("help").out.split())
-    for command in VERBS.values():
-        assert " ".join(inspect.cleandoc(command.help).partition("\n\n")[0].split()).rstrip(".") in told
+    assert all(" ".join(summary.split()) in told for summary in said.values())
+
+
+def test_help_loads_no_verb() -> None:
+    program = (
+        "import sys; from lineal.cli.entry import main; main(['--help']); print('lineal.cli.merge' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "False"
 
 
 def test_the_shell_completes_verbs_options_and_names_of_models(lineal: Command) -> None:

@@ -5,7 +5,6 @@ colour the screen, begin another line or turn the reading order is written as an
 """
 
 import io
-import json
 import os
 import sys
 from contextlib import suppress
@@ -41,6 +40,8 @@ def say_piece(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """A value for other programs; whatever reads it as JSON gets the very texts."""
+    import json
+
     written = json.dumps(value, indent=2, ensure_ascii=not _takes_unicode(sys.stdout))
     escaped = "".join(letter if letter == "\n" or letter.isprintable() else _json_escape(letter) for letter in written)
     _write(f"{escaped}\n")
@@ -92,4 +93,6 @@ def _takes_unicode(stream: TextIO | None) -> bool:
 
 def _json_escape(letter: str) -> str:
     """As JSON writes it, in halves where it lies beyond 16 bits."""
+    import json
+
     return json.dumps(letter)[1:-1] if not letter.isascii() else f"\\u{ord(letter):04x}"
