@@ -17,9 +17,10 @@ from lineal.engines.inference import evaluate as evaluation
 from lineal.engines.inference.evaluate import Scores
 from lineal.engines.inference.language_model import ModelFolder
 from lineal.errors import CheckpointError
+from lineal.family.build.makers.merges import Merging
 from lineal.family.build.plan import plan_family
 from lineal.family.build.run import run_family
-from lineal.family.build.streams import stream_merge, stream_soup
+from lineal.family.build.soup import stream_soup
 from lineal.family.file.read import read_family
 from lineal.family.session import LocalModel, Session
 from lineal.family.trust.verify import verify_model
@@ -115,7 +116,7 @@ def test_the_soup_is_the_mean_of_what_recipe_1_picks(session: Session, kitchen: 
 
 def test_only_what_goes_in_is_read(session: Session, kitchen: Path) -> None:
     inputs: list[tuple[Role, LocalModel]] = [("parent", session.open(name, kitchen / name)) for name in "abc"]
-    every = stream_merge(UniformSoup(), inputs).bytes_read
+    every = Merging().plan(UniformSoup(), inputs).bytes_read
     assert stream_soup(GreedySoup(ingredients=(2, 0)), inputs).bytes_read * 3 == every * 2
     save_file({"other.weight": np.zeros(3, np.float32)}, kitchen / "b" / "model.safetensors")
     inputs[1] = ("parent", session.open("b", kitchen / "b"))
