@@ -9,7 +9,7 @@ TRAINS := $(firstword $(wildcard $(READY)) .venv/ready-to-train)
 PEERS := build/peers
 PYTEST := $(BIN)/pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
-.PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval bench-many bench-start clean help
+.PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval bench-many bench-start docs clean help
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,10 @@ postgres: ## PostgreSQL's server from Debian's packages, where that is allowed; 
 	else \
 		echo "PostgreSQL is not here, and installing it needs root and apt-get: its tests will be skipped"; \
 	fi
+
+docs: $(READY) ## The documentation as a site in build/site, its reference from the docstrings; a broken link ends it
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/zensical build --strict
 
 demo: $(TRAINS) ## A family of models from one file: train, fine-tune, merge, evaluate, verify, draw
 	$(call until_interrupted,$(BIN)/python -m examples.demo.demo)

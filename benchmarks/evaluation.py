@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from earlier import processor, source_of
+from earlier import source_of
+from history import keep
 from measure import Measurement, measure
 
 _HERE = Path(__file__).parent
@@ -38,6 +39,13 @@ class Side:
     figures: dict[str, float | None]
 
 
+_INTRODUCTION = """
+# Evaluations, before and now
+
+`make bench-eval MODEL=FOLDER`: seconds are those of scoring; memory is that of the whole process.
+"""
+
+
 def main() -> None:
     arguments = _arguments()
     arguments.work.mkdir(parents=True, exist_ok=True)
@@ -50,8 +58,8 @@ def main() -> None:
                 runs[name].append(_run(arguments.model, case, source, arguments.work / "log"))
         before, now = (_side(runs[name]) for name in sides)
         rows.append(_row(case, before, now))
-        arguments.out.write_text(_page(arguments, rows), encoding="utf-8")  # what is measured is kept
-    print(_page(arguments, rows))
+        keep(arguments.out, _INTRODUCTION, _measured(arguments, rows))  # whatever comes after
+    print(_measured(arguments, rows))
 
 
 def _run(model: Path, case: Case, source: Path, log: Path) -> tuple[Measurement, dict[str, Any]]:
@@ -84,15 +92,13 @@ def _row(case: Case, before: Side, now: Side) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _page(arguments: argparse.Namespace, rows: list[str]) -> str:
+def _measured(arguments: argparse.Namespace, rows: list[str]) -> str:
     heads = ("text", "tokens/s before", "now", "ratio", "peak MB before", "now", "ratio")
     told = (
-        f"`{Path(__file__).name}`: {arguments.model.name}, float32, {processor()}; medians of {arguments.runs} runs "
-        f"of each, alternating; before is commit {arguments.before}. Seconds are those of scoring; memory is that of "
-        f"the whole process. Figures of the two agree to {_AGREEMENT:g}."
+        f"{arguments.model.name}, float32; medians of {arguments.runs} runs of each, alternating; before is commit "
+        f"{arguments.before}. Figures of the two agree to {_AGREEMENT:g}.\n"
     )
-    table = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *rows]
-    return "\n".join(["# Evaluations, before and now", "", told, "", *table, ""])
+    return "\n".join([told, f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *rows])
 
 
 def _cases(work: Path, reference: Path | None) -> list[Case]:

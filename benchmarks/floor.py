@@ -1,6 +1,6 @@
-"""The floor: read and hash all inputs with two threads, then write, hash and fsync an output of the size of one.
+"""The floor: read and hash all inputs with two threads, then write, hash and fsync so many bytes.
 
-Usage: floor.py OUTPUT INPUT...
+Usage: floor.py OUTPUT BYTES INPUT...
 """
 
 import os
@@ -38,7 +38,7 @@ def _write_and_hash(descriptor: int, start: int, length: int) -> None:
         done += os.pwrite(descriptor, window, start + done)
 
 
-def main(output: str, inputs: list[str]) -> None:
+def main(output: str, size_of_output: int, inputs: list[str]) -> None:
     opened = [os.open(path, os.O_RDONLY) for path in inputs]
     sizes = [os.fstat(descriptor).st_size for descriptor in opened]
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -50,10 +50,10 @@ def main(output: str, inputs: list[str]) -> None:
         for read in reads:
             read.result()
         written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        for write in [pool.submit(_write_and_hash, written, start, length) for start, length in _stretches(sizes[0])]:
+        for write in [pool.submit(_write_and_hash, written, *stretch) for stretch in _stretches(size_of_output)]:
             write.result()
         os.fsync(written)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3:])

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TypeVar, final
 
 from checkpoints import BASE, checkpoints, shape_of
+from history import keep
 from measure import measure, median
 from rehash import cold_share, second_look_ms, warm_share
-from results import processor
 
 from lineal.checkpoint.content.identity import Leaf, manifest_of
 from lineal.derivation import Input, Step
@@ -69,7 +69,8 @@ def main() -> None:
     if not arguments.registry:
         rows += _hashed_again(arguments.work)
     out = arguments.out or _HERE / ("LINEAGE-POSTGRESQL.md" if arguments.registry else "LINEAGE.md")
-    out.write_text(_page(rows, arguments.models, load, "PostgreSQL" if arguments.registry else "SQLite"))
+    database = "PostgreSQL" if arguments.registry else "SQLite"
+    keep(out, _introduction(arguments.models, database), _measured(rows, load))
     print(out.read_text())
     shutil.rmtree(arguments.work)
 
@@ -209,18 +210,18 @@ def _percentile(what: str, found: Sequence[float], target: str) -> Row:
     return Row(what, f"{statistics.quantiles(found, n=100)[98]:.2f}", target)
 
 
-def _page(rows: Sequence[Row], count: int, load: float, database: str) -> str:
-    where = f"{time.strftime('%Y-%m-%d')}, {processor()}, {os.cpu_count()} cores, {platform.system()}"
-    parts = [
-        f"# Benchmarks of the lineage\n\n## `{_COMMANDS[database]}`\n",
-        f"A generated registry of {count:,} models in {database}: a tenth descends from one, the others are families",
-        f"of a hundred, each model made from an earlier one of its family, a fifth of them from two. {where},",
-        f"Python {platform.python_version()}, load {load:.1f} at the start.\n",
-        "| what | measured | target |\n| - | - | - |",
-        *(f"| {row.what} | {row.figure} | {row.target} |" for row in rows),
-        f"\nTo repeat: `{_COMMANDS[database]}`.\n",
-    ]
-    return "\n".join(parts)
+def _introduction(count: int, database: str) -> str:
+    return (
+        f"# The lineage in {database}\n\n"
+        f"`{_COMMANDS[database]}`: a generated registry of {count:,} models; a tenth descends from one, the others\n"
+        "are families of a hundred, each model made from an earlier one of its family, a fifth of them from two."
+    )
+
+
+def _measured(rows: Sequence[Row], load: float) -> str:
+    where = f"{platform.system()}, Python {platform.python_version()}, load {load:.1f} at the start.\n"
+    table = ["| what | measured | target |\n| - | - | - |"]
+    return "\n".join([where, *table, *(f"| {row.what} | {row.figure} | {row.target} |" for row in rows)])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-from earlier import processor, source_of
+from earlier import source_of
+from history import keep
 from measure import Measurement, measure, median
 from safetensors.numpy import save_file
 
@@ -27,6 +28,14 @@ class Case:
     title: str
     words: Sequence[str]
     asked: tuple[float | None, float | None]
+
+
+_INTRODUCTION = f"""
+# Many tensors and many models, before and now
+
+`make bench-many`: tensors of {_NUMBERS} numbers in float32; runs of the two alternate, each in a registry of its own.
+Both made the same weights, byte for byte.
+"""
 
 
 def main() -> None:
@@ -46,8 +55,8 @@ def main() -> None:
         if len(made) > 1:
             raise RuntimeError(f"{case.title}: the two made different weights")
         rows.append(_row(case, median(runs["before"]), median(runs["now"])))
-        arguments.out.write_text(_page(arguments, rows), encoding="utf-8")  # what is measured is kept
-    print(_page(arguments, rows))
+        keep(arguments.out, _INTRODUCTION, _measured(arguments, rows))  # whatever comes after
+    print(_measured(arguments, rows))
 
 
 def _run(case: Case, source: Path, work: Path) -> Measurement:
@@ -107,15 +116,10 @@ def _row(case: Case, before: Measurement, now: Measurement) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _page(arguments: argparse.Namespace, rows: list[str]) -> str:
+def _measured(arguments: argparse.Namespace, rows: list[str]) -> str:
     heads = ("command", "s before", "now", "ratio", "asked", "peak MB before", "now", "ratio", "asked")
-    told = (
-        f"`{Path(__file__).name}`: tensors of {_NUMBERS} numbers in float32; {processor()}; medians of "
-        f"{arguments.runs} runs of each, alternating, each in a registry of its own; before is commit "
-        f"{arguments.before}. Both made the same weights, byte for byte."
-    )
-    table = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *rows]
-    return "\n".join(["# Many tensors and many models, before and now", "", told, "", *table, ""])
+    told = f"Medians of {arguments.runs} runs of each; before is commit {arguments.before}.\n"
+    return "\n".join([told, f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *rows])
 
 
 def _arguments() -> argparse.Namespace:

@@ -7,9 +7,10 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 
-from checkpoints import checkpoints, shape_of
+from checkpoints import Shape, checkpoints, shape_of
 from comparison import Bench
 from growth import growth
+from history import keep
 from measure import interpreter_start
 from peer import peer
 from recipes import RECIPES
@@ -18,6 +19,7 @@ from results import Results
 _HERE = Path(__file__).parent
 _OURS = ("lineal", "numba", "numpy", "blake3")
 _PEERS = ("mergekit", "torch", "transformers", "safetensors")
+_SMALL = Shape(hidden=64, intermediate=128, layers=1)
 _UNITS = {"M": 1_000_000, "B": 1_000_000_000}
 
 
@@ -27,7 +29,8 @@ def main() -> None:
     load = os.getloadavg()[0]
     installed = peer(work)
     shape = shape_of(arguments.parameters)
-    bench = Bench(checkpoints(work, shape), installed, work / "runs")
+    small = Bench(checkpoints(work / "small", _SMALL), installed, work / "small" / "runs")
+    bench = Bench(checkpoints(work, shape), installed, work / "runs", small)
     results = Results(
         [],
         [],
@@ -40,11 +43,11 @@ def main() -> None:
     )
     for method in arguments.methods:
         results.comparisons.append(bench.compare(RECIPES[method], arguments.runs))
-        arguments.out.write_text(results.page())  # a run of an hour that is cut short has not been for nothing
+        keep(arguments.out, results.introduction(), results.measured())  # a run of an hour may be cut short
     if "ties" in arguments.methods:
         results.growth.extend(growth(RECIPES["ties"], shape_of(arguments.parameters // 6), work, arguments.runs))
-        arguments.out.write_text(results.page())
-    print(json.dumps(results.json(), indent=2) if arguments.json else results.page())
+        keep(arguments.out, results.introduction(), results.measured())
+    print(json.dumps(results.json(), indent=2) if arguments.json else results.measured())
 
 
 def _arguments() -> argparse.Namespace:

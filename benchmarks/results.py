@@ -5,42 +5,35 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, final
 
 from comparison import CHECKED, TIMED, Comparison
+from earlier import processor
 from growth import Growth
 
 _INTRODUCTION = """\
-# Benchmarks
+# lineal against mergekit {peer}
 
-## `make bench-merge`: lineal against mergekit {peer}
+`make bench-merge`: merges of two fine-tunes of {parameters:.0f} M parameters in bfloat16, for TIES and DARE-TIES with
+their base; lineal, mergekit and floor take turns. Whole processes, with a warm page cache and compiled kernels; memory
+is the largest resident set of any process of a run, mapped files included. Ratios, not seconds: machines differ.
 
-Merges of two fine-tunes of {parameters:.0f} M parameters in bfloat16, for TIES and DARE-TIES with their base; medians
-of {runs}, alternating: lineal, mergekit, floor. Whole processes, with a warm page cache and compiled kernels; memory is
-the largest resident set of any process of a run, mapped files included. Ratios, not seconds: machines differ.
+*Without start*: of each side its time for the same merge of models that are next to nothing is subtracted. The
+**floor** is reading and BLAKE3-hashing all inputs with two threads, then writing, hashing and fsyncing as many bytes as
+the child has, in one Python process; an interpreter's bare start is subtracted on both sides of that ratio. lineal
+hashes every parent and the child, fsyncs and records; mergekit does none of these. *Remembering* is lineal once more,
+where the parents' hashes are known from an earlier run.
+
+*Do both compute the same?* tells the share of entries within one unit in the last place of bfloat16 (at the magnitude
+of parent or result), the largest difference in such units, and the root mean square change from the first parent, ours
+as a multiple of mergekit's. lineal computes in float32; mergekit once likewise, and once in bfloat16, its fastest, as
+in the runs that are timed. TIES: task vectors between bfloat16 models often equal the threshold; lineal keeps all of
+those, mergekit some of them. DARE-TIES: each side draws masks of its own.
 """
 
-_NOTES = """\
-The **floor** is reading and BLAKE3-hashing all inputs with two threads, then writing, hashing and fsyncing an output of
-the same size, in one Python process; an interpreter's bare start ({start:.3f} s) is subtracted on both sides of that
-ratio. lineal hashes every parent and the child, fsyncs and records; mergekit does none of these. *Remembering* is
-lineal once more, where the parents' hashes are known from an earlier run.
-
+_AGREEING = """\
 ### Do both compute the same?
-
-Share of entries within one unit in the last place of bfloat16 (at the magnitude of parent or result), largest
-difference in such units, and root mean square change from the first parent, ours as a multiple of mergekit's. lineal
-computes in float32; mergekit once likewise, and once in bfloat16, its fastest, as in the runs that are timed.
 """
-
-_CAVEATS = """\
-TIES: task vectors between bfloat16 models often equal the threshold; lineal keeps all of those, mergekit some of them.
-DARE-TIES: each side draws masks of its own.
-
-To repeat: `make bench-merge`, or `.venv/bin/python benchmarks/merge.py --help`.
-"""
-
 _GROWTH_TITLE = """\
 ### What depth and width cost
 
@@ -56,6 +49,7 @@ _HEADER = (
     "mergekit s",
     "MB",
     "times faster",
+    "without start",
     "times less memory",
     "floor s",
     "lineal / floor",
@@ -79,18 +73,19 @@ class Results:
     def json(self) -> dict[str, Any]:
         return {**asdict(self), "processor": processor(), "cores": os.cpu_count(), "date": _today()}
 
-    def page(self) -> str:
-        introduction = _INTRODUCTION.format(
-            peer=self.peer["mergekit"], parameters=self.parameters / 1e6, runs=self.runs
-        )
-        parts = (introduction, self._machine(), self._times(), _NOTES.format(start=self.interpreter_start))
-        return "\n".join((*parts, self._agreements(), *self._growths(), _CAVEATS))
+    def introduction(self) -> str:
+        return _INTRODUCTION.format(peer=self.peer["mergekit"], parameters=self.parameters / 1e6)
+
+    def measured(self) -> str:
+        parts = (self._machine(), self._times(), _AGREEING, self._agreements(), *self._growths())
+        return "\n".join(parts)
 
     def _machine(self) -> str:
         ours, peer = (", ".join(f"{k} {v}" for k, v in side.items()) for side in (self.ours, self.peer))
+        python, bare = platform.python_version(), self.interpreter_start
         return (
-            f"{_today()}, {processor()}, {os.cpu_count()} cores, {platform.system()}, Python "
-            f"{platform.python_version()}, load {self.load:.1f} at the start.\nOurs: {ours}.\nThe peer's: {peer}.\n"
+            f"Medians of {self.runs}. {platform.system()}, Python {python}, load {self.load:.1f} at the start; an "
+            f"interpreter's bare start is {bare:.3f} s.\nOurs: {ours}.\nThe peer's: {peer}.\n"
         )
 
     def _times(self) -> str:
@@ -104,6 +99,7 @@ class Results:
                 f"{peer.seconds:.2f}",
                 f"{peer.peak_bytes / 1e6:.0f}",
                 f"{peer.seconds / ours.seconds:.1f}",
+                f"{found.without_start:.1f}",
                 f"{peer.peak_bytes / ours.peak_bytes:.1f}",
                 f"{found.floor.seconds - start:.2f}",
                 f"{(ours.seconds - start) / (found.floor.seconds - start):.2f}",
@@ -142,14 +138,6 @@ class Results:
             )
             rows.append((grown.name, *numbers))
         return [_GROWTH_TITLE, _table(rows)]
-
-
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    described = Path("/proc/cpuinfo")
-    lines = described.read_text().splitlines() if described.exists() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:

@@ -1,7 +1,6 @@
 """How much of a processor lineal's shortest commands take, now and at an earlier commit."""
 
 import argparse
-import datetime as dt
 import os
 import resource
 import shutil
@@ -13,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from earlier import processor, source_of
+from earlier import source_of
+from history import keep
 
 _HERE = Path(__file__).parent
 sys.path.insert(0, str(_HERE.parent))
@@ -39,6 +39,13 @@ CASES = (
 )
 
 
+_INTRODUCTION = """
+# What it costs to start
+
+`make bench-start`: CPU seconds, user and system, of a whole process.
+"""
+
+
 def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory(prefix="lineal-start-") as folder:
@@ -55,7 +62,7 @@ def main() -> None:
             row = f"| lineal {' '.join(case.words)} | {before:.2f} | {now:.2f} | {now / before:.2f} | {case.asked} |"
             print(row, flush=True)
             lines.append(row)
-    arguments.out.write_text(_page(arguments, lines), encoding="utf-8")
+    keep(arguments.out, _INTRODUCTION, _measured(arguments, lines))
 
 
 def _home(folder: Path) -> Path:
@@ -78,15 +85,12 @@ def _seconds(case: Case, home: Path, source: Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def _page(arguments: argparse.Namespace, lines: list[str]) -> str:
-    today = dt.datetime.now(dt.UTC).date().isoformat()
+def _measured(arguments: argparse.Namespace, lines: list[str]) -> str:
     head = (
-        "# What it costs to start\n\n"
-        f"`start.py`, {today}: CPU seconds, user and system, of a whole process; {processor()}; "
-        f"medians of {arguments.runs} runs of each, alternating, caches warm; before is commit {arguments.commit}.\n\n"
+        f"Medians of {arguments.runs} runs of each, alternating, caches warm; before is commit {arguments.commit}.\n\n"
         "| command | before | now | ratio | asked |\n|---|---|---|---|---|\n"
     )
-    return head + "\n".join(lines) + "\n"
+    return head + "\n".join(lines)
 
 
 def _arguments() -> argparse.Namespace:

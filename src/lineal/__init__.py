@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         plan,
         run,
     )
+    from lineal.cli.progress_bars import TerminalProgress
     from lineal.derivation import (
         DataFile,
         Derivation,
@@ -171,6 +172,7 @@ __all__ = [
     "StorageError",
     "TaskArithmetic",
     "Tensor",
+    "TerminalProgress",
     "Ties",
     "UniformSoup",
     "UsageError",
@@ -198,6 +200,7 @@ _HOMES = {
     "lineal.api.opened": "registry",
     "lineal.api.tensor": "Tensor",
     "lineal.api.uses": "evaluate generate plan run",
+    "lineal.cli.progress_bars": "TerminalProgress",
     "lineal.derivation": (
         "DataFile Derivation Distillation FineTune Input Merge Original Prune QuantizationType Quantize Step "
         "derivation_from_json"

@@ -34,6 +34,7 @@ class LinealError(Exception):
 
     @property
     def lines(self) -> tuple[str, ...]:
+        """What is said, a line each, as it may be shown."""
         return tuple(shortened(printable(str(line)), LONGEST_LINE) for line in self.args)
 
     def __str__(self) -> str:
@@ -41,35 +42,39 @@ class LinealError(Exception):
 
 
 class AnswerIsNo(LinealError):
+    """The question was understood, and the answer is no: exit code 1."""
+
     exit_code = 1
 
 
 class LicenceConflict(AnswerIsNo):
-    pass
+    """Licences that cannot be kept together in one model."""
 
 
 class VerificationFailed(AnswerIsNo):
-    pass
+    """Bytes, or what a recomputation made, differ from the record."""
 
 
 class UsageError(LinealError):
+    """A call, a command line or a recipe that cannot mean anything: exit code 2."""
+
     exit_code = 2
 
 
 class RecipeError(UsageError):
-    pass
+    """The faults of a family file or a recipe, all at once, with their lines."""
 
 
 class MethodError(UsageError):
-    pass
+    """An unknown method, or an option out of its range."""
 
 
 class DerivationError(UsageError):
-    pass
+    """A derivation, a step or a hash that is not valid."""
 
 
 class LineageCycle(UsageError):
-    pass
+    """An edge that would make a model its own ancestor."""
 
 
 class MissingExtra(UsageError):
@@ -80,16 +85,18 @@ class MissingExtra(UsageError):
 
 
 class StorageError(LinealError):
+    """Files or the registry: exit code 3."""
+
     exit_code = 3
 
 
 class CheckpointError(StorageError):
-    pass
+    """A damaged, unsafe or unsuitable model folder or file."""
 
 
 class RegistryError(StorageError):
-    pass
+    """The registry cannot be opened, read or written."""
 
 
 class NotEnoughSpace(StorageError):
-    pass
+    """A disk without room for what would be written; refused before the first byte was."""

@@ -64,7 +64,7 @@ class Tensor:
         return np.frombuffer(raw, _NUMPY[self.dtype]).reshape(self.shape)
 
     def torch(self) -> "torch.Tensor":
-        """The same as a torch tensor on the CPU, in the dtype it is stored in; needs the extra `train`."""
+        """The values, read now, as a torch tensor on the CPU in the dtype it is stored in; needs the extra `train`."""
         from lineal.engines.extra import require_training
 
         require_training("a tensor for torch")

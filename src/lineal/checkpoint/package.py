@@ -92,7 +92,7 @@ def content_hash(folder: Path, path: str) -> bytes:
 
 
 def edited_hash(path: str, content: bytes) -> bytes:
-    """The same for an entry that is not on disk but is to be written."""
+    """`content_hash` of an entry that is not on disk but is to be written."""
     return blake3(canonical_json(_meaning(json.loads(content))) if path in CONFIGS else content).digest()
 
 

@@ -14,13 +14,18 @@ from lineal.shown import printable
 
 @final
 class TerminalProgress:
-    """What is said about the work goes to stderr."""
+    """A `lineal.Progress` on stderr, as the command line has it: `progress=lineal.TerminalProgress()`.
+
+    Bars with rate and time left on a terminal; elsewhere a line for each task, and one now and then.
+    """
 
     def say(self, message: str) -> None:
+        """One line that stays, on stderr."""
         remark(message)
 
     @contextmanager
     def task(self, title: str, total: int, unit: Unit) -> Generator[Advance]:
+        """A bar for work of a known size; call what it gives with each amount done."""
         if not sys.stderr.isatty():
             yield ProgressLines(title, total, unit)
             return

@@ -16,7 +16,7 @@ def models_and_options(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def one_model_and_options(words: list[str], done: str) -> tuple[str, list[str]]:
-    """The same for a verb that takes one model; `done` is what happens to it."""
+    """The one model before the first --option, and the rest; `done` is what the verb does to it, for the error."""
     models, options = models_and_options(words)
     if len(models) != 1:
         raise UsageError(f"one model is {done} at a time, got {', '.join(models)}")

@@ -30,7 +30,7 @@ def canonical_json(value: Any) -> bytes:
 
 
 def exact(value: Any) -> Json:
-    """The same value in JSON types that every reader reads alike."""
+    """A value in JSON types that every reader reads alike."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):

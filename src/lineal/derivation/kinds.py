@@ -32,6 +32,7 @@ class Derivation(ABC):
 
     @property
     def is_derived(self) -> bool:
+        """Whether it was made from other models: of all kinds but an original."""
         return bool(self.parent_hashes)
 
     @abstractmethod

@@ -69,10 +69,12 @@ class QuantizationType(Enum):
 
     @property
     def bits_per_weight(self) -> float:
+        """Bits stored for each weight, scales included: 8 * block_bytes / block_weights."""
         return float(Fraction(8 * self.block_bytes, self.block_weights))
 
     @classmethod
     def named(cls, name: object) -> "QuantizationType":
+        """The type of this name, in small letters; DerivationError for any other, with the nearest."""
         try:
             return cls(name)
         except ValueError:

@@ -114,6 +114,7 @@ class Step:
         return hashes[role][0]
 
     def to_json(self) -> dict[str, Json]:
+        """As it stands in a `lineal.json` and is hashed: canonical JSON of this is what the derivation id is of."""
         return {
             "type": self.type,
             "method": self.method,

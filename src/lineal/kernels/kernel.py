@@ -106,7 +106,7 @@ class Kernel:
         return signature.function(linked.address(code, entry))
 
     def _compiled_by_numba(self, *arguments: Any) -> int:
-        """The same call through numba's dispatcher, for arrays that numpy keeps in a way that is not known here."""
+        """A call through numba's dispatcher, for arrays that numpy keeps in a way that is not known here."""
         if self._returned is None:
             self.dispatcher(*arguments)
         else:

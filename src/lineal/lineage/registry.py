@@ -67,6 +67,7 @@ class Registry:
         self.close()
 
     def close(self) -> None:
+        """Close the database; nothing may be asked afterwards."""
         self._store.close()
 
     @property
@@ -108,6 +109,7 @@ class Registry:
             models.add(connection, records)
 
     def model(self, model_hash: bytes) -> KnownModel:
+        """What is known of a model; RegistryError for one that is not."""
         with self.reading() as connection:
             _ = models.key(connection, model_hash)
             return models.facts(connection, [model_hash])[model_hash]
@@ -123,6 +125,7 @@ class Registry:
             return models.manifest(connection, model_hash)
 
     def locations(self, model_hash: bytes) -> tuple[Path, ...]:
+        """The places where a model lies, as far as the registry knows; it does not look."""
         with self.reading() as connection:
             return models.locations(connection, model_hash)
 
@@ -184,6 +187,7 @@ class Registry:
             return names.names(connection, family)
 
     def names_of(self, model_hash: bytes) -> tuple[Name, ...]:
+        """What a model is called, in every family."""
         with self.reading() as connection:
             return names.names_of(connection, [model_hash]).get(model_hash, ())
 
@@ -282,6 +286,7 @@ class Registry:
             evaluations.record(connection, evaluation)
 
     def evaluations(self, model_hash: bytes) -> tuple[Evaluation, ...]:
+        """The scores that were recorded for a model, each with its text and metric."""
         with self.reading() as connection:
             return evaluations.of_models(connection, [model_hash]).get(model_hash, ())
 

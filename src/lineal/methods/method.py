@@ -81,6 +81,7 @@ class Method(ABC):
 
     @classmethod
     def option_names(cls) -> tuple[str, ...]:
+        """Its options as recipes and records spell them, in the order of its fields."""
         return tuple(written(f.name) for f in fields(cast(Any, cls)))
 
     @classmethod

@@ -105,7 +105,9 @@ class StreamingMethod(Method):
         """Refuse a number of models, the base not counted, with a MethodError."""
 
     @abstractmethod
-    def sweeps(self, site: Site) -> Iterator[Sample | Gather | Emit]: ...
+    def sweeps(self, site: Site) -> Iterator[Sample | Gather | Emit]:
+        """The passes over one tensor: `Gather` and `Sample` look at it, the last, `Emit`, fills the child."""
+        ...
 
     def check(self, models: int, has_base: bool) -> None:
         """Refuse parents that the method cannot be applied to, with a MethodError."""
@@ -145,7 +147,7 @@ def per_model(method: str, option: str, values: Sequence[float], models: int) ->
 
 @lru_cache(maxsize=1000)
 def _spread(method: str, option: str, values: tuple[float, ...], models: int) -> tuple[float, ...]:
-    """The same for every tensor of a merge."""
+    """`per_model` before float32; remembered, for it is the same for every tensor of a merge."""
     if len(values) not in (0, 1, models):
         raise MethodError(f"{method}: {len(values)} {option} for {models} models")
     spread = values if len(values) == models else (values or (1.0,)) * models

@@ -27,7 +27,8 @@ class FineTuneMethod(ABC):
 
     @property
     @abstractmethod
-    def rules(self) -> RulesOfThumb: ...
+    def rules(self) -> RulesOfThumb:
+        """What it typically takes of memory and time, and keeps of quality."""
 
     @property
     @abstractmethod
@@ -48,6 +49,7 @@ class FineTuneMethod(ABC):
         return QLoRA(rank, 4)
 
     def to_json(self) -> dict[str, Json]:
+        """JSON that says which method it is, and its parameters."""
         return {"method": self.name, **asdict(self)}
 
     @staticmethod

@@ -28,13 +28,15 @@ class ModelParadigm(ABC):
 
     @property
     @abstractmethod
-    def rules(self) -> RulesOfThumb: ...
+    def rules(self) -> RulesOfThumb:
+        """What it typically takes of memory and time, and keeps of quality."""
 
     @abstractmethod
     def __str__(self) -> str: ...
 
     @property
     def is_parameter_efficient(self) -> bool:
+        """Whether it trains a small share of the parameters; only some fine-tunings do."""
         return False
 
     @property
@@ -49,25 +51,31 @@ class ModelParadigm(ABC):
 
     @property
     def typical_quality_retention(self) -> float:
+        """Quality over that of training all of it, 1 being as good; a rule of thumb."""
         return self.rules.quality_retention
 
     @property
     def batch_size_multiplier(self) -> float:
+        """Batch size over that of training all of it, in the same memory; a rule of thumb."""
         return self.rules.batch_size_multiplier
 
     @staticmethod
     def default() -> "DeepLearning":
+        """Training a network from scratch."""
         return DeepLearning()
 
     @staticmethod
     def lora(rank: int, alpha: float) -> "FineTuning":
+        """Fine-tuning by LoRA of this rank and alpha."""
         return FineTuning(LoRA(rank, alpha))
 
     @staticmethod
     def qlora(rank: int, bits: int) -> "FineTuning":
+        """Fine-tuning by QLoRA of this rank on a base of so many bits."""
         return FineTuning(QLoRA(rank, bits))
 
     def to_json(self) -> dict[str, Json]:
+        """JSON that says which paradigm it is, and its parameters."""
         return {"paradigm": self.name}
 
     @staticmethod

@@ -55,7 +55,7 @@ def hash_checkpoint(
     bytes_read: BytesRead | None = None,
     known: Mapping[str, bytes] | None = None,
 ) -> FolderHashes:
-    """The same for an opened checkpoint; `known` data hashes, by tensor name, are taken and not computed again."""
+    """Hash an opened checkpoint; `known` data hashes, by tensor name, are taken and not computed again."""
     checkpoint.require_weights()
     folder = checkpoint.folder
     data_hashes = dict(known or {})
@@ -72,7 +72,7 @@ def hash_checkpoint(
 
 
 def with_file(hashes: FolderHashes, folder: Path, name: str) -> FolderHashes:
-    """The same with a file that came into the folder since, and is no part of what gives the tensors meaning."""
+    """The hashes with a file that came into the folder since, and is no part of what gives the tensors meaning."""
     found = FileHash((folder / name).stat().st_size, hash_file(folder / name))
     files = {**hashes.files, name: found}
     return replace(hashes, files=dict(sorted(files.items(), key=lambda file: file[0].encode())))

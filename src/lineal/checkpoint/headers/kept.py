@@ -22,7 +22,7 @@ class Located(Protocol):
     """What lies in a file."""
 
     def at(self, path: Path) -> Self:
-        """The same where the file is called so."""
+        """The thing, where the file is called so."""
         ...
 
 

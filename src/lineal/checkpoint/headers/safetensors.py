@@ -68,7 +68,7 @@ class TensorSpec:
         return math.prod(self.shape)
 
     def at(self, path: Path) -> "TensorSpec":
-        """The same tensor in a file that is now called so."""
+        """The tensor, in a file that is now called so."""
         return TensorSpec(self.name, self.dtype, self.shape, path, self.offset, self.byte_length)
 
 

@@ -48,7 +48,7 @@ def last_of(period: int, key: str = "", *, kind: str = FULL, other: str = SLIDIN
 
 
 def first_of(period: int, key: str = "") -> Found:
-    """The same of the first."""
+    """The first of every `period` blocks attends to everything, the others to a window; key: as of `last_of`."""
     return lambda config, blocks: [FULL if i % (config.get(key) or period) == 0 else SLIDING for i in range(blocks)]
 
 

@@ -69,7 +69,7 @@ def whole(part: Part, models: Sequence[Collection[str]]) -> Iterator[ComposedTen
 def without_lone_buffers(
     tensors: Iterable[ComposedTensor], models: Sequence[Mapping[str, Shaped]]
 ) -> list[ComposedTensor]:
-    """The same without what follows from the config and does not stand in all of a tensor's models alike."""
+    """The tensors but for buffers that follow from the config and do not stand in all of their models alike."""
     return [
         tensor
         for tensor in tensors

@@ -47,7 +47,7 @@ def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | N
 
 
 def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
-    """The same for a recipe, whose parts name their models by their places; the donor is the first input."""
+    """Check all parents of a recipe against each other; its parts name them by place, the donor is the first."""
     recipe.check_inputs(len(inputs))
     inputs = with_heads(inputs)
     vocabulary, wanted = None, recipe.vocabulary

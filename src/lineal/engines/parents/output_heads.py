@@ -8,7 +8,7 @@ from lineal.engines.parents.model import Model
 
 
 def with_heads(inputs: Sequence[Model]) -> list[Model]:
-    """The same models; where one has a head, a tied one's is its embedding, stored once more."""
+    """The models; where one has a head, a tied one gets its embedding for a head, stored once more."""
     own = next((model for model in inputs if heads(model.sources)), None)
     return [*inputs] if own is None else [_with_head(model, own) for model in inputs]
 

@@ -66,7 +66,7 @@ def gguf_tensors(
 def gguf_weights(
     method: GgufQuantization, config: Mapping[str, Any], stored: Collection[str], label: str
 ) -> tuple[Planned, ...]:
-    """The same as a merge would see it: transformers' names, blocks as float16."""
+    """The tensors of the GGUF as a merge would see them: transformers' names, blocks as float16."""
     architecture = architecture_to_write(config, label)
     tied = says_tied(config) and HEAD not in stored
     return tuple(

@@ -45,7 +45,7 @@ class OrdinaryFolder:
 @final
 @dataclass(frozen=True)
 class EditedFolder:
-    """The same, but for some files: `replaced` have another content, `removed` do not come along."""
+    """A donor's package but for some files: `replaced` have another content, `removed` do not come along."""
 
     donor: Path
     replaced: Mapping[str, bytes]

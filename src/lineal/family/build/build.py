@@ -74,7 +74,7 @@ def existing(session: Session, request: Request) -> tuple[LocalModel, Provenance
 
 
 def _existing(session: Session, request: Request) -> LocalModel | None:
-    """The same, known to the registry."""
+    """The model, if this very derivation lies at the target intact; the registry knows it from then on."""
     found = existing(session, request)
     if found is None:
         return None

@@ -53,7 +53,7 @@ def family_of_one(
 
 
 def overridden(family: Family, out: Path, licence: str | None) -> Family:
-    """The same family, with an override of its last model's licence where one is written: `apache-2.0: the reason`."""
+    """The family with an override of its last model's licence where one is written: `apache-2.0: the reason`."""
     if licence is None:
         return family
     return replace(family, licences=FamilyLicences(models={name_of_folder(out).name: override_of(licence)}))

@@ -56,7 +56,7 @@ def rules_of(method: Method, inputs: Inputs, data: Sequence[Path] = ()) -> int:
 
 
 def identified(session: Session, request: Request) -> Request:
-    """The same with the hash of every input."""
+    """The request with the hash of every input."""
     return replace(request, inputs=tuple((role, session.identify(local)) for role, local in request.inputs))
 
 
@@ -83,7 +83,7 @@ def work_key(session: Session, request: Request) -> bytes:
 
 
 def key_of_files(session: Session, request: Request) -> bytes:
-    """The same from the state of the inputs' files, whose hashes are known once the work is done."""
+    """What makes two half-built folders the same work while the inputs have no hashes: the state of their files."""
     states: list[Json] = [
         [role, str(path), stat.st_size, str(stat.st_mtime_ns), stat.st_ino]
         for role, local in request.inputs

@@ -22,7 +22,7 @@ def snapshot(repository: str, revision: str) -> Path:
 
 
 def cached_snapshot(repository: str, revision: str) -> Path | None:
-    """The same folder if the cache holds all of it; nothing is requested."""
+    """The folder of a repository at a commit if the cache holds all of it, else None; nothing is requested."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 

@@ -42,6 +42,7 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
+        """Whether nothing was found that speaks against the model."""
         return not self.faults
 
 

@@ -114,7 +114,7 @@ class Outcome(Enum):
     REPRODUCES = "reproduces"
     """The child is one of the step's own inputs or their ancestor: kept, but no edge."""
     IRREPRODUCIBLE = "irreproducible"
-    """The same derivation gave another child before: both are kept. Only an exact method is at fault."""
+    """A derivation that gave another child before: both are kept. Only an exact method is at fault."""
 
 
 @final

@@ -43,6 +43,7 @@ class SemanticVersion:
 
     @classmethod
     def parse(cls, text: str) -> Self:
+        """From text such as 1.2.0; UsageError for anything else (Semantic Versioning 2.0.0, without pre-releases)."""
         major, minor, patch, prerelease, build = _parts(text)
         return cls(int(major), int(minor), int(patch), prerelease, build)
 

@@ -19,6 +19,7 @@ class Stage(Enum):
 
     @classmethod
     def parse(cls, word: str) -> "Stage":
+        """The stage of this name; UsageError for any other, with the nearest."""
         stage = STAGES.get(word)
         if stage is None:
             raise UsageError(f"there is no stage {quoted(word)} (stages: {', '.join(STAGES)})")

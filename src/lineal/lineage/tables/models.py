@@ -226,7 +226,7 @@ def at(connection: Connection, location: Path) -> bytes | None:
 
 
 def lying_at(connection: Connection, places: Iterable[Path]) -> dict[Path, bytes | None]:
-    """The same of many places."""
+    """The models that lie at many places, None where the registry knows of none."""
     written = {_written(place): place for place in places}
     query = "SELECT path, model_hash FROM location JOIN model ON model.id = model_id WHERE path IN :values"
     known = dict(rows_for(connection, query, written))

@@ -36,6 +36,7 @@ class EnsembleDistiller:
 
     @classmethod
     def uniform(cls, num_teachers: int, temperature: float = 2.0) -> Self:
+        """Equal weights, 1 / num_teachers each."""
         return cls((1.0,) * num_teachers, temperature)
 
     @classmethod

@@ -49,6 +49,7 @@ class ProgressiveDistillation:
             raise MethodError(f"progressive: a projection is [student_dim, teacher_dim], got {shape}")
 
     def with_weight(self, weight: float) -> Self:
+        """A copy with another hidden_weight."""
         return replace(self, hidden_weight=weight)
 
     def with_projection(self, student_dim: int, teacher_dim: int, seed: int = 42) -> Self:

@@ -43,6 +43,7 @@ class LoraConfig:
 
     @property
     def scaling(self) -> float:
+        """What B @ A is multiplied by: alpha / rank (Hu et al. 2021, section 4.1), or alpha / sqrt(rank)."""
         return self.alpha / (math.sqrt(self.rank) if self.rank_stabilized else self.rank)
 
     def check_target(self, module_path: str, in_features: int, out_features: int) -> None:
@@ -60,6 +61,7 @@ class LoraConfig:
         return (np.float32(2) * drawn - np.float32(1)) * bound
 
     def trainable_parameters(self, in_features: int, out_features: int) -> int:
+        """Entries of A and B for one layer: rank * (in_features + out_features)."""
         return self.rank * (in_features + out_features)
 
 
@@ -98,4 +100,5 @@ class Lora(Training):
 
     @property
     def config(self) -> LoraConfig:
+        """The options that PEFT knows, too, with the seed that A is drawn from."""
         return LoraConfig(self.rank, self.alpha, self.dropout, self.target_modules, self.seed, self.rank_stabilized)

@@ -33,14 +33,17 @@ class LoraLayer:
 
     @property
     def merged(self) -> bool:
+        """Whether dW is part of the weight now."""
         return self._unmerged is not None
 
     @property
     def trainable(self) -> int:
+        """Entries of A and B."""
         return self.A.size + self.B.size
 
     @property
     def total(self) -> int:
+        """Entries of the weight, of A and of B."""
         return self.weight.size + self.trainable
 
     def effective_weight(self) -> Array:

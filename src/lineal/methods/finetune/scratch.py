@@ -44,6 +44,7 @@ class Scratch(Training):
 
     @property
     def vocabulary_size(self) -> int:
+        """Words of the tokenizer that is trained; MethodError where `tokenizer` is not {"train": {"vocab_size": n}}."""
         match self.tokenizer:
             case {"train": {"vocab_size": int(size), **others}, **unknown} if not others and not unknown:
                 return size

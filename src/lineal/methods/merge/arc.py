@@ -24,5 +24,5 @@ def arc_shares(dot: float, first: float, second: float, t: float, straight: floa
 
 @kernel
 def write_arc_shares(dot: float, first: float, second: float, t: float, straight: float, shares: Float64s) -> None:
-    """The same, written to shares, [2]."""
+    """`arc_shares`, written to shares, [2]."""
     shares[0], shares[1] = arc_shares(dot, first, second, t, straight)

@@ -58,7 +58,9 @@ class MaskedTails(StreamingMethod):
         return set(written(self.density)) == {1}
 
     @abstractmethod
-    def combination(self, models: int) -> Combination: ...
+    def combination(self, models: int) -> Combination:
+        """How the trimmed task vectors of so many models are made one."""
+        ...
 
     def check_models(self, count: int) -> None:
         self.combination(count)

@@ -71,7 +71,9 @@ class MagPrune(StreamingMethod):
         return max(1, site.columns)
 
     @abstractmethod
-    def combination(self, models: int) -> Combination: ...
+    def combination(self, models: int) -> Combination:
+        """How the trimmed task vectors of so many models are made one."""
+        ...
 
     def check_models(self, count: int) -> None:
         self.combination(count)

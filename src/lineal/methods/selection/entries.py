@@ -40,7 +40,7 @@ def count_of(share: float, entries: int) -> int:
 
 
 def count_kept(share: float, entries: int) -> int:
-    """The same of a share to keep: at least one."""
+    """How many of so many entries a share to keep is: `count_of`, but at least one."""
     return max(1, count_of(share, entries))
 
 

@@ -136,7 +136,7 @@ def _child(contrast: Contrast, _facts: Facts) -> Finding | None:
 
 
 def _rounded(contrast: Contrast, facts: Facts) -> Finding | None:
-    """The same values in another dtype, or in a GGUF's blocks, which the header alone tells."""
+    """A child that is its parent in another dtype, or in a GGUF's blocks, which the header alone tells."""
     scheme = _SCHEMES.get(facts.dtype, facts.dtype.lower())
     if not contrast.retyped or scheme not in {kind.value for kind in QuantizationType}:
         return None

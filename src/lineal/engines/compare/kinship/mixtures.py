@@ -62,7 +62,7 @@ class Mixture:
 @final
 @dataclass(frozen=True)
 class _Rows:
-    """The same entries of the child and of every model [models, entries], and where each tensor begins."""
+    """Some entries of the child, those of every model [models, entries], and where each tensor begins."""
 
     child: Float64
     models: Float64

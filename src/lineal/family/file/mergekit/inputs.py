@@ -23,7 +23,7 @@ class InputList:
         return self._indices.setdefault(named, len(self._indices))
 
     def make_base(self, named: Named) -> int:
-        """The same of the model that task vectors start from; it is one for the whole recipe."""
+        """The place among the inputs of the model that task vectors start from; it is one for the whole recipe."""
         if self._base not in (None, named):
             raise UsageError("one base for the whole recipe is supported; slices name others")
         self._base = named

@@ -19,7 +19,7 @@ SWAPPED_ITEMS = 8000
 
 
 def ordered(layers: Layers) -> Layers:
-    """The same rows in an order that is pleasant to look at."""
+    """The rows, each in an order that is pleasant to look at."""
     return _swapped(replace(layers, rows=_with_few_crossings(layers)))
 
 
