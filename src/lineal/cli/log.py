@@ -1,7 +1,7 @@
 """lineal log: the family tree, in the terminal, as JSON or as a picture."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -10,7 +10,13 @@ from lineal.cli.terminal import print_json
 from lineal.shown import quoted
 
 if TYPE_CHECKING:
+    from lineal.lineage.questions.graph import FamilyGraph
     from lineal.lineage.registry import Registry
+
+ModelsArgument: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(autocompletion=model_names, metavar="MODEL", help="Names, b3: hashes or paths."),
+]
 
 MOST_UNASKED = 2000
 """Without a model or family, at most so many ends of families are drawn."""
@@ -33,10 +39,7 @@ Examples:
 
 
 def log(
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(autocompletion=model_names, metavar="MODEL", help="Names, b3: hashes or paths."),
-    ] = None,
+    models: ModelsArgument = None,
     family: Annotated[str | None, typer.Option("--family", metavar="NAME", help="All models of this family.")] = None,
     every_step: Annotated[
         bool, typer.Option("--all", help="Every way in which a model was made, not only the one recorded first.")
@@ -66,10 +69,7 @@ def log(
             asked, depth = _below(opened, asked, depth), 0
         graph = family_graph(opened, asked, depth, every_step)
     if svg is not None:
-        from lineal.checkpoint.written.output_file import write_output
-        from lineal.lineage.shown.picture import draw, is_drawn
-
-        write_output(svg, draw(graph), "a picture", is_drawn, force=force)
+        _draw(graph, svg, force=force)
     if as_json:
         from lineal.lineage.shown.as_json import graph_as_json
 
@@ -78,6 +78,13 @@ def log(
         from lineal.cli.family_tree import print_graph
 
         print_graph(graph)
+
+
+def _draw(graph: "FamilyGraph", place: Path, *, force: bool) -> None:
+    from lineal.checkpoint.written.output_file import write_output
+    from lineal.lineage.shown.picture import draw, is_drawn
+
+    write_output(place, draw(graph), "a picture", is_drawn, force=force)
 
 
 def _below(registry: "Registry", models: list[bytes], depth: int | None) -> list[bytes]:
