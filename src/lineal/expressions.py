@@ -64,7 +64,7 @@ class Expressions:
             re.compile(expression)
             compiled = regex.compile(expression)
         except (re.error, regex.error, RecursionError, OverflowError) as error:
-            raise self._fault(f"{quoted(written)} is no regular expression: {error}") from None
+            raise self._fault(f"{quoted(written)} is not a regular expression: {error}") from None
         self._compiled[expression] = compiled
         return compiled
 

@@ -155,7 +155,7 @@ def test_a_key_that_is_no_matrix_of_a_linear_layer_is_refused(tmp_path: Path, ba
     folder = make_adapter(tmp_path / "a", PAIRS)
     tensors = read_safetensors(folder / "adapter_model.safetensors")
     write_safetensors(folder / "adapter_model.safetensors", {**tensors, key: np.ones(2, np.float32)})
-    refuse(folder, base, "which is no linear layer .* only updates of linear layers can be taken")
+    refuse(folder, base, "which is not a linear layer .* only updates of linear layers can be taken")
 
 
 SHAPES = [
@@ -195,7 +195,7 @@ def test_a_config_that_gives_no_scale_is_refused(tmp_path: Path, base: Path, con
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"alpha_pattern": {"(": 4}}, r"'\(' is no regular expression: missing \)"),
+        ({"alpha_pattern": {"(": 4}}, r"'\(' is not a regular expression: missing \)"),
         ({"rank_pattern": {"q" * 1001: 2}}, "an expression of 1001 letters"),
         ({"rank_pattern": {"(a{101}){100}": 2}}, r"'\(a\{101\}\)\{100\}' repeats more than 10000 times"),
         ({"rank_pattern": ["q_proj"]}, "rank_pattern must map patterns to numbers, got .'q_proj'.$"),

@@ -109,7 +109,7 @@ def test_an_unknown_architecture_is_refused_with_those_that_are_known(model_type
 )
 def test_a_matrix_that_the_architecture_does_not_have_is_refused(name: str, shape: tuple[int, ...]) -> None:
     shapes = {"model.layers.0.mlp.down_proj.weight": (4, 4), name: shape}
-    with pytest.raises(CheckpointError, match=f"small: '{name}' .* is nothing that a llama model has"):
+    with pytest.raises(CheckpointError, match=f"small: '{name}' .* is not a tensor of a llama model"):
         linear_layers(shapes, "llama", "small")
 
 

@@ -125,4 +125,4 @@ def test_a_pipe_where_sqlite_keeps_a_file_is_refused(place: Path, suffix: str):
     os.mkfifo(place.with_name(f"{place.name}{suffix}"))
     answer = outcome(("log",))
     assert (answer.code, answer.out) == (3, "")
-    assert f"registry.db{suffix} is no file" in answer.err
+    assert f"registry.db{suffix} is not a file" in answer.err

@@ -67,7 +67,7 @@ def test_an_override_is_shown_everywhere_and_can_be_withdrawn(registry: Registry
         (("both", "--because", "mit"), "--override and --because go together"),
         (("both", "--is", "mit", "--withdraw"), "one at a time"),
         (("--data", "code.jsonl", "--withdraw"), "is stated with --is"),
-        (("both", "--is", "my own"), "'my own' is no licence"),
+        (("both", "--is", "my own"), "'my own' is not a licence"),
         (("both", "--override", "mit", "--because", " "), "needs a reason"),
         (("--data", "nothing.txt"), "no data file is called 'nothing.txt', neither on this disk nor"),
         (("--data", "b3:00000000"), "no data file is called 'b3:00000000'"),

@@ -26,11 +26,11 @@ def test_list_shows_names_sizes_and_places(lineal: Command) -> None:
 
 def test_rm_takes_a_name_away_and_nothing_else(lineal: Command) -> None:
     digest = json.loads(lineal("add", "a", "--name", "mine:a", "--json").out)[0]["model_hash"]
-    assert lineal("rm", "a").out == "mine:a is no name any more\n"
+    assert lineal("rm", "a").out == "mine:a is not a name any more\n"
     assert "no model is called" in error_of(lineal("show", "mine:a"))
     assert lineal("show", digest).code == 0
     assert Path("a/model.safetensors").is_file()
-    assert "mine:a is no name any more, was" in lineal("journal").out
+    assert "mine:a is not a name any more, was" in lineal("journal").out
     assert lineal("check").code == 0
     lineal("add", "a", "--name", "mine:a")
     assert lineal("check").code == 0

@@ -61,7 +61,7 @@ def test_a_policy_is_set_shown_met_and_removed(registry: Registry, run: Run) -> 
         (("demo", "--stage", "live", "--min", "a=1"), "there is no stage 'live'"),
         (("demo", "--stage", "archived", "--min", "a=1"), "versions go on to staging or production"),
         (("demo", "--stage", "staging", "--evidence", "sure"), "there is no grade of evidence 'sure'"),
-        (("demo", "--stage", "staging", "--licences", "my own"), "'my own' is no licence"),
+        (("demo", "--stage", "staging", "--licences", "my own"), "'my own' is not a licence"),
         (("dmeo", "--stage", "staging", "--min", "a=1"), "is called 'dmeo' (families: demo)"),
     ],
 )

@@ -83,7 +83,7 @@ def test_other_steps_come_after_the_first(registry: Registry, run: Run):
     _ = registry.raise_evidence(lean, Evidence.REPLAYED, 0.25)
     out = run("show", "base")[1]
     assert out.index("made by") < out.index("also made by")
-    assert "recorded; gave a model that was there before, so it is no edge" in out
+    assert "recorded; gave a model that was there before, so it is not an edge" in out
     assert "replayed, 25% of the tensors" in run("show", "lean")[1]
 
 

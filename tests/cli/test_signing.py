@@ -90,7 +90,7 @@ def test_every_key_that_is_asked_for_must_have_signed(signed: Command, model: st
 def test_without_a_key_nobody_is_trusted(signed: Command) -> None:
     answer = signed("verify-signature", "mean")
     assert answer.code == 1
-    assert answer.err == "lineal: mean: no key was given with --key, so none of its keys is trusted by anybody\n"
+    assert answer.err == "lineal: mean: no key was given with --key, so none of its signatures can be trusted\n"
     assert [line[:11] for line in answer.out.splitlines()] == 2 * ["unknown key"]
 
 

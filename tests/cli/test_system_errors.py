@@ -43,8 +43,8 @@ def test_an_error_about_two_files_names_both() -> None:
         (("log", "--registry", "file"), 3, "not a lineal registry"),
         (("add", "./a", "--key", "none.pem"), 3, "none.pem: no such"),
         (("check-proof", "none.json"), 3, "none.json: no such"),
-        (("merge", "odd.yml", "m"), 2, "odd.yml: not YAML: the character #x07 at 6 is no text"),
-        (("run", "odd.yml"), 2, "odd.yml: not YAML: the character #x07 at 6 is no text"),
+        (("merge", "odd.yml", "m"), 2, "odd.yml: not YAML: the character #x07 at 6 is not text"),
+        (("run", "odd.yml"), 2, "odd.yml: not YAML: the character #x07 at 6 is not text"),
         (("bisect", "./a", "./b", "--command", "test '"), 2, "has a quotation that does not end"),
     ],
 )

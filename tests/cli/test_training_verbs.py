@@ -75,7 +75,7 @@ def test_texts_of_one_name_are_told_apart_by_their_folders(trained: Command) -> 
     ("config", "message"),
     [
         ("{model_type: llama, hidden_sise: 8}", "a llama has no 'hidden_sise' (did you mean hidden_size?)"),
-        ("{model_type: lama}", "transformers knows no model_type 'lama'"),
+        ("{model_type: lama}", "transformers has no model_type 'lama'"),
         ("{model_type: llama, hidden_size: 32, num_attention_heads: 3}", "train: config: "),
         ("{model_type: llama, hidden_size: 32, num_attention_heads: 2, max_position_embeddings: 16}", "16 positions"),
     ],

@@ -144,7 +144,7 @@ def test_where_a_gguf_says_nothing_llama_cpp_s_default_holds(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"tokenizer.ggml.model": "llama"}, "a 'llama' tokenizer; byte-level BPE, 'gpt2', is what can be run"),
+        ({"tokenizer.ggml.model": "llama"}, "a 'llama' tokenizer; only byte-level BPE, 'gpt2', can be run"),
         (
             {"tokenizer.ggml.pre": "qwen2"},
             "the pre-tokenizer 'qwen2' is not known here .known: gpt-2, smollm, llama-bpe",

@@ -119,7 +119,7 @@ NUMBERS = {
         ({"llama.block_count": 1 << 31}, "says it has 2147483648 blocks and holds 3 tensors"),
         ({"llama.attention.key_length": 8}, "keys, values and rotary embeddings differ in size: .8, 16."),
         ({"output_norm.weight": None}, "has no 'output_norm.weight'"),
-        ({"blk.0.extra.weight": (32,)}, "'blk.0.extra.weight' is no tensor of its architecture"),
+        ({"blk.0.extra.weight": (32,)}, "'blk.0.extra.weight' is not a tensor of its architecture"),
         ({"token_embd.weight": (3, 64)}, r"'token_embd.weight' is \[3, 64\], its keys say \[3, 32\]"),
     ],
 )

@@ -26,11 +26,11 @@ def refusal(parent: Path, scheme: str = "f16") -> str:
     [
         ({"model_type": "qwen2"}, "model_type is 'qwen2'; those that can be written: llama"),
         ({"hidden_act": "gelu"}, "hidden_act is 'gelu'; llama.cpp's Llama has silu"),
-        ({"num_key_value_heads": 3}, "num_attention_heads 4 is no multiple of num_key_value_heads 3"),
+        ({"num_key_value_heads": 3}, "num_attention_heads 4 is not a multiple of num_key_value_heads 3"),
         ({"head_dim": 15}, "heads have 15 rows; rotary embeddings need an even number"),
         (
             {"num_attention_heads": 6, "num_key_value_heads": 6},
-            "hidden_size 64 is no multiple of num_attention_heads 6",
+            "hidden_size 64 is not a multiple of num_attention_heads 6",
         ),
         ({"num_hidden_layers": "two"}, "num_hidden_layers must be a positive integer, got 'two'"),
         ({"rms_norm_eps": 0}, "rms_norm_eps must be in (0, 1), got 0"),
@@ -68,7 +68,7 @@ def test_tensors_that_do_not_fit_the_config_are_all_told_at_once(tmp_path: Path)
     make_checkpoint(parent, tensors, CONFIG)
     assert refusal(parent) == (
         "m cannot be written as a GGUF: has no 'model.norm.weight'; "
-        "'model.layers.0.mlp.experts.weight' is no tensor of a model with this config; "
+        "'model.layers.0.mlp.experts.weight' is not a tensor of a model with this config; "
         "'lm_head.weight' is [272, 32], its config says [272, 64]; "
         f"'{Q}.weight' is I8, which has no values to round"
     )

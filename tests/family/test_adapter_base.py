@@ -81,7 +81,7 @@ def test_a_base_that_is_nowhere_is_asked_for_and_one_that_is_named_is_taken(sess
 @pytest.mark.parametrize(
     ("targets", "options", "said"),
     [
-        (["embed_tokens"], {}, r"adapts model\.embed_tokens, which is no linear layer"),
+        (["embed_tokens"], {}, r"adapts model\.embed_tokens, which is not a linear layer"),
         (["q_proj"], {"modules_to_save": ["lm_head"]}, r"trains lm_head whole \(modules_to_save\)"),
     ],
 )

@@ -139,7 +139,9 @@ def test_signatures_come_along_and_are_trusted_only_where_their_key_is(
     add_folder(theirs, mean.folder)
     assert theirs.registry.signatures_of(mean.model_hash) == signed.signatures
     assert evidence(theirs, mean.model_hash) is Evidence.RECORDED
-    assert told.said == [f"{mean.folder}: signed by {id_of(KEY)[:16]}, kept but trusted by nobody: --key trusts a key"]
+    assert told.said == [
+        f"{mean.folder}: signed by {id_of(KEY)[:16]}, kept but not trusted: --key names a key that you trust"
+    ]
     add_folder(theirs, mean.folder, None, [TRUSTED])
     assert evidence(theirs, mean.model_hash) is Evidence.SIGNED
     assert len(told.said) == 1

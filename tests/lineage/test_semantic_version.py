@@ -65,7 +65,7 @@ def test_what_the_standard_allows_is_read_and_written_alike(text: str):
 def test_what_the_standard_refuses_is_refused(text: str):
     with pytest.raises(UsageError) as refused:
         _ = SemanticVersion.parse(text)
-    assert str(refused.value).startswith(f"{text!r} is no semantic version: MAJOR.MINOR.PATCH is needed")
+    assert str(refused.value).startswith(f"{text!r} is not a semantic version: MAJOR.MINOR.PATCH is needed")
 
 
 @given(versions.map(str), st.integers(0, 20), st.integers(0, 2), st.text("019.-+aZ_\u0663\n", max_size=2))

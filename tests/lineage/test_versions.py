@@ -103,7 +103,7 @@ def test_an_alias_is_a_tag_that_one_version_has_at_a_time(registry: Registry, ha
     assert registry.add_version("both@champion", TWO, aliases=("champion",)) == moved
     with pytest.raises(UsageError, match="cannot be given and taken away at once"):
         _ = registry.add_version("both", TWO, aliases=("champion",), untag=("champion",))
-    with pytest.raises(UsageError, match="'production' is no tag"):
+    with pytest.raises(UsageError, match="'production' is not a tag"):
         _ = registry.add_version("both", TWO, aliases=("production",))
     assert registry.version("both@champion") == moved
     assert check(registry).faults == ()
@@ -175,7 +175,7 @@ def test_promotion_of_a_stage_moves_its_highest_version_only(registry: Registry,
 def test_a_tag_that_could_be_taken_for_something_else_is_refused(
     registry: Registry, hashes: dict[str, bytes], tag: str
 ):
-    with pytest.raises(UsageError, match="is no tag: a letter, then letters, digits"):
+    with pytest.raises(UsageError, match="is not a tag: a letter, then letters, digits"):
         _ = registry.add_version("both", ONE, tags=("fine", tag))
     assert registry.versions("both") == ()
 
@@ -215,7 +215,7 @@ def test_a_metric_that_is_not_finite_is_refused(registry: Registry, hashes: dict
 
 @pytest.mark.parametrize("metric", ["", "a b", "a=b", "tab\t", "caf\u00e9"])
 def test_a_metric_without_a_plain_name_is_refused(registry: Registry, hashes: dict[str, bytes], metric: str):
-    with pytest.raises(UsageError, match="is no metric's name: visible ASCII characters without '='"):
+    with pytest.raises(UsageError, match="is not a metric's name: visible ASCII characters without '='"):
         _ = registry.add_version("both", ONE, metrics={metric: 1.0})
 
 

@@ -171,5 +171,5 @@ def reference_of(model: ModelLike) -> str:
 def _reference(path: Path) -> str:
     text = str(path)
     if not text:
-        raise CheckpointError("an empty path is no model")
+        raise CheckpointError("an empty path is not a model")
     return text if "/" in text else f"./{text}"

@@ -176,7 +176,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
     except UnicodeEncodeError:
-        raise CheckpointError(f"{path}: holds half a surrogate pair, which is no character") from None
+        raise CheckpointError(f"{path}: holds half a surrogate pair, which is not a character") from None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not JSON: {error}") from None
     if not isinstance(found, dict):

@@ -67,7 +67,7 @@ def _said(entry: "Entry") -> str:
     if change.get("change") == "policy":
         return _policy(name, str(change.get("stage")), change.get("policy"))
     if change.get("change") == "unname":
-        return f"{name} is no name any more, was {str(change.get('before'))[:11]}"
+        return f"{name} is not a name any more, was {str(change.get('before'))[:11]}"
     if change.get("change") == "name":
         before = change.get("before")
         return f"{name} is {model}" + (f", was {str(before)[:11]}" if before else "")

@@ -41,4 +41,4 @@ def rm(
             if not typer.confirm(printable(f"delete {', '.join(map(str, places))}?")):
                 return
         removed = remove(session, name, places)
-    say(f"{removed} is no name any more" + "".join(f"; deleted {place}" for place in places))
+    say(f"{removed} is not a name any more" + "".join(f"; deleted {place}" for place in places))

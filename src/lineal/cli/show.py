@@ -158,7 +158,7 @@ def _step(known: "Portrait", record: "StepRecord", title: str) -> list[Row]:
     package = method_package(record.environment)
     source = "" if package is None else f", from the package {package.name} {package.version}"
     rules = "" if step.rules == 1 else f", rules {step.rules}"
-    reproduces = "; gave a model that was there before, so it is no edge" if record.reproduces else ""
+    reproduces = "; gave a model that was there before, so it is not an edge" if record.reproduces else ""
     details = {
         "inputs": inputs,
         "options": [f"{name} = {_value(value)}" for name, value in step.options.items()],

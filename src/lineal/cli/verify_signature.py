@@ -62,7 +62,7 @@ def verify_signature(
     if bad:
         raise AnswerIsNo(f"{model}: {bad} of {len(found)} signatures are bad")
     if not trusted:
-        raise AnswerIsNo(f"{model}: no key was given with --key, so none of its keys is trusted by anybody")
+        raise AnswerIsNo(f"{model}: no key was given with --key, so none of its signatures can be trusted")
     require_signed(found, trusted, model)
 
 

@@ -149,7 +149,8 @@ def _content(name: str, value: Any) -> bytes:
         case int() | float() | np.generic():
             return f"{name} {type(value).__name__} {value!s}".encode()
         case _:
-            raise TypeError(f"a kernel cannot use {name}: {type(value).__name__} is no number, module, type or kernel")
+            kind = type(value).__name__
+            raise TypeError(f"a kernel cannot use {name}: {kind} is not a number, module, type or kernel")
 
 
 def _toolchain() -> str:

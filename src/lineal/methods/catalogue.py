@@ -90,7 +90,7 @@ def _loaded(point: EntryPoint, package: str) -> type[Method]:
             f"the package {package} registers the method {point.name}, which cannot be loaded: {error}"
         ) from error
     if not (isinstance(found, type) and issubclass(found, Method)):
-        raise MethodError(f"{point.value}: registered as a method, and is no class that inherits Method")
+        raise MethodError(f"{point.value}: registered as a method, but not a class that inherits Method")
     told = _TOLD.get(found.kind)
     if told is not None and told not in found.option_names():
         raise MethodError(f"{point.value}: a {found.kind} method has an option {told}, which its steps are known by")

@@ -60,7 +60,7 @@ evolve: true
         ("{merge_method: linear, models: a}", "1: models must be a list, got 'a'"),
         (
             "{merge_method: passthrough, slices: [{sources: [{model: a, layer_range: [4, 2]}]}]}",
-            "1: recipe: [4, 2] is no range of blocks",
+            "1: recipe: [4, 2] is not a range of blocks",
         ),
         (
             "{merge_method: passthrough, slices: [{sources: [{model: a}]}]}",

@@ -153,5 +153,5 @@ def test_a_reason_and_a_known_model_are_needed(registry: Registry) -> None:
         licence_records.override(registry, hashes["both"], "mit", " ")
     with pytest.raises(UsageError, match="the registry knows no model"):
         licence_records.state(registry, digest("nobody"), "mit")
-    with pytest.raises(UsageError, match="is no licence"):
+    with pytest.raises(UsageError, match="is not a licence"):
         licence_records.state_data(registry, digest("code.jsonl"), "unknown")

@@ -112,7 +112,7 @@ def test_identifiers_are_spelled_as_on_the_hub() -> None:
 
 @pytest.mark.parametrize("written", ["", "unknown", "other", "MIT OR Apache-2.0", "mit AND ", "a b", "../x", "\x1b[1m"])
 def test_what_can_be_no_licence_cannot_be_stated(written: str) -> None:
-    with pytest.raises(UsageError, match="is no licence: an identifier is needed"):
+    with pytest.raises(UsageError, match="is not a licence: an identifier is needed"):
         given(written)
 
 

@@ -73,7 +73,7 @@ def test_fields_that_nobody_knows_are_ignored():
         ('{"payload": "", "payloadType": "t", "signatures": [{"sig": "", "sig": "c2ln"}]}', "'sig' stands there twice"),
         ("[]", "it must be a mapping with payload"),
         ("nonsense", "Expecting value"),
-        ('{"payload": NaN}', "NaN is no JSON"),
+        ('{"payload": NaN}', "NaN is not JSON"),
         (json.dumps({**ENVELOPE, "signatures": []}), "signatures must be a list"),
         (json.dumps({**ENVELOPE, "signatures": 65 * [{"sig": ""}]}), "of at least 1 and at most 64"),
         (json.dumps({**ENVELOPE, "signatures": [{"keyid": "k"}]}), "the field 'signatures.0.sig' is needed"),

@@ -100,7 +100,7 @@ def test_an_option_of_some_models_only_is_refused() -> None:
 
 @pytest.mark.parametrize("blocks", [(2, 2), (3, 1), (-1, 2)])
 def test_a_range_that_holds_no_blocks_is_refused(blocks: tuple[int, int]) -> None:
-    with pytest.raises(MethodError, match="is no range of blocks"):
+    with pytest.raises(MethodError, match="is not a range of blocks"):
         Stretch(model=0, blocks=blocks)
 
 

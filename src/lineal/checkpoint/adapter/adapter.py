@@ -83,7 +83,7 @@ def refuse_other_parts(adapter: Checkpoint) -> None:
         if not _KEY.fullmatch(key):
             module = key.removeprefix(_PREFIX).removesuffix(".weight").removesuffix(".base_layer")
             module = module.partition(".lora_")[0]
-            raise CheckpointError(f"{adapter.folder}: adapts {module}, which is no linear layer ({key}); {_WAY_OUT}")
+            raise CheckpointError(f"{adapter.folder}: adapts {module}, which is not a linear layer ({key}); {_WAY_OUT}")
 
 
 def _check_config(adapter: Checkpoint, config: Mapping[str, Any]) -> None:

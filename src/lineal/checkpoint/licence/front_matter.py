@@ -34,5 +34,5 @@ def read_front_matter(card: Path) -> Mapping[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise CheckpointError(f"{card}: its front matter is no mapping of keys to values")
+        raise CheckpointError(f"{card}: its front matter is not a mapping of keys to values")
     return cast(dict[str, Any], found)

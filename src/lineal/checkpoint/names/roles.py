@@ -100,7 +100,7 @@ def linear_layers(shapes: Mapping[str, tuple[int, ...]], model_type: object, mod
         if role is not None and len(shape) == 2:
             found[name] = role
         elif role is not None or (len(shape) > 1 and not _is_other_matrix(name)):
-            raise CheckpointError(f"{model}: {quoted(name)} {list(shape)} is nothing that a {model_type} model has")
+            raise CheckpointError(f"{model}: {quoted(name)} {list(shape)} is not a tensor of a {model_type} model")
     if not found:
         raise CheckpointError(f"{model}: no linear layer of a {model_type} model in it, such as {quoted(_EXAMPLE)}")
     return found

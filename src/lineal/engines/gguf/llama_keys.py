@@ -67,10 +67,10 @@ def llama_faults(config: Mapping[str, Any]) -> Iterator[str]:
 def _head_faults(config: Mapping[str, Any]) -> Iterator[str]:
     heads, kv_heads, head_size = _heads(config)
     if heads % kv_heads:
-        yield f"num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}"
+        yield f"num_attention_heads {heads} is not a multiple of num_key_value_heads {kv_heads}"
     width = config.get("hidden_size", _COUNTS["hidden_size"])
     if config.get("head_dim") is None and width % heads:
-        yield f"hidden_size {width} is no multiple of num_attention_heads {heads}"
+        yield f"hidden_size {width} is not a multiple of num_attention_heads {heads}"
     if head_size % 2:
         yield f"heads have {head_size} rows; rotary embeddings need an even number"
 

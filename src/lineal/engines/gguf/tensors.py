@@ -33,7 +33,7 @@ def checked_tensors(checkpoint: Checkpoint) -> dict[str, tuple[TensorSpec, int |
     numbers = architecture.of_gguf(checkpoint)
     names, shapes = architecture.names(numbers, tied=tied), architecture.tensors(numbers, tied=tied)
     for unknown in sorted(checkpoint.keys() - {*names.values(), ROTARY_DIVISORS}):
-        raise CheckpointError(f"{checkpoint.path}: {quoted(unknown)} is no tensor of its architecture")
+        raise CheckpointError(f"{checkpoint.path}: {quoted(unknown)} is not a tensor of its architecture")
     found: dict[str, tuple[TensorSpec, int | None]] = {}
     for name, shape in shapes.items():
         if names[name] not in checkpoint:

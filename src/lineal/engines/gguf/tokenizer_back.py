@@ -23,7 +23,7 @@ def tokenizer_json(checkpoint: Checkpoint) -> dict[str, Any]:
     if _text(checkpoint, "tokenizer.ggml.model") != "gpt2":
         model = _text(checkpoint, "tokenizer.ggml.model")
         raise CheckpointError(
-            f"{checkpoint.path}: a {quoted(model)} tokenizer; byte-level BPE, 'gpt2', is what can be run"
+            f"{checkpoint.path}: a {quoted(model)} tokenizer; only byte-level BPE, 'gpt2', can be run"
         )
     tokens = cast(tuple[str, ...], _items(checkpoint, "tokenizer.ggml.tokens", "STRING"))
     merges = cast(tuple[str, ...], _items(checkpoint, "tokenizer.ggml.merges", "STRING"))

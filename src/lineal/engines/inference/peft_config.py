@@ -32,7 +32,7 @@ def spelled_out(adapter: Checkpoint) -> LoraConfig:
     """
     kind = adapter.config.get("peft_type")
     if kind != "LORA":
-        raise CheckpointError(f"{adapter.folder / ADAPTER_CONFIG}: a {quoted(kind)} adapter; LORA is what can be read")
+        raise CheckpointError(f"{adapter.folder / ADAPTER_CONFIG}: a {quoted(kind)} adapter; only LORA can be read")
     strengths = Strengths(adapter)
     found = {module: strengths.of(module, _rank(adapter, module, pair)) for module, pair in pairs_of(adapter)}
     if not found:
@@ -62,7 +62,8 @@ def _rank(adapter: Checkpoint, module: str, pair: Mapping[str, TensorSpec]) -> i
     """That of the matrix that is there; where the other is missing, it is missed later."""
     side, matrix = min(pair.items())
     if len(matrix.shape) != 2:
-        raise CheckpointError(f"{adapter.folder}: lora_{side} of {quoted(module)} is no matrix: {list(matrix.shape)}")
+        named = f"lora_{side} of {quoted(module)}"
+        raise CheckpointError(f"{adapter.folder}: {named} is not a matrix: {list(matrix.shape)}")
     return matrix.shape[0 if side == "A" else 1]
 
 

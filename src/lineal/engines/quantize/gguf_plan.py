@@ -102,7 +102,7 @@ def _tensor_faults(model: Model, planned: Mapping[str, Planned]) -> Iterator[str
         yield f"has no {quoted(name)}"
     for name in sorted(model.keys() - planned.keys()):
         if not is_derived_buffer(name, model[name].shape):
-            yield f"{quoted(name)} is no tensor of a model with this config"
+            yield f"{quoted(name)} is not a tensor of a model with this config"
     for name, tensor in planned.items():
         spec = model.sources[name].spec if name in model else None
         if spec is None:

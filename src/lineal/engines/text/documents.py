@@ -74,5 +74,5 @@ def _text_of(line: str, place: str) -> str:
     if not isinstance(found, str):
         raise StorageError(f'{place}: "text" must be a string, got {type(found).__name__}')
     if not is_utf8(found):
-        raise StorageError(f'{place}: "text" holds half a surrogate pair, which is no character')
+        raise StorageError(f'{place}: "text" holds half a surrogate pair, which is not a character')
     return found

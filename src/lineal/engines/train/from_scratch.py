@@ -76,7 +76,7 @@ def config_of(fields: Mapping[str, Any]) -> PreTrainedConfig:
 
 def _config_class(model_type: str) -> Any:
     if model_type not in CONFIG_MAPPING:
-        raise MethodError(f"train: transformers knows no model_type {quoted(model_type)}")
+        raise MethodError(f"train: transformers has no model_type {quoted(model_type)}")
     return CONFIG_MAPPING[model_type]
 
 

@@ -80,7 +80,7 @@ def _left_as_they_are(model: PreTrainedModel, config: LoraConfig, layers: Sequen
             if reason is not None:
                 yield f"{name} is not adapted ({count} layers): {reason}"
     if holds_experts(model):
-        yield f"experts are not adapted: they are no linear layers, and {expert_share(model):.0%} of the parameters"
+        yield f"experts are not adapted: they are not linear layers, and {expert_share(model):.0%} of the parameters"
 
 
 def _refuse_tied(model: PreTrainedModel, targets: tuple[LinearLayer, ...]) -> None:

@@ -129,7 +129,7 @@ def _freeze_others(method: FullFineTune, model: PreTrainedModel) -> None:
     for name, parameter in model.named_parameters():
         _ = parameter.requires_grad_(method.trains(name))
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise MethodError(f"{method.name}: trains none of the model's parameters")
+        raise MethodError(f"{method.name}: none of the model's parameters is trained")
 
 
 def _lora(method: Lora, run: TrainingRun, parent: Path, base: Path | None) -> Trained:

@@ -99,7 +99,7 @@ class Located:
             raise RecipeError(f"{self.path}:{node.start_mark.line + 1}: {str(error).splitlines()[0]}") from None
         if isinstance(value, str) and not is_utf8(value):
             raise RecipeError(
-                f"{self.path}:{node.start_mark.line + 1}: holds half a surrogate pair, which is no character"
+                f"{self.path}:{node.start_mark.line + 1}: holds half a surrogate pair, which is not a character"
             )
         return value
 
@@ -157,6 +157,6 @@ def _syntax(path: Path, error: UnicodeDecodeError | yaml.YAMLError) -> str:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             return f"{path}:{line}: not YAML: {error.problem or error.context}"
         case yaml.reader.ReaderError():
-            return f"{path}: not YAML: the character #x{error.character:02x} at {error.position} is no text"
+            return f"{path}: not YAML: the character #x{error.character:02x} at {error.position} is not text"
         case _:
             return f"{path}: not YAML"

@@ -41,12 +41,12 @@ def with_base(session: Session, local: LocalModel, named: str | None = None) -> 
 def _claimed(session: Session, local: LocalModel) -> LocalModel:
     claim = local.checkpoint.config.get("base_model_name_or_path")
     if not isinstance(claim, str) or not claim:
-        raise CheckpointError(f"{local.label}: an adapter that does not say of which base; --base MODEL names it")
+        raise CheckpointError(f"{local.label}: an adapter that does not name its base; give it with --base MODEL")
     found = _found(session, local, claim)
     if found is None:
         raise CheckpointError(
-            f"{local.label}: an adapter of {quoted(claim)}, as its {ADAPTER_CONFIG} says, and no such model "
-            "is known here, lies there, or is in the Hub's cache; --base MODEL names it"
+            f"{local.label}: its {ADAPTER_CONFIG} names the base {quoted(claim)}, which is not known here, not at "
+            "that path and not in the Hub's cache; give it with --base MODEL"
         )
     session.progress.say(
         f"{local.label}: on the base {quoted(claim)} ({found.path}), which its {ADAPTER_CONFIG} claims"

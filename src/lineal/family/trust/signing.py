@@ -74,7 +74,8 @@ def take_signatures(
     session.registry.keep_signatures(kept, {key.key_id for key in keys})
     foreign = dict.fromkeys(one.key_id[:16] for one in kept if one.key_id not in {key.key_id for key in keys})
     if foreign:
-        session.progress.say(f"{place}: signed by {', '.join(foreign)}, kept but trusted by nobody: --key trusts a key")
+        named = ", ".join(foreign)
+        session.progress.say(f"{place}: signed by {named}, kept but not trusted: --key names a key that you trust")
 
 
 def verify_signatures(session: Session, reference: str, keys: Sequence[PublicKey]) -> tuple[Finding, ...]:

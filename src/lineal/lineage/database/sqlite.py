@@ -93,7 +93,7 @@ class SqliteFile:
             raise RegistryError(f"{self.path} is not a lineal registry (no file): name another with --registry")
         for beside in (Path(f"{self.path}{suffix}") for suffix in _BESIDE):
             if beside.exists() and not beside.is_file():
-                raise RegistryError(f"{beside} is no file, where SQLite keeps one beside the registry: remove it")
+                raise RegistryError(f"{beside} is not a file, and SQLite keeps one there: remove it")
         try:
             with self.path.open("rb") as file:
                 beginning = file.read(len(_BEGINNING))

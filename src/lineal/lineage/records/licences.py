@@ -112,7 +112,7 @@ def given(written: str) -> str:
     found = identifiers(written)
     if not all(_GIVEN.fullmatch(part) for part in parts) or UNKNOWN in found:
         raise UsageError(
-            f"{quoted(written)} is no licence: an identifier is needed, such as apache-2.0 or cc-by-sa-4.0, "
+            f"{quoted(written)} is not a licence: an identifier is needed, such as apache-2.0 or cc-by-sa-4.0, "
             "or several with AND between them"
         )
     return AND.join(found)

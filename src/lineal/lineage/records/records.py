@@ -191,14 +191,16 @@ class ModelVersion:
         for tag in self.tags:
             if not _TAG.fullmatch(tag) or tag in STAGES:
                 raise UsageError(
-                    f"{self}: {quoted(tag)} is no tag: a letter, then letters, digits, '.', "
+                    f"{self}: {quoted(tag)} is not a tag: a letter, then letters, digits, '.', "
                     "'_' and '-', and no stage's name"
                 )
         if self.quality_score is not None and not 0 <= self.quality_score <= 100:
             raise UsageError(f"{self}: a quality score is 0 to 100, got {self.quality_score}")
         for metric, figure in self.metrics.items():
             if not METRIC.fullmatch(metric):
-                raise UsageError(f"{self}: {quoted(metric)} is no metric's name: visible ASCII characters without '='")
+                raise UsageError(
+                    f"{self}: {quoted(metric)} is not a metric's name: visible ASCII characters without '='"
+                )
             if not math.isfinite(figure):
                 raise UsageError(f"{self}: {metric} is {figure}, a metric must be finite")
 

@@ -69,7 +69,7 @@ def _parts(text: str) -> tuple[str, ...]:
     found = _GRAMMAR.fullmatch(text)
     if found is None:
         raise UsageError(
-            f"{quoted(text)} is no semantic version: MAJOR.MINOR.PATCH is needed, such as 1.2.0 or 1.2.0-rc.1, "
+            f"{quoted(text)} is not a semantic version: MAJOR.MINOR.PATCH is needed, such as 1.2.0 or 1.2.0-rc.1, "
             "without leading zeros"
         )
     return found.groups(default="")

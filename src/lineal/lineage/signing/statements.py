@@ -78,7 +78,7 @@ def read_claim(envelope: Envelope) -> Claim:
         raise ValueError(f"its payload is {quoted(envelope.payload_type)}, no in-toto statement")
     statement = read_as(_Statement, strict_json(envelope.payload))
     if statement.kind != STATEMENT:
-        raise ValueError(f"it is no in-toto statement v1 but {quoted(statement.kind)}")
+        raise ValueError(f"not an in-toto statement v1 but {quoted(statement.kind)}")
     claimed = bytes.fromhex(statement.subject[0].digest.model_hash)
     if statement.predicate_type == MODEL:
         made_of = read_as(_Model, statement.predicate)

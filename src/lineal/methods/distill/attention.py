@@ -45,7 +45,7 @@ class AttentionTransfer:
         mapping = self.layer_mapping or [(layer, layer) for layer in range(len(student_maps))]
         check_mapping("attention transfer", mapping, len(student_maps), len(teacher_maps))
         if not mapping:
-            raise MethodError("attention transfer: there are no maps")
+            raise MethodError("attention transfer: no attention maps are given")
         total = self._distance(student_maps[mapping[0][0]], teacher_maps[mapping[0][1]], mapping[0])
         for s, t in mapping[1:]:
             total = total + self._distance(student_maps[s], teacher_maps[t], (s, t))

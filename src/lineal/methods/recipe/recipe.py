@@ -46,7 +46,7 @@ class Stretch:
 
     def __post_init__(self) -> None:
         if self.blocks is not None and not 0 <= self.blocks[0] < self.blocks[1]:
-            raise MethodError(f"recipe: {list(self.blocks)} is no range of blocks: FIRST up to LAST, not included")
+            raise MethodError(f"recipe: {list(self.blocks)} is not a range of blocks: FIRST up to LAST, not included")
 
     @property
     def count(self) -> int | None:

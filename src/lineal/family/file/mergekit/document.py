@@ -66,7 +66,7 @@ def _method(written: Any) -> type[StreamingMethod]:
         raise MethodError("merge_method is needed")
     found = find_method("merge", written)
     if not issubclass(found, StreamingMethod):
-        raise MethodError(f"{quoted(written)} is no method of a recipe")
+        raise MethodError(f"{quoted(written)} cannot be the method of a recipe")
     if found.uses_data:
         raise MethodError(f"{quoted(written)} needs data, which mergekit's YAML has no key for")
     return found

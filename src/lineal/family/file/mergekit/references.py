@@ -55,7 +55,7 @@ def parse_reference(written: Any) -> Named:
 def _path(written: str) -> tuple[str, str | None]:
     path, at, revision = written.partition("@")
     if not path or (at and not revision):
-        raise UsageError(f"{quoted(written)} names no model; path@revision+adapter@revision is what is understood")
+        raise UsageError(f"{quoted(written)} names no model; write path@revision+adapter@revision")
     return path, revision or None
 
 
