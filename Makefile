@@ -9,7 +9,7 @@ TRAINS := $(firstword $(wildcard $(READY)) .venv/ready-to-train)
 PEERS := build/peers
 PYTEST := $(BIN)/pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
-.PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval bench-many bench-start docs clean help
+.PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval bench-many bench-start docs coverage clean help
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ real: $(TRAINS) ## Real models of 135 and 23 M parameters through every verb; fe
 
 test: lint ## The whole specification, in under 10 minutes
 	$(PYTEST)
+
+coverage: $(READY) ## Which lines the tests run, what they start as processes left out: build/coverage/index.html
+	$(PYTEST) --cov=lineal --cov-report=html:build/coverage --cov-report=term:skip-covered
 
 test-faults: $(READY) ## More kills and fuzzing than `make test` has time for, and a tenth of the storm
 	$(PYTEST) -m 'faults or storm'

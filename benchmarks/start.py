@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import resource
 import shutil
 import statistics
@@ -39,6 +40,8 @@ CASES = (
 )
 
 
+_IMPORTED = re.compile(r"import time:\s+(?P<own>\d+) \|\s+\d+ \|\s+(?P<name>\S+)")
+_SHOWN = 12
 _INTRODUCTION = """
 # What it costs to start
 
@@ -72,17 +75,51 @@ def _home(folder: Path) -> Path:
     return folder
 
 
+def _imports(home: Path, source: Path, runs: int) -> dict[str, float]:
+    """Milliseconds that the modules of each package took by themselves, in a merge: the median of the runs."""
+    found: dict[str, list[float]] = {}
+    for run in range(runs):
+        shutil.rmtree(home / "m", ignore_errors=True)
+        command = [sys.executable, "-X", "importtime", "-m", "lineal", *CASES[0].words]
+        told = subprocess.run(command, cwd=home, env=_environment(home, source), check=True, capture_output=True)
+        spent: dict[str, float] = {}
+        for line in told.stderr.decode().splitlines():
+            if match := _IMPORTED.match(line):
+                package = match["name"].partition(".")[0].lstrip("_")
+                spent[package] = spent.get(package, 0.0) + int(match["own"]) / 1000
+        for package, milliseconds in spent.items():
+            found.setdefault(package, [0.0] * run).append(milliseconds)
+    return {package: statistics.median(times) for package, times in found.items()}
+
+
+def _import_table(before: dict[str, float], now: dict[str, float]) -> str:
+    others = {"before": sum(before.values()), "now": sum(now.values())}
+    rows: list[str] = []
+    for package in sorted(before | now, key=lambda package: -max(before.get(package, 0), now.get(package, 0)))[:_SHOWN]:
+        earlier, later = before.get(package, 0.0), now.get(package, 0.0)
+        others = {"before": others["before"] - earlier, "now": others["now"] - later}
+        rows.append(f"| {package} | {earlier:.0f} | {later:.0f} |")
+    rows.append(f"| everything else | {others['before']:.0f} | {others['now']:.0f} |")
+    head = (
+        "What the merge imports: milliseconds of each package's own modules (`-X importtime`, which adds some):"
+    )
+    return "\n".join([f"{head}\n", "| package | before | now |", "|---|---|---|", *rows])
+
+
 def _seconds(case: Case, home: Path, source: Path) -> float:
     """User and system time of one run, of all its threads."""
     if case.makes is not None:
         shutil.rmtree(home / case.makes, ignore_errors=True)
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # caches are warm
-    environment = {**kept, "PYTHONPATH": str(source), "LINEAL_REGISTRY": str(home / "registry.db")}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "lineal", *case.words]
-    subprocess.run(command, cwd=home, env=environment, check=True, capture_output=True)
+    subprocess.run(command, cwd=home, env=_environment(home, source), check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _environment(home: Path, source: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # caches are warm
+    return {**kept, "PYTHONPATH": str(source), "LINEAL_REGISTRY": str(home / "registry.db")}
 
 
 def _measured(arguments: argparse.Namespace, lines: list[str]) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from lineal.cli.lines import Part, show_lines
 from lineal.cli.options import JsonOption, ModelArgument, RegistryOption
 from lineal.cli.terminal import print_json
 
@@ -57,17 +58,17 @@ def show(
 
 
 def _print(known: "Portrait") -> None:
-    from lineal.cli.tables import line, show
-
-    shown = [line(known.labels[known.model.model_hash], style="bold")]
+    shown: list[list[Part]] = [[(known.labels[known.model.model_hash], "bold")]]
     rows = _identity(known)
     for index, record in enumerate(known.steps):
         rows += [("", ("",)), *_step(known, record, "made by" if index == 0 else "also made by")]
     for name, values in rows:
         for index, value in enumerate(values):
-            shown.append(line((("" if index else name).ljust(_NAMES_WIDTH), "dim"), value))
-    show(*shown, soft_wrap=True)
+            shown.append([(("" if index else name).ljust(_NAMES_WIDTH), "dim"), (value, "")])
+    show_lines(shown)
     if known.evaluations:
+        from lineal.cli.tables import line, show
+
         show(line(""), _scores(known), soft_wrap=True)
 
 
