@@ -100,9 +100,7 @@ def _import_table(before: dict[str, float], now: dict[str, float]) -> str:
         others = {"before": others["before"] - earlier, "now": others["now"] - later}
         rows.append(f"| {package} | {earlier:.0f} | {later:.0f} |")
     rows.append(f"| everything else | {others['before']:.0f} | {others['now']:.0f} |")
-    head = (
-        "What the merge imports: milliseconds of each package's own modules (`-X importtime`, which adds some):"
-    )
+    head = "What the merge imports: milliseconds of each package's own modules (`-X importtime`, which adds some):"
     return "\n".join([f"{head}\n", "| package | before | now |", "|---|---|---|", *rows])
 
 

@@ -35,7 +35,7 @@ from tests.reference import sparse, sphere
 Reference = Callable[[Sequence[Array], Array | None, str], Array]
 """(models, base, tensor name) -> the child's tensor in float64."""
 
-REFERENCES = {**sparse.REFERENCES, **sphere.REFERENCES, **reference.SOUPS}
+REFERENCES = {**sparse.REFERENCES, **sphere.REFERENCES, **reference.REFERENCES}
 
 
 class Law(Enum):
@@ -116,8 +116,10 @@ def example(method: StreamingMethod, models: int, *laws: Law) -> Example:
             return Example(method, models, partial(ties, of=method), frozenset(laws))
         case _ if method.name in REFERENCES:
             return Example(method, models, partial(transcribed, of=method), frozenset(laws))
-        case _:
+        case AdapterMerge():
             return Example(method, models, adapter, frozenset(laws))
+        case _:
+            raise LookupError(f"no reference computes {method.name}: write one in tests/reference, in its REFERENCES")
 
 
 def without_base(of: Example) -> Example:

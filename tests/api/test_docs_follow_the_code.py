@@ -5,11 +5,15 @@ from pathlib import Path
 
 import typer
 
+import lineal
 from lineal.cli.app import app
 from lineal.methods.catalogue import methods
 
 DOCS = Path(__file__).parents[2] / "docs"
-COUNTS = {18: "eighteen", 19: "nineteen", 20: "twenty", 21: "twenty-one", 22: "twenty-two", 23: "twenty-three"}
+UNITS = ("", "-one", "-two", "-three", "-four", "-five", "-six", "-seven", "-eight", "-nine")
+COUNTS = {
+    10 * tens + unit: word + UNITS[unit] for tens, word in {2: "twenty", 3: "thirty"}.items() for unit in range(10)
+}
 
 
 def page(name: str) -> str:
@@ -40,6 +44,11 @@ def test_the_table_of_merge_methods_is_whole_and_each_has_its_section() -> None:
 def test_the_counts_are_those_of_the_code() -> None:
     more = len(named("merge")) - 3
     assert f"`linear`, `slerp`, `ties` and {COUNTS[more]} more methods" in page("README.md")
+
+
+def test_the_reference_has_every_public_name() -> None:
+    told = re.findall(r"^::: lineal\.(\w+)$", page("reference.md"), re.MULTILINE)
+    assert sorted(told) == sorted(set(lineal.__all__) - {"__version__"})
 
 
 def test_every_verb_has_its_line_and_its_page() -> None:

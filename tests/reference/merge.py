@@ -36,7 +36,7 @@ def greedy_soup(_base: Array | None, models: Sequence[Array], *, ingredients: Se
     return uniform_soup(None, [models[place] for place in ingredients])
 
 
-SOUPS = {"uniform_soup": uniform_soup, "greedy_soup": greedy_soup}
+REFERENCES = {"uniform_soup": uniform_soup, "greedy_soup": greedy_soup}
 
 
 def slerp(first: Array, second: Array, t: float, nearly_parallel: float = 0.9995) -> Array:
