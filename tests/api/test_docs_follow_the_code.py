@@ -11,9 +11,8 @@ from lineal.methods.catalogue import methods
 
 DOCS = Path(__file__).parents[2] / "docs"
 UNITS = ("", "-one", "-two", "-three", "-four", "-five", "-six", "-seven", "-eight", "-nine")
-COUNTS = {
-    10 * tens + unit: word + UNITS[unit] for tens, word in {2: "twenty", 3: "thirty"}.items() for unit in range(10)
-}
+TENS = {20: "twenty", 30: "thirty"}
+COUNTS = {tens + unit: word + UNITS[unit] for tens, word in TENS.items() for unit in range(10)}
 
 
 def page(name: str) -> str:
