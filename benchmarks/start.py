@@ -65,7 +65,8 @@ def main() -> None:
             row = f"| lineal {' '.join(case.words)} | {before:.2f} | {now:.2f} | {now / before:.2f} | {case.asked} |"
             print(row, flush=True)
             lines.append(row)
-    keep(arguments.out, _INTRODUCTION, _measured(arguments, lines))
+        costs = [_imports(home, source, arguments.runs) for home, source in zip(homes, sources, strict=True)]
+    keep(arguments.out, _INTRODUCTION, f"{_measured(arguments, lines)}\n\n{_import_table(*costs)}")
 
 
 def _home(folder: Path) -> Path:
