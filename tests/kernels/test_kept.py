@@ -99,6 +99,29 @@ def test_where_nothing_can_be_kept_a_kernel_is_compiled_in_memory(folder: Path) 
     assert values.tolist() == [0, 2, 4, 6, 8]
 
 
+def test_a_user_without_a_home_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setattr(Path, "home", no_home)
+    kept.folder.cache_clear()
+    kept.keep("a", CODE)
+    assert kept.read("a") is None
+    assert not Path("relative").exists()
+
+
+def test_a_disk_that_is_full_leaves_nothing_behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.keep("a", CODE)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    kept.keep("b", CODE)
+    assert [path.name for path in folder.iterdir()] == ["a"]
+
+
 def test_a_torn_file_is_made_again(folder: Path) -> None:
     values = np.arange(3, dtype=np.float32)
     Kernel(double)(values)

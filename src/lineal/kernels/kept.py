@@ -7,6 +7,7 @@ write to them. Everything else is as if nothing were kept. The folder may be rem
 
 import os
 import stat
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -19,8 +20,12 @@ _MOST = 16 << 20
 
 @cache
 def folder() -> Path:
-    """In XDG_CACHE_HOME, or ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lineal" / "kernels"
+    """In XDG_CACHE_HOME where that is an absolute path, or ~/.cache; FileNotFoundError for a user without a home."""
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    try:
+        return (named if named.is_absolute() else Path.home() / ".cache") / "lineal" / "kernels"
+    except RuntimeError as error:
+        raise FileNotFoundError(str(error)) from None
 
 
 def read(name: str) -> bytes | None:
@@ -53,6 +58,9 @@ def keep(name: str, code: bytes) -> None:
             with os.fdopen(os.open(unfinished, flags, 0o600, dir_fd=within), "wb") as file:
                 file.write(blake3(code).digest() + code)
             os.replace(unfinished, name, src_dir_fd=within, dst_dir_fd=within)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(unfinished, dir_fd=within)
         finally:
             os.close(within)
     except OSError:
