@@ -17,6 +17,7 @@ from lineal.engines.merge.composition import ComposedTensor, composed, whole, wi
 from lineal.engines.merge.faults import merge_faults, merge_remarks
 from lineal.engines.merge.token_rows import in_vocabulary
 from lineal.engines.merge.vocabularies import child_vocabulary, row_maps, vocabulary_faults
+from lineal.engines.parents.layouts import in_layout_of_the_first
 from lineal.engines.parents.model import Model
 from lineal.engines.parents.output_heads import with_heads
 from lineal.engines.stream.jobs import Job
@@ -32,7 +33,7 @@ _CONFIG_DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | None = None) -> StreamPlan:
     """Check all parents against each other from their headers; the donor is the base, else the first parent."""
     method.check(len(models), base is not None)
-    inputs = with_heads([*models] if base is None else [base, *models])
+    inputs = with_heads(in_layout_of_the_first([*models] if base is None else [base, *models]))
     first = len(inputs) - len(models)
     stretches = tuple(Stretch(model=first + index) for index in range(len(models)))
     part = Part(models=stretches, base=None if base is None else Stretch(model=0))
@@ -49,7 +50,7 @@ def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | N
 def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
     """Check all parents of a recipe against each other; its parts name them by place, the donor is the first."""
     recipe.check_inputs(len(inputs))
-    inputs = with_heads(inputs)
+    inputs = with_heads(in_layout_of_the_first(inputs))
     vocabulary, wanted = None, recipe.vocabulary
     faults = [] if wanted is None else list(vocabulary_faults(wanted, inputs))
     if wanted is not None and not faults:

@@ -1,0 +1,52 @@
+"""The other layouts that architectures are met in, by model_type: what transformers 5 keeps in memory, and writes with
+`save_original_format=False`.
+
+Each was seen in what transformers 5.23 writes; a test saves a model of each both ways.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from lineal.checkpoint.layouts.rules import Renamed, Rule, Stacked
+
+
+def _stacked(block: str, gate: str, up: str, down: str, published: str = "") -> tuple[Stacked, Stacked]:
+    """Gates and ups in one tensor, downs in another. block: as stored; published: as published, where that differs."""
+    apart = f"{published or block}.experts.*"
+    return (
+        Stacked(f"{block}.experts.gate_up_proj", (f"{apart}.{gate}.weight", f"{apart}.{up}.weight")),
+        Stacked(f"{block}.experts.down_proj", (f"{apart}.{down}.weight",)),
+    )
+
+
+_QWEN2_MOE = _stacked("mlp", "gate_proj", "up_proj", "down_proj")
+_EXPERTS_OF_MIXTRAL = _stacked("mlp", "w1", "w3", "w2", published="block_sparse_moe")
+_MIXTRAL = (*_EXPERTS_OF_MIXTRAL, Renamed("mlp.gate.weight", "block_sparse_moe.gate.weight"))
+_GRANITE = (
+    Renamed("block_sparse_moe.experts.gate_up_proj", "block_sparse_moe.input_linear.weight"),
+    Renamed("block_sparse_moe.experts.down_proj", "block_sparse_moe.output_linear.weight"),
+    Renamed("block_sparse_moe.router.weight", "block_sparse_moe.router.layer.weight"),
+)
+_BIAS, _STATICS = "e_score_correction_bias", "moe_statics.e_score_correction_bias"
+
+RULES: Mapping[str, Sequence[Rule]] = {
+    **dict.fromkeys(
+        (
+            *("afmoe", "cohere2_moe", "deepseek_v2", "deepseek_v3", "deepseek_v32", "dots1", "flex_olmo", "glm4_moe"),
+            *("glm4_moe_lite", "glm_moe_dsa", "hunyuan_v1_moe", "mellum", "olmoe", "qwen2_moe", "qwen3_5_moe_text"),
+            *("qwen3_moe", "qwen3_next", "solar_open"),
+        ),
+        _QWEN2_MOE,
+    ),
+    "ernie4_5_moe": (*_QWEN2_MOE, Renamed(f"mlp.gate.{_STATICS}", f"mlp.{_STATICS}")),
+    "exaone_moe": (*_QWEN2_MOE, Renamed(f"mlp.gate.{_BIAS}", f"mlp.{_BIAS}")),
+    **dict.fromkeys(("granitemoe", "granitemoehybrid", "granitemoeshared"), _GRANITE),
+    "jamba": _stacked("feed_forward", "gate_proj", "up_proj", "down_proj"),
+    "lfm2_moe": _stacked("feed_forward", "w1", "w3", "w2"),
+    **dict.fromkeys(("minimax", "mixtral"), _MIXTRAL),
+    "minimax_m2": (*_MIXTRAL, Renamed(f"mlp.{_BIAS}", f"block_sparse_moe.{_BIAS}")),
+    "phimoe": (*_EXPERTS_OF_MIXTRAL, Renamed("mlp.router.weight", "block_sparse_moe.gate.weight")),
+}
+"""How what is stored in the other layout makes the published tensors."""
+
+EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+"""Where a configuration says how many experts a layer has."""

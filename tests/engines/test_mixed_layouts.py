@@ -1,0 +1,63 @@
+"""Parents in several layouts: the child is that of parents in one, to the byte, whichever method makes it."""
+
+from pathlib import Path
+
+import pytest
+from transformers.utils import logging
+
+from lineal.checkpoint.reader import open_checkpoint
+from tests.cli.conftest import Command, lineal, registry, run
+from tests.walk.tiny import tiny_model
+
+__all__ = ("lineal", "registry", "run")
+
+
+@pytest.fixture
+def mixtures(lineal: Command) -> Command:
+    logging.disable_progress_bar()
+    for model_type in ("qwen3_moe", "mixtral", "granitemoe"):
+        for seed, name in enumerate("ab"):
+            model = tiny_model(model_type, seed).bfloat16()
+            model.save_pretrained(f"{model_type}-{name}")
+            model.save_pretrained(f"{model_type}-{name}-other", save_original_format=False)
+    return lineal
+
+
+def weights(folder: str) -> bytes:
+    return (Path(folder) / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("model_type", ["qwen3_moe", "mixtral", "granitemoe"])
+@pytest.mark.parametrize("method", ["linear", "slerp"])
+def test_a_child_of_mixed_layouts_is_that_of_one(mixtures: Command, model_type: str, method: str) -> None:
+    a, b = f"./{model_type}-a", f"./{model_type}-b"
+    assert mixtures("merge", a, b, "--method", method, "--out", "one").code == 0
+    mixed = mixtures("merge", a, f"{b}-other", "--method", method, "--out", "mixed")
+    assert mixed.code == 0
+    assert f"{model_type}-b-other is stored in another layout, and is read as it is published" in mixed.err
+    assert weights("one") == weights("mixed")
+    assert "recomputed, equal" in mixtures("verify", "mixed").out
+
+
+def test_task_vectors_are_taken_across_layouts(mixtures: Command) -> None:
+    given = ("./qwen3_moe-b", "--base", "./qwen3_moe-a", "--method", "task_arithmetic")
+    assert mixtures("merge", *given, "--out", "one").code == 0
+    other = ("./qwen3_moe-b-other", "--base", "./qwen3_moe-a", "--method", "task_arithmetic")
+    assert mixtures("merge", *other, "--out", "mixed").code == 0
+    assert weights("one") == weights("mixed")
+
+
+def test_models_in_the_other_layout_alone_stay_in_it(mixtures: Command) -> None:
+    words = ("merge", "./mixtral-a-other", "./mixtral-b-other", "--method", "linear", "--out", "child")
+    assert mixtures(*words).code == 0
+    assert set(open_checkpoint(Path("child"))) == set(open_checkpoint(Path("mixtral-a-other")))
+
+
+def test_the_first_model_says_the_layout(mixtures: Command) -> None:
+    answer = mixtures("merge", "./mixtral-a-other", "./mixtral-b", "--method", "linear", "--out", "child")
+    assert answer.code == 3
+    assert answer.err == (
+        "lineal: mixtral-a-other is stored in another layout than mixtral-b, such as its experts in one tensor, "
+        "and the child takes the layout of the first: name mixtral-b before it\n"
+    )
+    assert not Path("child").exists()
