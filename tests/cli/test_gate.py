@@ -18,7 +18,7 @@ from tests.builders import make_checkpoint, random_tensors
 from tests.cli.conftest import Command
 
 SOURCE = Path(lineal.__file__).parent
-GATE = {"cli/terminal.py", "cli/tables.py", "cli/progress_bars.py"}
+GATE = {"cli/terminal.py", "cli/tables.py", "cli/lines.py", "cli/progress_bars.py"}
 ODD = "odd\x1b[31m\u202e\u2028\x85[bold]x[/bold]:tada:\nlineal: forged"
 SHAPES = {"model.embed_tokens.weight": (12, 8), f"model.{ODD}.weight": (8,)}
 

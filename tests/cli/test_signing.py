@@ -164,7 +164,7 @@ def test_show_and_check_tell_of_signatures(signed: Command) -> None:
 
 def test_add_takes_signatures_along_and_trusts_the_key_that_is_given(signed: Command) -> None:
     words = ("add", "./mean", "--registry", "other.db")
-    assert "trusted by nobody" in signed(*words).err
+    assert "kept but not trusted" in signed(*words).err
     assert "evidence         recorded\n" in signed("show", "mean", "--registry", "other.db").out
     assert signed(*words, "--key", "mine.pub").err == ""
     assert "evidence         signed\n" in signed("show", "mean", "--registry", "other.db").out

@@ -85,7 +85,7 @@ def test_an_original_is_stored_in_the_dtype_that_its_configuration_names(tmp_pat
 @pytest.mark.parametrize(
     ("config", "fault"),
     [
-        ({"model_type": "lama"}, "knows no model_type 'lama'"),
+        ({"model_type": "lama"}, "has no model_type 'lama'"),
         ({"hiden_size": 8}, "a llama has no 'hiden_size'"),
         ({"vocab_size": 99}, "vocab_size follows the tokenizer"),
         ({"dtype": "int8"}, "dtype must be one of"),

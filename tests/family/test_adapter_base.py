@@ -69,7 +69,7 @@ def test_a_claimed_base_is_found_in_the_hubs_cache(
 
 def test_a_base_that_is_nowhere_is_asked_for_and_one_that_is_named_is_taken(session: Session, base: Path) -> None:
     adapter = placed_at(session, adapter_claiming(base, "org/model"))
-    with pytest.raises(CheckpointError, match=r"an adapter of 'org/model'.*--base MODEL names it"):
+    with pytest.raises(CheckpointError, match=r"names the base 'org/model'.*give it with --base MODEL"):
         with_base(session, adapter)
     named = with_base(session, adapter, f"{base}")
     assert named.base is not None

@@ -145,10 +145,10 @@ def test_a_version_is_read_back_as_it_was_written(version: SemanticVersion):
     ("prerelease", "build"), [("a+b", ""), ("01", ""), ("a..b", ""), ("a\n", ""), ("", "a+b"), ("", "a_b"), ("", "-.")]
 )
 def test_parts_that_no_version_has_are_refused(prerelease: str, build: str):
-    with pytest.raises(UsageError, match=r"no semantic version"):
+    with pytest.raises(UsageError, match=r"(no|not a) semantic version"):
         _ = SemanticVersion(1, 0, 0, prerelease, build)
 
 
 def test_negative_numbers_are_refused():
-    with pytest.raises(UsageError, match="no semantic version"):
+    with pytest.raises(UsageError, match="not a semantic version"):
         _ = SemanticVersion(1, -1, 0)

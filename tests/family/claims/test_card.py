@@ -42,7 +42,7 @@ def test_a_folder_without_a_card_says_nothing(tmp_path: Path) -> None:
     [
         ("---\nbase_model: org/one\n", "does not end"),
         ("---\nbase_model: [org/one\n---\n", "not YAML"),
-        ("---\n- base_model\n---\n", "no mapping"),
+        ("---\n- base_model\n---\n", "not a mapping"),
         ("---\nbase_model: 7\n---\n", "base_model must be a name or a list of names, got 7"),
         ("---\nbase_model: {name: x}\n---\n", "base_model must be a name"),
         ("---\nbase_model_relation: child\n---\n", "base_model_relation 'child'"),

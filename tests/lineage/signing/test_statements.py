@@ -103,7 +103,10 @@ TWO = [{"digest": {"linealModelHash": ZEROS}}] * 2
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        (changed(OF_MODEL, lambda s: s.update(_type="https://in-toto.io/Statement/v0.1")), "no in-toto statement v1"),
+        (
+            changed(OF_MODEL, lambda s: s.update(_type="https://in-toto.io/Statement/v0.1")),
+            "not an in-toto statement v1",
+        ),
         (changed(OF_MODEL, lambda s: s.update(subject=TWO)), "subject must be a list of which each"),
         (changed(OF_MODEL, lambda s: s.update(subject=[])), "subject must be a list of which each"),
         (changed(OF_MODEL, lambda s: s["subject"][0].update(digest={"blake3": ZEROS})), "subject.0.digest.linealModel"),

@@ -93,7 +93,7 @@ def test_a_text_is_a_regular_expression_for_the_whole_path():
     assert paths(r".*\.0\..*(q|v)_proj") == ["model.layers.0.self_attn.q_proj", "model.layers.0.self_attn.v_proj"]
     with pytest.raises(MethodError, match=r"a list \[q_proj\] matches by name"):
         paths("q_proj")
-    with pytest.raises(MethodError, match="no regular expression"):
+    with pytest.raises(MethodError, match="not a regular expression"):
         paths("(q_proj")
 
 
