@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from transformers.utils import logging
 
 from lineal.checkpoint.reader import open_checkpoint
 from tests.cli.conftest import Command, lineal, registry, run
+from tests.llamas import make_llama
 from tests.walk.tiny import tiny_model
 
 __all__ = ("lineal", "registry", "run")
@@ -51,6 +53,26 @@ def test_models_in_the_other_layout_alone_stay_in_it(mixtures: Command) -> None:
     words = ("merge", "./mixtral-a-other", "./mixtral-b-other", "--method", "linear", "--out", "child")
     assert mixtures(*words).code == 0
     assert set(open_checkpoint(Path("child"))) == set(open_checkpoint(Path("mixtral-a-other")))
+
+
+def test_a_folder_that_holds_both_layouts_is_refused_whatever_the_others_are(mixtures: Command) -> None:
+    apart, stacked = (dict(load_file(f"qwen3_moe-a{end}/model.safetensors")) for end in ("", "-other"))
+    for both in ("qwen3_moe-a", "qwen3_moe-a-other"):
+        save_file({**apart, **stacked}, f"{both}/model.safetensors", {"format": "pt"})
+        for others in ("./qwen3_moe-b", "./qwen3_moe-b-other"):
+            answer = mixtures("merge", f"./{both}", others, "--method", "linear", "--out", "child")
+            assert answer.code == 3
+            assert f"lineal: {both}: holds 'model.layers." in answer.err
+            assert "twice, in two layouts: 'model.layers." in answer.err
+            assert answer.err.count("\n") == 1
+
+
+def test_another_architecture_is_told_before_a_layout(mixtures: Command) -> None:
+    make_llama(Path("llama"))
+    answer = mixtures("merge", "./mixtral-a-other", "./llama", "--method", "linear", "--out", "child")
+    assert answer.code == 3
+    assert "mixtral" in answer.err
+    assert "layout" not in answer.err
 
 
 def test_the_first_model_says_the_layout(mixtures: Command) -> None:

@@ -52,6 +52,12 @@ def test_a_file_with_another_byte_is_not_read(folder: Path) -> None:
     assert kept.read("a") is None
 
 
+def test_a_file_under_another_name_is_not_read(folder: Path) -> None:
+    kept.keep("a", CODE)
+    (folder / "a").rename(folder / "b")
+    assert kept.read("b") is None
+
+
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
 def test_a_file_that_others_may_write_to_is_not_read(folder: Path, mode: int) -> None:
     kept.keep("a", CODE)

@@ -1,6 +1,6 @@
 """The command line as typer has it: what stands before a verb, and the list of the verbs."""
 
-from typing import Annotated, Any, final
+from typing import Annotated, Any, cast, final
 
 import typer
 from typer.core import TyperGroup
@@ -15,7 +15,7 @@ class _Sections(TyperGroup):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self.commands = Verbs()
+        self.commands = cast(Any, Verbs())
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         for section, verbs in SECTIONS.items():

@@ -3,7 +3,7 @@
 What stands behind a verb is the first line of what it says itself, so that the list of them loads none.
 """
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import Any, final
@@ -74,7 +74,7 @@ _MODULES = {"eval": "evaluate", "import": "import_", "help": "help_", "list": "l
 
 
 @final
-class Verbs(MutableMapping[str, Any]):
+class Verbs(Mapping[str, Any]):
     """typer's commands by name."""
 
     def __init__(self) -> None:
@@ -93,12 +93,6 @@ class Verbs(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._names)
-
-    def __setitem__(self, name: str, command: Any) -> None:
-        raise TypeError("a verb is added to the table")
-
-    def __delitem__(self, name: str) -> None:
-        raise TypeError("a verb is taken from the table")
 
 
 def _command(name: str) -> Any:

@@ -1,8 +1,8 @@
 """Machine code kept between processes: read only where nobody else can have written it.
 
-A file is a BLAKE3 hash of what follows, which shows whether it is whole, and the object code. It is read, and the
-folder written to, if both belong to the effective user, are what they are called (no links), and nobody else may
-write to them. Everything else is as if nothing were kept. The folder may be removed at any time.
+A file is a BLAKE3 hash of its name and of what follows, which shows whether it is whole, and the object code. It is
+read, and the folder written to, if both belong to the effective user, are what they are called (no links), and nobody
+else may write to them. Everything else is as if nothing were kept. The folder may be removed at any time.
 """
 
 import os
@@ -44,7 +44,7 @@ def read(name: str) -> bytes | None:
     except OSError:
         return None
     code = content[_HASH:]
-    return code if content[:_HASH] == blake3(code).digest() else None
+    return code if content[:_HASH] == _hash(name, code) else None
 
 
 def keep(name: str, code: bytes) -> None:
@@ -56,7 +56,7 @@ def keep(name: str, code: bytes) -> None:
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(unfinished, flags, 0o600, dir_fd=within), "wb") as file:
-                file.write(blake3(code).digest() + code)
+                file.write(_hash(name, code) + code)
             os.replace(unfinished, name, src_dir_fd=within, dst_dir_fd=within)
         except OSError:
             with suppress(OSError):
@@ -65,6 +65,10 @@ def keep(name: str, code: bytes) -> None:
             os.close(within)
     except OSError:
         return
+
+
+def _hash(name: str, code: bytes) -> bytes:
+    return blake3(name.encode() + b"\0" + code).digest()
 
 
 def _opened_folder() -> int:
