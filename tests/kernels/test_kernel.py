@@ -1,5 +1,6 @@
 """A kernel takes what it is annotated with and nothing else, and computes what numba's own call of it does."""
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import lineal
-from lineal.kernels import layout
+from lineal.kernels import array_fields
 from lineal.kernels.kernel import Kernel, kernel
 from lineal.kernels.types import ArrayOf, Float32Rows, Float32s, Uint32s
 
@@ -147,15 +148,28 @@ def test_a_kernel_that_writes_nowhere_keeps_its_bytes_from_threads() -> None:
 
 
 def test_an_array_in_another_layout_of_numpy_goes_through_numba(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "is_known", lambda: False)
+    monkeypatch.setattr(array_fields, "is_known", lambda: False)
     made, out = Kernel(scale.function), np.empty(9, np.float32)  # type: ignore[attr-defined]
     made(floats(9), np.float32(3), out)
     np.testing.assert_array_equal(out, floats(9) ** 2 * np.float32(3))
     assert made.dispatcher.signatures
 
 
+def test_a_kernel_runs_as_python_where_numba_is_told_to_leave_it(tmp_path: Path) -> None:
+    script = (
+        "import sys, numpy as np\n"
+        "from lineal.methods.merge.linear import Linear\n"
+        "print(Linear()([np.arange(3.0), np.ones(3)]).tolist())\n"
+    )
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "NUMBA_DISABLE_JIT": "1"}
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout == "[0.5, 1.0, 1.5]\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_this_numpy_keeps_arrays_as_is_thought() -> None:
-    assert layout.is_known()
+    assert array_fields.is_known()
 
 
 def test_a_constant_or_a_called_kernel_that_changes_changes_the_digest(monkeypatch: pytest.MonkeyPatch) -> None:

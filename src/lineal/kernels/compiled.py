@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.arrayobj import populate_array
 
-from lineal.kernels import layout, scratch
+from lineal.kernels import array_fields, scratch
 from lineal.kernels.signature import Argument, Signature
 from lineal.kernels.types import ArrayOf
 
@@ -113,16 +113,16 @@ def _refuse_others(builder: ir.IRBuilder, table: Any, arguments: Sequence[tuple[
         row += 1
         dtype = builder.load(builder.gep(entries, [_INT64(row)]))
         # the type comes first: of nothing else is it known how far it reaches
-        is_array = builder.icmp_unsigned("==", _field(builder, value, layout.TYPE, _INT64), array_type)
+        is_array = builder.icmp_unsigned("==", _field(builder, value, array_fields.TYPE, _INT64), array_type)
         with cgutils.if_unlikely(builder, builder.not_(is_array)):
             builder.ret(_INT32(number))
-        flags = builder.and_(_field(builder, value, layout.FLAGS, _INT32), _INT32(layout.NEEDED))
+        flags = builder.and_(_field(builder, value, array_fields.FLAGS, _INT32), _INT32(array_fields.NEEDED))
         fits = builder.and_(
-            builder.icmp_unsigned("==", flags, _INT32(layout.NEEDED)),
+            builder.icmp_unsigned("==", flags, _INT32(array_fields.NEEDED)),
             builder.and_(
-                builder.icmp_unsigned("==", _field(builder, value, layout.DTYPE, _INT64), dtype),
+                builder.icmp_unsigned("==", _field(builder, value, array_fields.DTYPE, _INT64), dtype),
                 builder.icmp_signed(
-                    "==", _field(builder, value, layout.DIMENSIONS, _INT32), _INT32(argument.dimensions)
+                    "==", _field(builder, value, array_fields.DIMENSIONS, _INT32), _INT32(argument.dimensions)
                 ),
             ),
         )
@@ -136,7 +136,7 @@ def _field(builder: ir.IRBuilder, value: Any, offset: int, kind: ir.Type) -> Any
 
 def _array(context: Any, builder: ir.IRBuilder, kind: Any, value: Any) -> Any:
     """numba's own form of an array, whose memory is the caller's."""
-    lengths = _field(builder, value, layout.SHAPE, _INT64.as_pointer())
+    lengths = _field(builder, value, array_fields.SHAPE, _INT64.as_pointer())
     shape = [builder.load(builder.gep(lengths, [_INT64(axis)])) for axis in range(kind.ndim)]
     item = _INT64(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
     strides: list[Any] = [item]
@@ -145,7 +145,7 @@ def _array(context: Any, builder: ir.IRBuilder, kind: Any, value: Any) -> Any:
     array = context.make_array(kind)(context, builder)
     populate_array(
         array,
-        data=builder.bitcast(_field(builder, value, layout.DATA, _BYTES), array.data.type),
+        data=builder.bitcast(_field(builder, value, array_fields.DATA, _BYTES), array.data.type),
         shape=cgutils.pack_array(builder, shape),
         strides=cgutils.pack_array(builder, strides),
         itemsize=item,

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast, final
 import numpy as np
 from blake3 import blake3
 
-from lineal.kernels import kept, layout
+from lineal.kernels import array_fields, kept
 from lineal.kernels.signature import Signature, signature_of
 from lineal.kernels.types import ArrayOf
 
@@ -90,14 +90,15 @@ class Kernel:
     def _loaded(self) -> Callable[..., int]:
         with _loading:
             if self._code is None:
-                self._code = self._linked() if layout.is_known() else self._compiled_by_numba
+                is_linked = array_fields.is_known() and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+                self._code = self._linked() if is_linked else self._through_numba
             return self._code
 
     def _linked(self) -> Callable[..., int]:
         from lineal.kernels import linked
 
         signature = self._required()
-        made_for = f"{_FORM} {_toolchain()} {layout.DATA} {linked.processor()}"
+        made_for = f"{_FORM} {_toolchain()} {array_fields.DATA} {linked.processor()}"
         entry = f"{self.name}-{blake3(self.digest + made_for.encode()).hexdigest()[:32]}"
         code = kept.read(entry)
         if code is None:
@@ -105,8 +106,11 @@ class Kernel:
             kept.keep(entry, code)
         return signature.function(linked.address(code, entry))
 
-    def _compiled_by_numba(self, *arguments: Any) -> int:
-        """A call through numba's dispatcher, for arrays that numpy keeps in a way that is not known here."""
+    def _through_numba(self, *arguments: Any) -> int:
+        """A call of numba's dispatcher, for arrays that numpy keeps in a way that is not known here.
+
+        With NUMBA_DISABLE_JIT it is the function itself, as Python runs it.
+        """
         if self._returned is None:
             self.dispatcher(*arguments)
         else:
