@@ -8,8 +8,10 @@ import pytest
 from transformers.utils import logging
 
 from lineal.checkpoint.headers.safetensors import TensorSpec
-from lineal.checkpoint.layouts.published import published, rules_for
-from lineal.checkpoint.layouts.table import RULES
+from lineal.checkpoint.layouts.storing import stored_as
+from lineal.checkpoint.layouts.table import FUSED, LAYOUTS
+from lineal.checkpoint.layouts.turn import raw_elements
+from lineal.checkpoint.layouts.views import View, seen
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.errors import CheckpointError
 from tests.builders import make_checkpoint
@@ -20,13 +22,17 @@ DOWN = "model.layers.0.mlp.experts.down_proj"
 CONFIG = {"model_type": "qwen2_moe", "num_experts": 2}
 
 
-def content(spec: TensorSpec) -> tuple[str, tuple[int, ...], bytes]:
+def content(view: View) -> tuple[str, tuple[int, ...], bytes]:
+    spec = view.spec
     with spec.path.open("rb") as file:
         file.seek(spec.offset)
-        return spec.dtype, spec.shape, file.read(spec.byte_length)
+        raw = file.read(spec.byte_length)
+    if view.turn is not None:
+        raw = view.turn.turned(raw_elements(raw, spec.byte_length // spec.elements)).tobytes()
+    return spec.dtype, spec.shape, raw
 
 
-@pytest.mark.parametrize("model_type", sorted(RULES))
+@pytest.mark.parametrize("model_type", sorted(model_type for model_type in LAYOUTS if FUSED in LAYOUTS[model_type]))
 def test_both_layouts_hold_the_same(model_type: str, tmp_path: Path) -> None:
     logging.disable_progress_bar()
     model = tiny_model(model_type)
@@ -34,10 +40,19 @@ def test_both_layouts_hold_the_same(model_type: str, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "other", save_original_format=False)
     wanted, other = (open_checkpoint(tmp_path / name) for name in ("published", "other"))
     assert set(wanted) != set(other)
-    found = published(dict(other.items()), other.config, rules_for(other.config), "other")
-    assert {name: content(spec) for name, spec in found.items()} == {n: content(s) for n, s in wanted.items()}
-    again = published(dict(wanted.items()), wanted.config, rules_for(wanted.config), "published")
-    assert again == dict(wanted.items())
+    fused, published = (seen(dict(one.items()), one.config, "m") for one in (other, wanted))
+    assert fused is not None and [layout.name for layout in fused.layouts] == [FUSED]
+    assert published is not None and published.layouts == ()
+    assert {name: view.spec for name, view in published.views.items()} == dict(wanted.items())
+    contents = [{name: content(view) for name, view in one.views.items()} for one in (fused, published)]
+    assert contents[0] == contents[1]
+    kept = stored_as([view.spec for view in published.views.values()], fused.layouts, wanted.config, "m")
+    assert {one.name: (one.dtype, one.shape) for one in kept} == {n: (s.dtype, s.shape) for n, s in other.items()}
+    for one in kept:
+        raw = b"".join(contents[1][name][2] for name in one.parts)
+        if one.turn is not None:
+            raw = one.turn.turned(raw_elements(raw, 4)).tobytes()
+        assert raw == content(View(other[one.name], one.name))[2], one.name
 
 
 def stored(folder: Path, **shapes: tuple[int, ...]) -> dict[str, TensorSpec]:
@@ -72,9 +87,9 @@ def test_what_does_not_fit_is_told_by_name(
     shapes: dict[str, Any], config: dict[str, Any], told: str, tmp_path: Path
 ) -> None:
     with pytest.raises(CheckpointError, match=told):
-        published(stored(tmp_path / "m", **shapes), config, rules_for(config), "m")
+        seen(stored(tmp_path / "m", **shapes), config, "m")
 
 
 def test_an_unknown_architecture_keeps_its_names(tmp_path: Path) -> None:
     specs = stored(tmp_path / "m", stack=(2, 4, 5))
-    assert published(specs, {}, rules_for({"model_type": "unheard_of"}), "m") == specs
+    assert seen(specs, {"model_type": "unheard_of"}, "m") is None

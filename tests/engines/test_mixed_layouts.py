@@ -6,6 +6,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from transformers.utils import logging
 
+from lineal.checkpoint.layouts.views import seen
 from lineal.checkpoint.reader import open_checkpoint
 from tests.cli.conftest import Command, lineal, registry, run
 from tests.llamas import make_llama
@@ -23,6 +24,15 @@ def mixtures(lineal: Command) -> Command:
             model.save_pretrained(f"{model_type}-{name}")
             model.save_pretrained(f"{model_type}-{name}-other", save_original_format=False)
     return lineal
+
+
+def contents(folder: str) -> dict[str, bytes]:
+    """The bytes of each tensor in the published layout."""
+    checkpoint = open_checkpoint(Path(folder))
+    found = seen(dict(checkpoint.items()), checkpoint.config, folder)
+    assert found is not None
+    raw = weights(folder)
+    return {name: raw[v.spec.offset : v.spec.offset + v.spec.byte_length] for name, v in found.views.items()}
 
 
 def weights(folder: str) -> bytes:
@@ -75,11 +85,19 @@ def test_another_architecture_is_told_before_a_layout(mixtures: Command) -> None
     assert "layout" not in answer.err
 
 
-def test_the_first_model_says_the_layout(mixtures: Command) -> None:
-    answer = mixtures("merge", "./mixtral-a-other", "./mixtral-b", "--method", "linear", "--out", "child")
-    assert answer.code == 3
-    assert answer.err == (
-        "lineal: mixtral-a-other is stored in another layout than mixtral-b, such as its experts in one tensor, "
-        "and the child takes the layout of the first: name mixtral-b before it\n"
+@pytest.mark.parametrize("model_type", ["qwen3_moe", "mixtral", "granitemoe"])
+@pytest.mark.parametrize("method", ["linear", "slerp", "ties"])
+def test_the_first_model_says_the_layout_and_no_layout_says_the_result(
+    mixtures: Command, model_type: str, method: str
+) -> None:
+    a, b = f"./{model_type}-a", f"./{model_type}-b"
+    given = (
+        ("--base", a) if method == "ties" else (a,),
+        ("--base", f"{a}-other") if method == "ties" else (f"{a}-other",),
     )
-    assert not Path("child").exists()
+    for out, words in (("both", (*given[1], f"{b}-other")), ("mixed", (*given[1], b)), ("published", (*given[0], b))):
+        assert mixtures("merge", *words, "--method", method, "--out", out).code == 0
+    assert weights("both") == weights("mixed")
+    assert set(open_checkpoint(Path("mixed"))) == set(open_checkpoint(Path(f"{model_type}-a-other")))
+    assert contents("mixed") == contents("published")
+    assert "recomputed, equal" in mixtures("verify", "mixed").out

@@ -92,6 +92,7 @@ OVERRIDES: Mapping[str, Mapping[str, Any]] = {
     "lfm2_moe": {"layer_types": ["conv", "full_attention", "conv", "full_attention"], "num_dense_layers": 1},
     "llama4_text": {"no_rope_layer_interval": 2, "interleave_moe_layer_step": 2, "intermediate_size_mlp": 48},
     "mamba2": {"num_heads": 8, "head_dim": 8, "state_size": 8, "n_groups": 1, "chunk_size": 16},
+    "olmo_hybrid": {"linear_key_head_dim": 6, "linear_value_head_dim": 6},
     "qwen2": {"use_sliding_window": True, "max_window_layers": 2},
     "qwen2_moe": {"use_sliding_window": True, "max_window_layers": 3, "decoder_sparse_step": 2},
     "qwen3": {"use_sliding_window": True, "max_window_layers": 2},

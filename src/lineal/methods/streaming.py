@@ -86,6 +86,8 @@ class StreamingMethod(Method):
     """Whether the method computes with a base beside the models."""
     base_is_optional: ClassVar[bool] = False
     """Whether a method that uses a base does without one, too."""
+    elementwise: ClassVar[bool] = False
+    """Whether an element follows from those in its place alone: what else stands in its tensor makes no difference."""
 
     @abstractmethod
     def passes(self, site: Site) -> int:

@@ -1,12 +1,11 @@
-"""The other layouts that architectures are met in, by model_type: what transformers 5 keeps in memory, and writes with
-`save_original_format=False`.
+"""The other layouts that architectures are met in, by model_type.
 
 Each was seen in what transformers 5.23 writes; a test saves a model of each both ways.
 """
 
 from collections.abc import Mapping, Sequence
 
-from lineal.checkpoint.layouts.rules import Renamed, Rule, Stacked
+from lineal.checkpoint.layouts.rules import Joined, Moved, Renamed, Rule, Stacked
 
 
 def _stacked(block: str, gate: str, up: str, down: str, published: str = "") -> tuple[Stacked, Stacked]:
@@ -26,14 +25,21 @@ _GRANITE = (
     Renamed("block_sparse_moe.experts.down_proj", "block_sparse_moe.output_linear.weight"),
     Renamed("block_sparse_moe.router.weight", "block_sparse_moe.router.layer.weight"),
 )
+_KEYS = ("linear_num_key_heads", "linear_key_head_dim")
 _BIAS, _STATICS = "e_score_correction_bias", "moe_statics.e_score_correction_bias"
 
-RULES: Mapping[str, Sequence[Rule]] = {
+FUSED = "fused"
+"""The layout that transformers 5 keeps in memory, and writes with `save_original_format=False`."""
+
+PREFIXED = "prefixed"
+"""A language model under the names that it has inside of a larger one."""
+
+_FUSED: Mapping[str, Sequence[Rule]] = {
     **dict.fromkeys(
         (
-            *("afmoe", "cohere2_moe", "deepseek_v2", "deepseek_v3", "deepseek_v32", "dots1", "flex_olmo", "glm4_moe"),
-            *("glm4_moe_lite", "glm_moe_dsa", "hunyuan_v1_moe", "mellum", "olmoe", "qwen2_moe", "qwen3_5_moe_text"),
-            *("qwen3_moe", "qwen3_next", "solar_open"),
+            *("afmoe", "beam", "cohere2_moe", "deepseek_v2", "deepseek_v3", "deepseek_v32", "dots1", "flex_olmo"),
+            *("glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "hunyuan_v1_moe", "mellum", "olmoe", "qwen2_moe"),
+            *("qwen3_5_moe_text", "qwen3_moe", "qwen3_next", "solar_open"),
         ),
         _QWEN2_MOE,
     ),
@@ -44,9 +50,33 @@ RULES: Mapping[str, Sequence[Rule]] = {
     "lfm2_moe": _stacked("feed_forward", "w1", "w3", "w2"),
     **dict.fromkeys(("minimax", "mixtral"), _MIXTRAL),
     "minimax_m2": (*_MIXTRAL, Renamed(f"mlp.{_BIAS}", f"block_sparse_moe.{_BIAS}")),
+    "nemotron_h": (
+        Stacked("mixer.experts.up_proj", ("mixer.experts.*.up_proj.weight",)),
+        Stacked("mixer.experts.down_proj", ("mixer.experts.*.down_proj.weight",)),
+        Moved("model.", "backbone."),
+    ),
+    "olmo_hybrid": (
+        Renamed("input_layernorm.weight", "attention_layer_norm.weight"),
+        Renamed("post_attention_layernorm.weight", "feedforward_layer_norm.weight"),
+        Joined(
+            "linear_attn.conv1d.weight",
+            tuple(f"linear_attn.{one}_conv1d.weight" for one in "qkv"),
+            (_KEYS, _KEYS, ("linear_num_value_heads", "linear_value_head_dim")),
+        ),
+    ),
     "phimoe": (*_EXPERTS_OF_MIXTRAL, Renamed("mlp.router.weight", "block_sparse_moe.gate.weight")),
 }
-"""How what is stored in the other layout makes the published tensors."""
+_PREFIXED: Mapping[str, Sequence[Rule]] = dict.fromkeys(
+    ("qwen3_5_moe_text", "qwen3_5_text"), (Moved("model.language_model.", "model."),)
+)
 
-EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
-"""Where a configuration says how many experts a layer has."""
+PUBLISHED_ALONE: frozenset[str] = frozenset()
+"""The architectures that transformers writes under the same names either way."""
+
+LAYOUTS: Mapping[str, Mapping[str, Sequence[Rule]]] = {
+    model_type: {
+        name: rules[model_type] for name, rules in ((FUSED, _FUSED), (PREFIXED, _PREFIXED)) if model_type in rules
+    }
+    for model_type in sorted({*_FUSED, *_PREFIXED})
+}
+"""The other layouts of each architecture: by name, how what is stored in one makes the published tensors."""

@@ -17,7 +17,7 @@ from lineal.engines.merge.composition import ComposedTensor, composed, whole, wi
 from lineal.engines.merge.faults import merge_faults, merge_remarks
 from lineal.engines.merge.token_rows import in_vocabulary
 from lineal.engines.merge.vocabularies import child_vocabulary, row_maps, vocabulary_faults
-from lineal.engines.parents.layouts import in_layout_of_the_first
+from lineal.engines.parents.layouts import BY_PUBLISHED_TENSORS, in_layouts, layout_remarks, layouts_of_child
 from lineal.engines.parents.model import Model
 from lineal.engines.parents.output_heads import with_heads
 from lineal.engines.stream.jobs import Job
@@ -33,7 +33,7 @@ _CONFIG_DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | None = None) -> StreamPlan:
     """Check all parents against each other from their headers; the donor is the base, else the first parent."""
     method.check(len(models), base is not None)
-    inputs = with_heads(in_layout_of_the_first([*models] if base is None else [base, *models]))
+    inputs = with_heads([*models] if base is None else [base, *models])
     first = len(inputs) - len(models)
     stretches = tuple(Stretch(model=first + index) for index in range(len(models)))
     part = Part(models=stretches, base=None if base is None else Stretch(model=0))
@@ -43,14 +43,16 @@ def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | N
     package, speaker = ChildPackage(inputs[0], inputs[0].config), speaker_of(inputs)
     if not speaks_for_itself(inputs[0], speaker):
         package.take_tokenizer_of(speaker)
-    remarks = (*merge_remarks([part], inputs, speaker), *tokenizer_remarks(inputs, speaker))
-    return StreamPlan(jobs, package.child(), remarks, _rules(inputs, speaker))
+    remarks = (*merge_remarks([part], inputs, speaker), *tokenizer_remarks(inputs, speaker), *layout_remarks(inputs))
+    layouts = layouts_of_child(inputs, None)
+    rules = max(_rules(inputs, speaker), BY_PUBLISHED_TENSORS if layouts and not method.elementwise else 1)
+    return StreamPlan(in_layouts(jobs, layouts, inputs[0]), package.child(), remarks, rules)
 
 
 def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
     """Check all parents of a recipe against each other; its parts name them by place, the donor is the first."""
     recipe.check_inputs(len(inputs))
-    inputs = with_heads(in_layout_of_the_first(inputs))
+    inputs = with_heads(inputs)
     vocabulary, wanted = None, recipe.vocabulary
     faults = [] if wanted is None else list(vocabulary_faults(wanted, inputs))
     if wanted is not None and not faults:
@@ -75,8 +77,11 @@ def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
     if recipe.chat_template is not None:
         package.take_chat_template(chosen_template(recipe.chat_template, inputs))
     template_donor = speaker if recipe.chat_template is None else None
-    remarks = (*merge_remarks(recipe.parts, inputs, template_donor), *tokenizer_remarks(inputs, speaker))
-    return StreamPlan(jobs, package.child(), remarks, max(rules, _checked_stack(recipe, inputs)))
+    merged = (*merge_remarks(recipe.parts, inputs, template_donor), *tokenizer_remarks(inputs, speaker))
+    layouts = layouts_of_child(inputs, recipe.layout)
+    rules = max(rules, _checked_stack(recipe, inputs), BY_PUBLISHED_TENSORS if layouts else 1)
+    tasks = in_layouts(jobs, layouts, inputs[0])
+    return StreamPlan(tasks, package.child(), (*merged, *layout_remarks(inputs)), rules)
 
 
 def _rules(inputs: Sequence[Model], speaker: Model) -> int:

@@ -1,55 +1,64 @@
-"""Models in several layouts: where the first is stored as its architecture is published, all are seen so."""
+"""The layout of a child: that of its first model, or another that is known of its architecture."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lineal.checkpoint.layouts.published import published, rule_of, rules_for
-from lineal.checkpoint.layouts.rules import Rule
+from lineal.checkpoint.layouts.known import Layout, layouts_of
+from lineal.checkpoint.layouts.storing import stored_as
+from lineal.checkpoint.written.layout import Planned
 from lineal.engines.parents.model import Model
-from lineal.engines.stream.source import Source
+from lineal.engines.stream.compound import Compound, Task
+from lineal.engines.stream.jobs import Job
 from lineal.errors import CheckpointError
+from lineal.methods.recipe.recipe import PUBLISHED
 from lineal.shown import quoted
 
+BY_PUBLISHED_TENSORS = 3
+"""The rules of a child in another layout, where earlier lineals took what is stored in one tensor for one tensor."""
 
-def in_layout_of_the_first(inputs: Sequence[Model]) -> list[Model]:
-    """The models; those in another layout as byte ranges of what they store, if the first is in the published one.
 
-    Models that are all in the other layout stay as they are. Raises CheckpointError where the first is in it and
-    another is not, since a child in that layout is only made of models that are; and for a folder that holds a tensor
-    in both. Models of another architecture than the first are left for the merge to refuse.
+def layouts_of_child(inputs: Sequence[Model], asked: str | int | None) -> tuple[Layout, ...]:
+    """Those that the child is stored in; none is the published one.
+
+    asked: the published layout, the name of another, or the place of the input whose layout it is; None: the first's.
     """
-    first, rules = inputs[0].config, rules_for(inputs[0].config)
-    if not rules:
-        return [*inputs]
-    alike = [model for model in inputs if model.config.get("model_type") == first.get("model_type")]
-    elsewhere = {id(model): _published(model, rules) for model in alike if _in_other_layout(model, rules)}
-    published_one = next((model for model in alike if id(model) not in elsewhere), None)
-    if published_one is None:
-        return [*inputs]
-    if id(inputs[0]) in elsewhere:
+    if not isinstance(asked, str):
+        return inputs[asked or 0].layouts
+    if asked == PUBLISHED:
+        return ()
+    first = inputs[0]
+    known = layouts_of(first.config)
+    found = [layout for layout in known or () if layout.name == asked]
+    if not found:
+        kind = quoted(str(first.config.get("model_type")))
+        named = " or ".join([PUBLISHED, *(layout.name for layout in known or ())])
         raise CheckpointError(
-            f"{inputs[0].name} is stored in another layout than {published_one.name}, such as its experts in one "
-            f"tensor, and the child takes the layout of the first: name {published_one.name} before it"
+            f"{first.name}: no layout {quoted(asked)} is known of model_type {kind}"
+            + ("" if known is None else f"; it can be stored as {named}")
         )
-    for model in alike:
-        if id(model) in elsewhere:
-            _require_as_stored(model, rules)
-    return [elsewhere.get(id(model), model) for model in inputs]
+    return tuple(found)
 
 
-def _in_other_layout(model: Model, rules: Sequence[Rule]) -> bool:
-    return any(rule_of(rules, name) for name in model.sources)
+def layout_remarks(inputs: Sequence[Model]) -> list[str]:
+    """Where models lie in several layouts: which of them are read otherwise than they are stored."""
+    if len({model.layouts for model in inputs}) == 1:
+        return []
+    others = dict.fromkeys(model.name for model in inputs if model.layouts)
+    return [f"{name} is stored in another layout, and is read as it is published" for name in others]
 
 
-def _require_as_stored(model: Model, rules: Sequence[Rule]) -> None:
-    for name, source in model.sources.items():
-        if rule_of(rules, name) and (source.update is not None or source.scales is not None):
-            raise CheckpointError(f"{model.name}: {quoted(name)} is adapted or scaled; the first is in another layout")
-
-
-def _published(model: Model, rules: Sequence[Rule]) -> Model:
-    specs = {name: source.spec for name, source in model.sources.items()}
-    found = published(specs, model.config, rules, model.name)
-    sources = {name: model.sources.get(name) or Source(model.name, spec) for name, spec in found.items()}
-    remark = f"{model.name} is stored in another layout, and is read as it is published"
-    return replace(model, sources=sources, remarks=(*model.remarks, remark))
+def in_layouts(jobs: Sequence[Job], layouts: Sequence[Layout], child: Model) -> tuple[Task, ...]:
+    """The tasks that store what the jobs make in these layouts. child: has its config, and a name for errors."""
+    if not layouts:
+        return tuple(jobs)
+    made = {job.planned.name: job for job in jobs}
+    tasks: list[Task] = []
+    for stored in stored_as([job.planned for job in jobs], layouts, child.config, child.name):
+        parts = tuple(made[name] for name in stored.parts)
+        if stored.parts == (stored.name,) and stored.turn is None:
+            tasks += parts
+            continue
+        if stored.turn is not None:
+            parts = tuple(replace(part, unit=stored.turn.unit) for part in parts)
+        tasks.append(Compound(Planned(stored.name, stored.dtype, stored.shape), parts, stored.turn))
+    return tuple(tasks)

@@ -1,16 +1,21 @@
 """A model that others are derived from: full weights under transformers' names, a config, a vocabulary."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
-from lineal.checkpoint.adapter.adapter import low_rank_updates
+from lineal.checkpoint.adapter.adapter import LowRankUpdate, low_rank_updates
+from lineal.checkpoint.headers.safetensors import TensorSpec
+from lineal.checkpoint.layouts.known import Layout
+from lineal.checkpoint.layouts.turn import Turn, unpaired
+from lineal.checkpoint.layouts.views import seen
 from lineal.checkpoint.names.tied_heads import heads, says_tied, stored_heads, untied
 from lineal.checkpoint.package import has_tokenizer, vocabulary
 from lineal.checkpoint.reader import Checkpoint
-from lineal.checkpoint.scaled import cache_scales, scales_of
+from lineal.checkpoint.scaled import Scales, cache_scales, scales_of
 from lineal.checkpoint.stated_dtype import require_dtype
 from lineal.checkpoint.tokenizer_types import read_tokenizer_json
 from lineal.engines.stream.gathered import Gathered, Input
@@ -34,7 +39,8 @@ class Model(Mapping[str, Input]):
 
     name: as the user knows it, for messages; checkpoint: the full weights; adapter: on top of them, or None;
     gathered: what takes the place of sources in another vocabulary; remarks: what of it does not go into a child;
-    rules: 2 where rules 1 would have made something else of it.
+    rules: 2 where rules 1 would have made something else of it; layouts: those it is stored in, other than the one that
+    its architecture is published in, which its sources are in.
     """
 
     name: str
@@ -44,6 +50,7 @@ class Model(Mapping[str, Input]):
     gathered: Mapping[str, Gathered] = field(default_factory=dict[str, Gathered])
     remarks: tuple[str, ...] = ()
     rules: int = 1
+    layouts: tuple[Layout, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -148,17 +155,41 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
             "of an encoder and decoder it cannot be said to be untied, since the same key scales the logits"
         )
     kept = {key: spec for key, spec in checkpoint.items() if key not in beside | head.copies}
-    sources = {key: Source(name, spec, updates.get(key), scales.get(key)) for key, spec in kept.items()}
+    sources, layouts = _as_published(name, kept, checkpoint.config, updates, scales)
     dropped = len(cache_scales(checkpoint)) if is_quantized else 0
     remarks = [f"{dropped} scales of a quantized cache in {name} do not go into the child"] if dropped else []
     if not head.known:
         remarks.append(f"whether the stored head of {name} differs from its embedding is unknown until downloaded")
-    return Model(name, checkpoint, adapter, sources, remarks=tuple(remarks), rules=2 if dropped else head.rules)
+    rules = 2 if dropped else head.rules
+    return Model(name, checkpoint, adapter, sources, remarks=tuple(remarks), rules=rules, layouts=layouts)
+
+
+def _as_published(
+    name: str,
+    kept: Mapping[str, TensorSpec],
+    config: Mapping[str, Any],
+    updates: Mapping[str, LowRankUpdate],
+    scales: Mapping[str, Scales],
+) -> tuple[dict[str, Source], tuple[Layout, ...]]:
+    """The sources by published names, and the layouts that they are stored in; as stored where those are not known."""
+    found = seen(kept, config, name)
+    if found is None or any(view.spec.name != view.whole and view.whole in scales for view in found.views.values()):
+        return {key: Source(name, spec, updates.get(key), scales.get(key)) for key, spec in kept.items()}, ()
+    sources: dict[str, Source] = {}
+    for key, view in found.views.items():
+        whole = kept[view.whole]
+        spec = replace(view.spec, name=whole.name) if view.spec.byte_length == whole.byte_length else view.spec
+        sources[key] = Source(name, spec, updates.get(key), scales.get(key), view.turn)
+    return sources, found.layouts
 
 
 def _of_gguf(name: str, checkpoint: Checkpoint) -> Model:
     from lineal.engines.gguf.parent import gguf_tensors
 
     found = gguf_tensors(checkpoint).items()
-    sources = {key: Source(name, spec, head_rows=head_rows) for key, (spec, head_rows) in found}
+    sources = {key: Source(name, spec, turn=_unpaired(spec, head_rows)) for key, (spec, head_rows) in found}
     return Model(name, checkpoint, None, sources)
+
+
+def _unpaired(spec: TensorSpec, head_rows: int | None) -> Turn | None:
+    return None if head_rows is None else unpaired(head_rows, math.prod(spec.shape[1:]))

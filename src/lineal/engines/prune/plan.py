@@ -4,6 +4,7 @@ from lineal.checkpoint.codes.dtypes import FLOATS
 from lineal.checkpoint.names.roles import linear_layers
 from lineal.checkpoint.written.layout import Planned
 from lineal.engines.merge.child_package import own_package, own_rules
+from lineal.engines.parents.layouts import BY_PUBLISHED_TENSORS, in_layouts
 from lineal.engines.parents.model import Model
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
@@ -29,7 +30,9 @@ def plan_pruning(method: StreamingMethod, model: Model) -> StreamPlan:
                 f"{model.name}: {quoted(name)} is {dtype}, which cannot be pruned as it is (known: {known})"
             )
     jobs = tuple(_job(method if name in pruned else None, model, name) for name in model)
-    return StreamPlan(jobs, own_package(model, model.config).child(), model.remarks, own_rules(model))
+    rules = max(own_rules(model), BY_PUBLISHED_TENSORS if model.layouts else 1)
+    tasks = in_layouts(jobs, model.layouts, model)
+    return StreamPlan(tasks, own_package(model, model.config).child(), model.remarks, rules)
 
 
 def _job(method: StreamingMethod | None, model: Model, name: str) -> Job:

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from typing import Any, cast
 
 from lineal.derivation.canonical import Json
+from lineal.engines.stream.compound import PartSink, Task, jobs_of
 from lineal.engines.stream.jobs import Job, Sink
 from lineal.engines.stream.open_files import OpenFiles
 from lineal.engines.stream.reading import Rules
@@ -23,7 +24,7 @@ DataHashes = dict[str, dict[str, bytes]]
 
 
 def stream(
-    jobs: Sequence[Job],
+    jobs: Sequence[Task],
     sink: Sink,
     *,
     threads: int | None = None,
@@ -41,12 +42,14 @@ def stream(
     waiting = _tasks(job for job in jobs if job.planned.name not in sink.leaves)
     with OpenFiles() as files:
 
-        def run(task: Sequence[Job]) -> None:
+        def run(batch: Sequence[Task]) -> None:
             try:
-                for job in task:
-                    if stop.is_set():
-                        return
-                    TensorPass(job, files, sink, rules).run()
+                for task in batch:
+                    into = sink if isinstance(task, Job) else PartSink(sink, task)
+                    for job in jobs_of(task):
+                        if stop.is_set():
+                            return
+                        TensorPass(job, files, into, rules).run()
             except Exception as error:
                 errors.append(error)  # the first explains the others, Stopped among them
                 stop.set()
@@ -60,7 +63,7 @@ def stream(
 
 
 def _carry(
-    pool: Executor, run: Callable[[Sequence[Job]], None], tasks: Iterable[Sequence[Job]], stop: threading.Event
+    pool: Executor, run: Callable[[Sequence[Task]], None], tasks: Iterable[Sequence[Task]], stop: threading.Event
 ) -> None:
     """Run all tasks; where waiting for them is interrupted, they are stopped, and waited for all the same."""
     begun: list[Future[None]] = []
@@ -73,7 +76,7 @@ def _carry(
         raise
 
 
-def _tasks(jobs: Iterable[Job]) -> list[Sequence[Job]]:
+def _tasks(jobs: Iterable[Task]) -> list[Sequence[Task]]:
     """The small jobs, which may be many, as one task; then each other, the largest first."""
     sized = [(job.bytes_read, job) for job in jobs]
     small = [job for size, job in sized if size <= SMALL_BYTES]
@@ -81,7 +84,7 @@ def _tasks(jobs: Iterable[Job]) -> list[Sequence[Job]]:
     return [*([small] if small else []), *([job] for _, job in large)]
 
 
-def _gather_hashes(jobs: Sequence[Job], notes: Mapping[str, Json]) -> DataHashes:
+def _gather_hashes(jobs: Sequence[Task], notes: Mapping[str, Json]) -> DataHashes:
     """The inputs' hashes stand in the notes of the tensors made from them, so a resumed run has them too."""
     found: DataHashes = {}
     for job in jobs:

@@ -16,12 +16,16 @@ from lineal.methods.streaming import Site, StreamingMethod
 @final
 @dataclass(frozen=True)
 class Job:
-    """One tensor of the child: what it comes from, and what makes it. Without a method it is copied."""
+    """One tensor: what it comes from, and what makes it. Without a method it is copied.
+
+    unit: elements that are written together.
+    """
 
     planned: Planned
     models: tuple[Input, ...]
     base: Input | None = None
     method: StreamingMethod | None = None
+    unit: int = 1
 
     @property
     def inputs(self) -> tuple[Input, ...]:

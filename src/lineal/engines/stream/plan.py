@@ -1,12 +1,13 @@
 """A streamed derivation before a weight is read: its jobs, and what will surround the tensors of the child."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, final
 
 from lineal.checkpoint.package import content_hash, copy_licence, copy_package, edited_hash, package_paths
 from lineal.checkpoint.written.layout import Layout, Planned, lay_out
+from lineal.engines.stream.compound import Task, jobs_of
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.tensor_pass import working_bytes
 
@@ -87,9 +88,9 @@ class WrittenFolder:
 @final
 @dataclass(frozen=True)
 class StreamPlan:
-    """A derivation before a weight is read: one job a tensor, and what surrounds them."""
+    """A derivation before a weight is read: one task a tensor, and what surrounds them."""
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[Task, ...]
     child: Child
     remarks: tuple[str, ...] = ()
     """What a user should know of the parents, although it stands against nothing."""
@@ -102,7 +103,16 @@ class StreamPlan:
 
     def working_bytes(self, threads: int) -> int:
         """The most that so many threads hold at once, beside the program itself."""
-        return sum(sorted((working_bytes(job) for job in self.jobs), reverse=True)[:threads])
+        held = (max(working_bytes(job) for job in jobs_of(task)) for task in self.jobs)
+        return sum(sorted(held, reverse=True)[:threads])
+
+    def each(self, changed: Callable[[Job], Job]) -> "StreamPlan":
+        """The plan with every job changed."""
+        tasks = (
+            changed(task) if isinstance(task, Job) else replace(task, parts=tuple(map(changed, task.parts)))
+            for task in self.jobs
+        )
+        return replace(self, jobs=tuple(tasks))
 
     @property
     def planned(self) -> tuple[Planned, ...]:

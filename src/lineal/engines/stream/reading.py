@@ -18,7 +18,6 @@ from lineal.engines.stream.open_files import OpenFiles
 from lineal.engines.stream.source import Source
 from lineal.errors import CheckpointError
 from lineal.methods.merge.adapter import add_low_rank
-from lineal.methods.quantize.rotary_pairs import halves
 from lineal.shown import quoted
 
 _WHOLE_BYTES = 1 << 20
@@ -75,9 +74,8 @@ class Reading:
             self.rules.refuse_nonfinite(row, "F32", start, source.model, spec.name)
         if source.scales is not None:
             multiply(row, start, source.shape[-1], source.scales, self._numbers[source.scales])
-        if source.head_rows is not None:
-            turned = halves(row.reshape(-1, *source.shape[1:]), source.head_rows)
-            np.copyto(row, turned.reshape(-1))
+        if source.turn is not None:
+            np.copyto(row, source.turn.turned(row))
         if source.update:
             b, a = self._updates[source.update]
             add_low_rank(row, start, b, a)

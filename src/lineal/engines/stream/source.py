@@ -1,12 +1,12 @@
 """Where a method's values come from: a stored tensor, or one with an adapter's update added on the fly."""
 
-import math
 from dataclasses import dataclass
 from typing import final
 
 from lineal.checkpoint.adapter.adapter import LowRankUpdate
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.headers.storage import BLOCKS
+from lineal.checkpoint.layouts.turn import Turn
 from lineal.checkpoint.scaled import Scales
 
 
@@ -15,15 +15,14 @@ from lineal.checkpoint.scaled import Scales
 class Source:
     """One parent's tensor as full weights: stored, plus a low-rank update where an adapter has one, in float32.
 
-    scales: of a weight that is codes; head_rows: of a tensor whose rows a GGUF has in pairs, how many a head has: they
-    are turned back into halves.
+    scales: of a weight that is codes; turn: of a tensor whose elements are stored in another order, into that of shape.
     """
 
     model: str
     spec: TensorSpec
     update: LowRankUpdate | None = None
     scales: Scales | None = None
-    head_rows: int | None = None
+    turn: Turn | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -39,6 +38,6 @@ class Source:
     @property
     def unit(self) -> int:
         """Elements that a window never divides."""
-        if self.head_rows is not None:
-            return self.head_rows * math.prod(self.shape[1:])
+        if self.turn is not None:
+            return self.turn.unit
         return BLOCKS[self.spec.dtype][0] if self.spec.dtype in BLOCKS else 1

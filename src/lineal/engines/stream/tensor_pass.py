@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from lineal.checkpoint.codes.dtypes import encode
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.headers.storage import byte_length
+from lineal.checkpoint.layouts.turn import raw_elements
 from lineal.derivation.canonical import Json
 from lineal.engines.stream.gathered import Gathered, Input, stored
 from lineal.engines.stream.jobs import Job, Sink
 from lineal.engines.stream.open_files import OpenFiles
 from lineal.engines.stream.reading import Reading, Rules
 from lineal.engines.stream.row_reading import RowReading
+from lineal.engines.stream.source import Source
 from lineal.errors import CheckpointError
 from lineal.methods.streaming import Block, Emit, Sample, StreamingMethod
 from lineal.shown import quoted
@@ -103,16 +105,23 @@ class TensorPass:
 
     def _copy(self) -> bytes:
         """Tensors that are not numbers to compute with (masks, ids): copied, and every parent must agree."""
-        planned, first = self._job.planned, self._streamed[0]
+        planned, first = self._job.planned, self._streamed[0].spec
+        turns = {source.spec: source.turn for source in self._job.inputs if isinstance(source, Source) and source.turn}
+        digests = {spec: blake3() if spec in turns else hasher for spec, _, hasher in self._streamed}
         for start, n in self._windows():
             self._read(start, n, hashed=True)
-            raw = first.raw[: byte_length(planned.dtype, n)]
-            self._sink.write(planned, byte_length(planned.dtype, start), raw.data)
-        digest = first.hasher.digest()
-        for spec, _, hasher in self._streamed:
-            if hasher.digest() != digest:
+            for spec in (first, *(turns.keys() - {first})):
+                raw = self._raw[spec][: byte_length(planned.dtype, n)]
+                if spec in turns:
+                    raw = turns[spec].turned(raw_elements(raw, byte_length(planned.dtype, 1))).view(np.uint8)
+                    digests[spec].update(raw.data)
+                if spec is first:
+                    self._sink.write(planned, byte_length(planned.dtype, start), raw.data)
+        digest = digests[first].digest()
+        for spec, other in digests.items():
+            if other.digest() != digest:
                 raise CheckpointError(
-                    f"{spec.path}: {quoted(spec.name)} ({spec.dtype}) differs from the one in {first.spec.path}"
+                    f"{spec.path}: {quoted(spec.name)} ({spec.dtype}) differs from the one in {first.path}"
                 )
         return digest
 
@@ -173,7 +182,8 @@ def _window(job: Job) -> int:
 
 
 def _unit(job: Job) -> int:
-    return math.lcm(job.method.unit(job.site) if job.method else 1, *(max(1, source.unit) for source in job.inputs))
+    of_method = job.method.unit(job.site) if job.method else 1
+    return math.lcm(job.unit, of_method, *(max(1, source.unit) for source in job.inputs))
 
 
 def _columns(rows: NDArray[np.float32], n: int) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import final
 
 from lineal.engines.merge.plan import plan_merge
+from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.family.build.request import Request
 from lineal.family.build.scratch import Scratch
@@ -28,14 +29,13 @@ def stream_soup(method: GreedySoup, inputs: Inputs) -> StreamPlan:
     """
     _, models = weights_of(inputs)
     soup = method.before_picking(len(models))
-    plan = plan_merge(soup, models)
-    jobs = (
-        replace(job, models=tuple(job.models[place] for place in soup.ingredients), method=Linear())
-        if job.method
-        else job
-        for job in plan.jobs
-    )
-    return replace(plan, jobs=tuple(jobs))
+
+    def of_ingredients(job: Job) -> Job:
+        if not job.method:
+            return job
+        return replace(job, models=tuple(job.models[place] for place in soup.ingredients), method=Linear())
+
+    return plan_merge(soup, models).each(of_ingredients)
 
 
 def pick_ingredients(session: Session, request: Request, method: GreedySoup, scratch: Scratch) -> GreedySoup:

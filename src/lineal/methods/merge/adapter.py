@@ -22,6 +22,7 @@ class AdapterMerge(StreamingMethod):
     name: ClassVar = "adapter"
     paper: ClassVar = "https://arxiv.org/abs/2106.09685"
     reproducibility: ClassVar = Reproducibility.EXACT
+    elementwise: ClassVar = True
 
     def passes(self, site: Site) -> int:
         return 1

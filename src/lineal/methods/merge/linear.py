@@ -28,6 +28,7 @@ class Linear(StreamingMethod):
     name: ClassVar = "linear"
     paper: ClassVar = "https://arxiv.org/abs/2203.05482"
     reproducibility: ClassVar = Reproducibility.EXACT
+    elementwise: ClassVar = True
 
     weights: tuple[float, ...] = ()
     normalize: bool = True

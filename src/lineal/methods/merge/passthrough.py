@@ -25,6 +25,7 @@ class Passthrough(StreamingMethod):
     name: ClassVar = "passthrough"
     paper: ClassVar = "https://github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md"
     reproducibility: ClassVar = Reproducibility.EXACT
+    elementwise: ClassVar = True
 
     scale: float = 1.0
 

@@ -20,6 +20,7 @@ class UniformSoup(StreamingMethod):
     name: ClassVar = "uniform_soup"
     paper: ClassVar = "https://arxiv.org/abs/2203.05482"
     reproducibility: ClassVar = Reproducibility.EXACT
+    elementwise: ClassVar = True
 
     def passes(self, site: Site) -> int:
         return Linear().passes(site)
@@ -46,6 +47,7 @@ class GreedySoup(StreamingMethod):
     name: ClassVar = "greedy_soup"
     paper: ClassVar = "https://arxiv.org/abs/2203.05482"
     reproducibility: ClassVar = Reproducibility.EXACT
+    elementwise: ClassVar = True
     uses_data: ClassVar = True
     found: ClassVar = "ingredients"
 

@@ -27,6 +27,7 @@ class TaskArithmetic(StreamingMethod):
     name: ClassVar = "task_arithmetic"
     paper: ClassVar = "https://arxiv.org/abs/2212.04089"
     reproducibility: ClassVar = Reproducibility.EXACT
+    elementwise: ClassVar = True
     uses_base: ClassVar = True
 
     weights: tuple[float, ...] = ()

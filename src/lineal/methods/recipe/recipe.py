@@ -22,7 +22,9 @@ Blocks: TypeAlias = tuple[int, int]
 DTYPES = ("F32", "BF16", "F16")
 AUTO = "auto"
 """In place of a chat template: the one that most models have."""
-_LATER: Mapping[str, Json] = {"method_version": 1, "vocabulary": None, "chat_template": None}
+PUBLISHED = "published"
+"""The layout in which an architecture is published: names and shapes of its tensors."""
+_LATER: Mapping[str, Json] = {"method_version": 1, "vocabulary": None, "chat_template": None, "layout": None}
 """Options that a recipe does not record while they are this: it has the same id as before there were any."""
 
 
@@ -93,6 +95,8 @@ class MergeRecipe(Method):
     dtype: F32, BF16 or F16 for all floating-point tensors, else each keeps that of the first model, or of the base.
     vocabulary: the tokens of the child, where its models may have different ones; chat_template: a Jinja template, or
     `auto` for the one that most models have; without them tokenizer and template are the donor's.
+    layout: names and shapes of the child's tensors: `published`, another layout that is known of its architecture, such
+    as `fused`, or the place of the model whose layout it is; without it that of the donor.
     """
 
     kind: ClassVar = "merge"
@@ -107,6 +111,7 @@ class MergeRecipe(Method):
     dtype: str | None = None
     vocabulary: Vocabulary | None = None
     chat_template: str | None = None
+    layout: str | int | None = None
 
     def __post_init__(self) -> None:
         if not self.parts:
@@ -156,6 +161,8 @@ class MergeRecipe(Method):
         named = {stretch.model for part in self.parts for stretch in part.stretches}
         if self.vocabulary is not None:
             named |= self.vocabulary.places
+        if isinstance(self.layout, int):
+            named.add(self.layout)
         if not named <= set(range(count)):
             raise MethodError(f"recipe: of {count} inputs it names {', '.join(map(str, sorted(named)))}, from 0")
 

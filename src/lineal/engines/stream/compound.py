@@ -1,0 +1,65 @@
+"""A tensor of the child that several jobs make, one after the other, or whose elements are stored in another order."""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, cast, final
+
+from blake3 import blake3
+
+from lineal.checkpoint.content.identity import Leaf
+from lineal.checkpoint.headers.storage import byte_length
+from lineal.checkpoint.layouts.turn import Turn, raw_elements
+from lineal.checkpoint.written.layout import Planned
+from lineal.derivation.canonical import Json
+from lineal.engines.stream.jobs import Job, Sink
+
+
+@final
+@dataclass(frozen=True)
+class Compound:
+    """planned: what is stored; parts: the jobs whose elements follow each other in it; turn: of its only part, from
+    the order in which that is made."""
+
+    planned: Planned
+    parts: tuple[Job, ...]
+    turn: Turn | None = None
+
+    @property
+    def bytes_read(self) -> int:
+        return sum(part.bytes_read for part in self.parts)
+
+
+Task: TypeAlias = Job | Compound
+"""What makes one tensor of the child."""
+
+
+def jobs_of(task: Task) -> tuple[Job, ...]:
+    return (task,) if isinstance(task, Job) else task.parts
+
+
+@final
+@dataclass
+class PartSink:
+    """Takes the parts of a tensor in their order, and gives them to a sink as what is stored."""
+
+    sink: Sink
+    compound: Compound
+    leaves: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
+    notes: dict[str, Json] = field(default_factory=dict[str, Json])
+
+    def __post_init__(self) -> None:
+        self._offset, self._digest, self._read = 0, blake3(), list[Any]()
+
+    def write(self, planned: Planned, start: int, raw: memoryview) -> None:
+        """Take bytes of a part, whole units of what is turned."""
+        turn = self.compound.turn
+        if turn is not None:
+            raw = turn.turned(raw_elements(raw, byte_length(planned.dtype, 1))).view("u1").data
+        self._digest.update(raw)
+        self.sink.write(self.compound.planned, self._offset + start, raw)
+
+    def finish(self, planned: Planned, data_hash: bytes, note: Json) -> None:
+        """A part is written; after the last, the whole is."""
+        self._offset += planned.byte_length
+        self._read += cast(list[Any], note)
+        if planned.name == self.compound.parts[-1].planned.name:
+            self.sink.finish(self.compound.planned, self._digest.digest(), self._read)
