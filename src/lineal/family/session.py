@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, final
 
-from lineal.checkpoint.content.hashing import FolderHashes, hash_checkpoint, recall_checkpoint
+from lineal.checkpoint.content.hashing import FolderHashes, hash_checkpoint, recall_checkpoint, to_remember
 from lineal.checkpoint.content.identity import Manifest
 from lineal.checkpoint.content.memory import HashMemory
 from lineal.checkpoint.inside import resolved
@@ -154,10 +154,7 @@ class Session:
         hashes = local.hashes
         if hashes is None:
             return
-        inside: dict[Path, dict[str, bytes]] = {local.folder / name: {} for name in local.checkpoint.weight_files}
-        for leaf in hashes.manifest.leaves:
-            inside[local.checkpoint[leaf.name].path][leaf.name] = leaf.data_hash
-        for path, found in inside.items():
+        for path, found in to_remember(local.checkpoint, hashes).items():
             self.memory.remember(path, os.stat(path), found)
 
     def _base_of(self, label: str, base_hash: bytes | None) -> LocalModel | None:

@@ -9,9 +9,10 @@ from typing import final
 
 from blake3 import blake3
 
-from lineal.checkpoint.content.identity import Leaf, Manifest, manifest_of
+from lineal.checkpoint.content.identity import Leaf, Manifest, layout_hash, manifest_of
 from lineal.checkpoint.content.memory import HashMemory
-from lineal.checkpoint.content.stretches import WINDOW_BYTES, BytesRead, hash_stretch, stretches
+from lineal.checkpoint.content.published import Digests, Published
+from lineal.checkpoint.content.stretches import WINDOW_BYTES, BytesRead, Parts, hash_stretch, stretches
 from lineal.checkpoint.headers.gguf_metadata import gguf_package
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.inside import regular_files
@@ -33,11 +34,26 @@ class FileHash:
 @final
 @dataclass(frozen=True)
 class FolderHashes:
-    """What a model contains, by content; files and leaves together miss no byte."""
+    """What a model contains, by content; files and leaves together miss no byte.
+
+    published: the leaves of its tensors as its architecture is published; None where that is not known.
+    """
 
     manifest: Manifest
     files: Mapping[str, FileHash]
     licence: bytes | None
+    published: tuple[Leaf, ...] | None = None
+
+    def differing(self, read: Mapping[str, bytes]) -> str | None:
+        """A tensor, stored or published, that was read with another data hash than it has here; of one file or all."""
+        stored = {leaf.name: leaf.data_hash for leaf in self.manifest.leaves}
+        known = {**{leaf.name: leaf.data_hash for leaf in self.published or ()}, **stored}
+        return next((name for name, digest in read.items() if known.get(name, digest) != digest), None)
+
+    @property
+    def layout_hash(self) -> bytes | None:
+        """Equal for the same weights in whichever layout; None where layouts of the architecture are not known."""
+        return None if self.published is None else layout_hash(self.published)
 
 
 def hash_folder(
@@ -54,21 +70,26 @@ def hash_checkpoint(
     threads: int | None = None,
     bytes_read: BytesRead | None = None,
     known: Mapping[str, bytes] | None = None,
+    known_parts: Mapping[str, bytes] | None = None,
 ) -> FolderHashes:
-    """Hash an opened checkpoint; `known` data hashes, by tensor name, are taken and not computed again."""
+    """Hash an opened checkpoint; `known` data hashes, by tensor name, are taken and not computed again.
+
+    known_parts: those of published tensors that are not stored as they are.
+    """
     checkpoint.require_weights()
-    folder = checkpoint.folder
-    data_hashes = dict(known or {})
-    unknown = _by_file(spec for spec in checkpoint.values() if spec.name not in data_hashes)
+    published = Published(checkpoint)
+    hashes = Digests(dict(known or {}), dict(known_parts or {}))
+    unknown = _by_file(spec for spec in checkpoint.values() if not published.knows(spec, hashes))
     for path, specs in list(unknown.items()):
-        recalled = (memory.recall(path) if memory else None) or {}
-        if all(spec.name in recalled for spec in specs):
-            data_hashes.update({spec.name: recalled[spec.name] for spec in unknown.pop(path)})
-    data_hashes.update(_read_data_hashes(unknown, memory, threads, bytes_read))
-    leaves = (leaf_of(spec, data_hashes[spec.name]) for spec in checkpoint.values())
-    files = hash_files(checkpoint, memory)
-    licence = None if checkpoint.lone else licence_hash(folder)
-    return FolderHashes(manifest_of(leaves, _package(checkpoint, files)), files, licence)
+        recalled = published.recalled((memory.recall(path) if memory else None) or {}, specs)
+        if recalled is not None:
+            hashes.take(recalled)
+            del unknown[path]
+    hashes.take(_read_data_hashes(unknown, published.parts, memory, threads, bytes_read))
+    leaves = tuple(leaf_of(spec, hashes.tensors[spec.name]) for spec in checkpoint.values())
+    manifest = manifest_of(leaves, _package(checkpoint, files := hash_files(checkpoint, memory)))
+    licence = None if checkpoint.lone else licence_hash(checkpoint.folder)
+    return FolderHashes(manifest, files, licence, published.leaves(manifest, hashes))
 
 
 def with_file(hashes: FolderHashes, folder: Path, name: str) -> FolderHashes:
@@ -93,6 +114,18 @@ def leaf_of(spec: TensorSpec, data_hash: bytes) -> Leaf:
     return Leaf(spec.name, spec.dtype, spec.shape, spec.byte_length, data_hash)
 
 
+def to_remember(checkpoint: Checkpoint, hashes: FolderHashes) -> dict[Path, Mapping[str, bytes]]:
+    """For each weight file, what a memory keeps of it."""
+    parts = Published(checkpoint).parts
+    of_parts = {leaf.name: leaf.data_hash for leaf in hashes.published or ()}
+    found = {checkpoint.folder / name: Digests({}, {}) for name in checkpoint.weight_files}
+    for leaf in hashes.manifest.leaves:
+        in_file = found[checkpoint[leaf.name].path]
+        in_file.tensors[leaf.name] = leaf.data_hash
+        in_file.parts.update((view.spec.name, of_parts[view.spec.name]) for view in parts.get(leaf.name, ()))
+    return {path: in_file.to_remember for path, in_file in found.items()}
+
+
 def hash_files(checkpoint: Checkpoint, memory: HashMemory | None = None) -> dict[str, FileHash]:
     """Every file of the model but lineal.json, by POSIX path: weight files outside their tensors, the others whole."""
     folder = checkpoint.folder
@@ -110,13 +143,13 @@ def hash_files(checkpoint: Checkpoint, memory: HashMemory | None = None) -> dict
 
 def recall_checkpoint(checkpoint: Checkpoint, memory: HashMemory) -> FolderHashes | None:
     """The hashes of a folder whose weights are all remembered; None if any would have to be read."""
-    known: dict[str, bytes] = {}
-    for name in checkpoint.weight_files:
-        recalled = memory.recall(checkpoint.folder / name)
+    published, known = Published(checkpoint), Digests({}, {})
+    for path, specs in _by_file(checkpoint.values()).items():
+        recalled = published.recalled(memory.recall(path) or {}, specs)
         if recalled is None:
             return None
-        known.update(recalled)
-    return hash_checkpoint(checkpoint, known=known, memory=memory) if known.keys() >= checkpoint.keys() else None
+        known.take(recalled)
+    return hash_checkpoint(checkpoint, known=known.tensors, known_parts=known.parts, memory=memory)
 
 
 def hash_file(path: Path, memory: HashMemory | None = None) -> bytes:
@@ -138,7 +171,7 @@ def hash_tensors(
     specs: Iterable[TensorSpec], *, threads: int | None = None, bytes_read: BytesRead | None = None
 ) -> dict[str, bytes]:
     """The data hash of each tensor."""
-    return _read_data_hashes(_by_file(specs), None, threads, bytes_read)
+    return _read_data_hashes(_by_file(specs), {}, None, threads, bytes_read).tensors
 
 
 def _by_file(specs: Iterable[TensorSpec]) -> dict[Path, list[TensorSpec]]:
@@ -153,23 +186,26 @@ def _by_file(specs: Iterable[TensorSpec]) -> dict[Path, list[TensorSpec]]:
 
 def _read_data_hashes(
     files: Mapping[Path, list[TensorSpec]],
+    parts: Parts,
     memory: HashMemory | None,
     threads: int | None,
     bytes_read: BytesRead | None,
-) -> dict[str, bytes]:
+) -> Digests:
     """No thread waits at the end of a file; each file is remembered as soon as all of it is hashed."""
-    found: dict[str, bytes] = {}
+    found = Digests({}, {})
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         begun = [
-            (path, os.stat(path), [pool.submit(hash_stretch, stretch, bytes_read) for stretch in stretches(specs)])
+            (path, os.stat(path), [pool.submit(hash_stretch, one, parts, bytes_read) for one in stretches(specs)])
             for path, specs in files.items()
         ]
         try:
             for path, before, stretched in begun:
-                hashes = {name: digest for hashed in stretched for name, digest in hashed.result().items()}
-                found.update(hashes)
+                in_file = Digests({}, {})
+                for hashed in stretched:
+                    in_file.take(Digests(*hashed.result()))
+                found.take(in_file)
                 if memory:
-                    memory.remember(path, before, hashes)
+                    memory.remember(path, before, in_file.to_remember)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

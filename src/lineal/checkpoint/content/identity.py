@@ -4,6 +4,7 @@
     leaf          H(0x00, "lineal.tensor.1", name, dtype, shape, byte length, data_hash)
     weights_hash  RFC 6962 tree over the leaves sorted by name bytes, inner node H(0x01, left, right)
     model_hash    H("lineal.model.1", weights_hash, package entries sorted by path: path, content hash)
+    layout_hash   H("lineal.layout.1", version of the table of layouts, weights_hash of the published tensors)
 
 Strings are UTF-8 behind their length (u32); a shape is its rank (u32) and dimensions (u64); counts are u64; all
 little-endian. The version tags inside make a later change of the scheme a different hash, never a silent one.
@@ -17,6 +18,8 @@ from functools import cached_property, lru_cache
 from typing import final
 
 from blake3 import blake3
+
+from lineal.checkpoint.layouts.table import TABLE_VERSION
 
 
 @final
@@ -69,6 +72,12 @@ def manifest_of(leaves: Iterable[Leaf], package: Mapping[str, bytes]) -> Manifes
     return Manifest(tuple(sorted(leaves, key=lambda leaf: leaf.name.encode())), dict(package))
 
 
+def layout_hash(published: Iterable[Leaf]) -> bytes:
+    """Of weights by their tensors as the architecture is published: equal in whichever layout they are stored."""
+    root = merkle_root([leaf.leaf_hash for leaf in sorted(published, key=lambda leaf: leaf.name.encode())])
+    return blake3(_LAYOUT + struct.pack("<I", TABLE_VERSION) + root).digest()
+
+
 def merkle_root(leaf_hashes: list[bytes]) -> bytes:
     """RFC 6962, section 2.1, over hashes that are leaves already; of none, the hash of nothing."""
     if not leaf_hashes:
@@ -98,3 +107,4 @@ def _string(text: str) -> bytes:
 
 _LEAF = b"\x00" + _string("lineal.tensor.1")
 _MODEL = _string("lineal.model.1")
+_LAYOUT = _string("lineal.layout.1")

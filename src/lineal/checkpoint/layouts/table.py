@@ -28,6 +28,9 @@ _GRANITE = (
 _KEYS = ("linear_num_key_heads", "linear_key_head_dim")
 _BIAS, _STATICS = "e_score_correction_bias", "moe_statics.e_score_correction_bias"
 
+TABLE_VERSION = 1
+"""Part of a layout hash: counted up where a row that was there comes to say something else."""
+
 FUSED = "fused"
 """The layout that transformers 5 keeps in memory, and writes with `save_original_format=False`."""
 

@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # lineage verbs, which turn nothing, do without numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
-Values = TypeVar("Values", bound=np.generic)
+    Values = TypeVar("Values", bound=np.generic)
 
 
 @final
@@ -30,8 +31,10 @@ class Turn:
             tuple(self.dims[axis] for axis in self.axes), tuple(self.axes.index(n) for n in range(len(self.axes)))
         )
 
-    def turned(self, values: NDArray[Values]) -> NDArray[Values]:
+    def turned(self, values: "NDArray[Values]") -> "NDArray[Values]":
         """Whole units of elements, [n], in the other order."""
+        import numpy as np
+
         moved = values.reshape(-1, *self.dims).transpose(0, *(axis + 1 for axis in self.axes))
         return np.ascontiguousarray(moved).reshape(-1)
 
@@ -51,6 +54,8 @@ def unpaired(head_rows: int, width: int) -> Turn:
     return paired(head_rows // 2, width).back
 
 
-def raw_elements(raw: Any, size: int) -> NDArray[Any]:
+def raw_elements(raw: Any, size: int) -> "NDArray[Any]":
     """Bytes as elements of `size` bytes each, which may be turned."""
+    import numpy as np
+
     return np.frombuffer(raw, np.dtype(f"V{size}") if size not in (1, 2, 4, 8) else np.dtype(f"<u{size}"))

@@ -12,6 +12,9 @@ from lineal.checkpoint.written.layout import Planned
 from lineal.derivation.canonical import Json
 from lineal.engines.stream.jobs import Job, Sink
 
+OF_CHILD = ""
+"""In place of a file, in notes of what was read: the data hashes of parts of the child."""
+
 
 @final
 @dataclass(frozen=True)
@@ -60,6 +63,6 @@ class PartSink:
     def finish(self, planned: Planned, data_hash: bytes, note: Json) -> None:
         """A part is written; after the last, the whole is."""
         self._offset += planned.byte_length
-        self._read += cast(list[Any], note)
+        self._read += [*cast(list[Any], note), [OF_CHILD, planned.name, data_hash.hex()]]
         if planned.name == self.compound.parts[-1].planned.name:
             self.sink.finish(self.compound.planned, self._digest.digest(), self._read)

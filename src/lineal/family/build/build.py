@@ -13,6 +13,7 @@ from lineal.checkpoint.package import CARD
 from lineal.checkpoint.reader import GGUF_SUFFIX, is_lone_file, open_checkpoint
 from lineal.checkpoint.written.publish import output_lock, partial_folder, partial_folders, publish, publish_file
 from lineal.derivation.hashes import format_hash
+from lineal.engines.stream.compound import OF_CHILD
 from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
 from lineal.family.build.make import Made
 from lineal.family.build.makers.table import maker_of
@@ -201,11 +202,9 @@ def _learn(session: Session, local: LocalModel, made: Made, opened: Mapping[Path
         if {spec.name for spec in local.checkpoint.values() if spec.path == path} == in_file.keys():
             session.memory.remember(path, opened[path], in_file)
     if local.hashes is not None:
-        for leaf in local.hashes.manifest.leaves:
-            if read.get(leaf.name, leaf.data_hash) != leaf.data_hash:
-                raise CheckpointError(
-                    f"{local.folder}: {quoted(leaf.name)} changed since it was hashed; run this again"
-                )
+        changed = local.hashes.differing(read)
+        if changed is not None:
+            raise CheckpointError(f"{local.folder}: {quoted(changed)} changed since it was hashed; run this again")
     return session.identify(local, read)
 
 
@@ -216,7 +215,8 @@ def _describe(session: Session, request: Request, place: Path, made: Made) -> Pr
         raise LinealError(f"{request.name}: an input's hash is still unknown")
     checkpoint = open_checkpoint(place)
     known = {name: leaf.data_hash for name, leaf in made.leaves.items()}
-    hashes = hash_checkpoint(checkpoint, threads=session.threads, known=known)
+    parts = made.inputs.get(OF_CHILD)
+    hashes = hash_checkpoint(checkpoint, threads=session.threads, known=known, known_parts=parts)
     names = tuple(local.label for _, local in request.inputs)
     hub_ids = {label: str(origin.hub) for label, origin in request.hub_origins.items()}
     provenance = Provenance(step, names, hashes, checkpoint.form, environment(registrant(request.method.origin)))

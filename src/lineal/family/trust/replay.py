@@ -73,8 +73,11 @@ def replay(
 
 def _check_input(local: LocalModel, read: DataHashes) -> None:
     """A recomputation from other inputs than the recorded ones would prove nothing."""
-    recorded = {leaf.name: leaf.data_hash for leaf in local.hashes.manifest.leaves} if local.hashes else {}
-    for name, spec in local.checkpoint.items():
-        found = read.get(str(spec.path), {}).get(name, recorded.get(name))
-        if found is None or found != recorded.get(name):
-            raise CheckpointError(f"{local.label} ({format_hash(local.model_hash)[:11]}): {quoted(name)} has changed")
+    hashes = local.hashes
+    assert hashes is not None  # inputs are found by their hash
+    for path in dict.fromkeys(spec.path for spec in local.checkpoint.values()):
+        changed = hashes.differing(read.get(str(path), {}))
+        if changed is not None:
+            raise CheckpointError(
+                f"{local.label} ({format_hash(local.model_hash)[:11]}): {quoted(changed)} has changed"
+            )
