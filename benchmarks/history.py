@@ -17,7 +17,8 @@ def keep(page: Path, introduction: str, measured: str) -> None:
     heading = f"## {dt.datetime.now(dt.UTC).date().isoformat()}, {processor()}\n"
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     starts = [found.start() for found in _SECTION.finditer(text)]
-    sections = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    ends = [*starts[1:], len(text)] if starts else []
+    sections = [text[start:end] for start, end in zip(starts, ends, strict=True)]
     others = [section.strip() for section in sections if not section.startswith(heading)]
     parts = [introduction.strip(), f"{heading}\n{measured.strip()}", *others]
     page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")

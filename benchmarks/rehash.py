@@ -33,7 +33,7 @@ def cold_share(folder: Path) -> float:
     ratios: list[float] = []
     for _ in range(_RUNS):
         direct = _seconds(lambda: _read_directly(folder / FULL_WEIGHTS))
-        _evict(folder / FULL_WEIGHTS)
+        evict(folder / FULL_WEIGHTS)
         ratios.append(direct / _seconds(lambda: hash_folder(folder)))
     return statistics.median(ratios)
 
@@ -79,7 +79,7 @@ def _read_directly(path: Path) -> None:
     os.close(descriptor)
 
 
-def _evict(path: Path) -> None:
+def evict(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     os.fsync(descriptor)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -11,6 +11,7 @@ from lineal.checkpoint.inside import resolved
 from lineal.derivation.step import Kind
 from lineal.family.build.one_off import derive, family_of_one, family_of_recipe, overridden
 from lineal.family.build.plan import PlannedModel, plan_family
+from lineal.family.file.layout import in_layout
 from lineal.family.file.recipe import Family, Reference
 from lineal.family.progress import Progress
 from lineal.family.session import Session
@@ -52,10 +53,12 @@ def derivation(
     *,
     data: Sequence[str | Path] = (),
     allow_nonfinite: bool = False,
+    layout: str | None = None,
     licence: str | None = None,
 ) -> Derivation:
-    """A derivation by one method of models in their roles."""
+    """A derivation by one method of models in their roles; layout: of a merge's child, where it is not the first's."""
     place, texts = Path(out), [Path(path) for path in data]
+    method = method if layout is None else in_layout(method, inputs, layout)
     return Derivation(
         place,
         lambda _: family_of_one(kind, method, inputs, place, data=texts, allow_nonfinite=allow_nonfinite),
@@ -103,6 +106,7 @@ def merge(
     base: ModelLike | None = None,
     data: Sequence[str | Path] = (),
     allow_nonfinite: bool = False,
+    layout: ModelLike | None = None,
     licence: str | None = None,
     registry: RegistryPlace = None,
     threads: int | None = None,
@@ -113,11 +117,22 @@ def merge(
 
     method: a name (`lineal methods` lists them) with its options as keywords, or a method such as
     `lineal.Ties(density=0.2)`. base: what task vectors start from. data: texts that a greedy soup is picked by.
+    layout: names and shapes of the child's tensors where they are not to be the base's or first model's: `published`,
+    `fused` (a mixture's experts in one tensor, as transformers 5 keeps them), or the model whose layout it is.
     licence: an override with its reason, `apache-2.0: the reason`. Raises MethodError for options, CheckpointError for
     models that cannot be merged, all of it before a weight is read.
     """
     chosen, inputs = method_of("merge", method, options), inputs_of_merge(models, base)
-    wanted = derivation("merge", chosen, inputs, out, data=data, allow_nonfinite=allow_nonfinite, licence=licence)
+    wanted = derivation(
+        "merge",
+        chosen,
+        inputs,
+        out,
+        data=data,
+        allow_nonfinite=allow_nonfinite,
+        layout=None if layout is None else reference_of(layout),
+        licence=licence,
+    )
     return wanted.make(registry, threads, progress)
 
 

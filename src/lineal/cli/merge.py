@@ -28,6 +28,8 @@ Examples:
 
   lineal merge ./a ./b ./c --method greedy_soup --data val.txt --out ./soup
 
+  lineal merge ./mixture --method passthrough --layout fused --out ./fused     the same weights, stored another way
+
   lineal merge recipe.yml ./blend
 """
 
@@ -40,6 +42,12 @@ def merge(
     method: Annotated[str | None, typer.Option("--method", help="How to merge.")] = None,
     base: Annotated[str | None, typer.Option("--base", help="The model that task vectors start from.")] = None,
     data: Annotated[list[Path] | None, typer.Option("--data", help="A text that a greedy soup is picked by.")] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--layout", help="How a mixture's experts are stored: published, fused or as in one of the models."
+        ),
+    ] = None,
     allow_nonfinite: NonfiniteOption = False,
     dry_run: DryRunOption = False,
     licence_override: LicenceOverrideOption = None,
@@ -51,7 +59,7 @@ def merge(
     from lineal.cli.words import make_or_plan, models_and_options
     from lineal.family.build.one_off import method_from_words
 
-    recipe = _recipe(words, out, method, base, data)
+    recipe = _recipe(words, out, method, base, data, layout)
     if recipe is not None:
         wanted = derivations.recipe(*recipe, allow_nonfinite=allow_nonfinite, licence=licence_override)
     elif method is None or out is None:
@@ -64,6 +72,7 @@ def merge(
             derivations.inputs_of_merge(models, base),
             out,
             data=data or (),
+            layout=layout,
             allow_nonfinite=allow_nonfinite,
             licence=licence_override,
         )
@@ -71,12 +80,17 @@ def merge(
 
 
 def _recipe(
-    words: list[str], out: Path | None, method: str | None, base: str | None, data: list[Path] | None
+    words: list[str],
+    out: Path | None,
+    method: str | None,
+    base: str | None,
+    data: list[Path] | None,
+    layout: str | None,
 ) -> tuple[Path, Path] | None:
     """The recipe and the folder to write, if the first word is a recipe."""
     if not words[0].endswith((".yml", ".yaml")):
         return None
     rest = words[1:]
-    if method is not None or base is not None or data or len(rest) + (out is not None) != 1:
+    if method is not None or base is not None or data or layout or len(rest) + (out is not None) != 1:
         raise UsageError("a recipe says everything but where to: lineal merge RECIPE.yml OUT")
     return Path(words[0]), out or Path(rest[0])

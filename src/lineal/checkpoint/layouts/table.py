@@ -83,3 +83,5 @@ LAYOUTS: Mapping[str, Mapping[str, Sequence[Rule]]] = {
     for model_type in sorted({*_FUSED, *_PREFIXED})
 }
 """The other layouts of each architecture: by name, how what is stored in one makes the published tensors."""
+
+LAYOUT_NAMES = tuple(dict.fromkeys(name for layouts in LAYOUTS.values() for name in layouts))

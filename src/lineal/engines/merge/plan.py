@@ -79,7 +79,7 @@ def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
     template_donor = speaker if recipe.chat_template is None else None
     merged = (*merge_remarks(recipe.parts, inputs, template_donor), *tokenizer_remarks(inputs, speaker))
     layouts = layouts_of_child(inputs, recipe.layout)
-    rules = max(rules, _checked_stack(recipe, inputs), BY_PUBLISHED_TENSORS if layouts else 1)
+    rules = max(rules, _checked_stack(recipe, inputs), BY_PUBLISHED_TENSORS if layouts and recipe.layout is None else 1)
     tasks = in_layouts(jobs, layouts, inputs[0])
     return StreamPlan(tasks, package.child(), (*merged, *layout_remarks(inputs)), rules)
 

@@ -14,7 +14,8 @@ from lineal.methods.recipe.recipe import PUBLISHED
 from lineal.shown import quoted
 
 BY_PUBLISHED_TENSORS = 3
-"""The rules of a child in another layout, where earlier lineals took what is stored in one tensor for one tensor."""
+"""The rules of a child in another layout for want of a wish, where earlier lineals took what is stored in one tensor
+for one tensor."""
 
 
 def layouts_of_child(inputs: Sequence[Model], asked: str | int | None) -> tuple[Layout, ...]:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, cast, final
 
 from lineal.derivation.step import Kind, Role
 from lineal.errors import MethodError, UsageError
+from lineal.family.file.layout import LAYOUTS, in_layout
 from lineal.family.file.located_yaml import Faults, KeyPath, Located
 from lineal.family.file.mergekit.document import KEYS, read_document
 from lineal.family.file.mergekit.references import References
@@ -89,7 +90,7 @@ class VerbReader:
     def _merge(self, name: str, keys: KeyPath, body: Body) -> ModelRecipe | None:
         if "merge_method" in body:
             return self._mergekit(name, keys, body)
-        known = ("parents", "base", "method", "data", "allow_nonfinite")
+        known = ("parents", "base", "method", "data", "allow_nonfinite", "layout")
         method = self._method("merge", body.get("method"), keys, body, known)
         base = self._one("base", body, "base", keys) if "base" in body else ()
         parents = self._many("parent", body, "parents", keys)
@@ -99,6 +100,8 @@ class VerbReader:
             self._check_data(method, data, keys, name)
         allow = self._allow_nonfinite(name, keys, body)
         inputs = (*base, *parents)
+        if method is not None and "layout" in body:
+            method = self._in_layout(method, inputs, body["layout"], (*keys, "layout"))
         return self._recipe(name, "merge", keys, inputs=inputs, method=method, data=data, allow_nonfinite=allow)
 
     def _mergekit(self, name: str, keys: KeyPath, body: Body) -> ModelRecipe | None:
@@ -215,6 +218,13 @@ class VerbReader:
             return model
         path = str(self._document.path.parent / Path(model).expanduser())
         return path if is_path(path) else f"./{path}"
+
+    def _in_layout(
+        self, method: Method, inputs: tuple[Reference, ...], written: object, keys: KeyPath
+    ) -> Method | None:
+        if isinstance(written, str) and written not in LAYOUTS:
+            written = self._from_here(written)
+        return self._faults.attempt(keys, lambda: in_layout(method, inputs, written))
 
     def _without_revision(self, model: str, revision: str | None) -> str:
         if revision is not None:

@@ -5,6 +5,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 from lineal.errors import MethodError, UsageError
+from lineal.family.file.layout import LAYOUTS
 from lineal.family.file.located_yaml import Faults, KeyPath
 from lineal.family.file.mergekit.inputs import InputList
 from lineal.family.file.mergekit.parts import FORMS, PartReader
@@ -22,7 +23,7 @@ from lineal.shown import quoted
 Body: TypeAlias = Mapping[str, Any]
 Read: TypeAlias = tuple[Method, tuple[Reference, ...]]
 
-KEYS = ("merge_method", "base_model", *FORMS, "parameters", "dtype", "out_dtype", *TOKEN_KEYS)
+KEYS = ("merge_method", "base_model", *FORMS, "parameters", "dtype", "out_dtype", "layout", *TOKEN_KEYS)
 _DTYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 
 
@@ -40,6 +41,7 @@ def read_document(body: Body, keys: KeyPath, faults: Faults, references: Referen
     dtype = faults.attempt((*keys, "out_dtype" if body.get("out_dtype") else "dtype"), lambda: _dtype(body))
     tokens = VocabularyReader(faults, references, inputs, base)
     vocabulary, template = tokens.read(body, keys), tokens.chat_template(body, keys)
+    layout = _layout(body.get("layout"), (*keys, "layout"), references, inputs)
     models = faults.attempt(keys, inputs.references)
     if not parts or models is None:
         return None
@@ -52,6 +54,7 @@ def read_document(body: Body, keys: KeyPath, faults: Faults, references: Referen
             dtype=dtype,
             vocabulary=vocabulary,
             chat_template=template,
+            layout=layout,
         )
     except UsageError as error:
         faults.add(parameters.place_of(str(error), keys), str(error))
@@ -82,6 +85,14 @@ def _dtype(body: Body) -> str | None:
     return _DTYPES[written] if written else None
 
 
+def _layout(written: Any, keys: KeyPath, references: References, inputs: InputList) -> str | int | None:
+    """A layout's name, or the place of the model whose layout it is."""
+    if written is None or written in LAYOUTS:
+        return written
+    named = references.read(written, keys)
+    return None if named is None else inputs.index_of(named)
+
+
 def _holds(recipe: MergeRecipe, keys: KeyPath, faults: Faults, parameters: ParameterReader) -> bool:
     """Whether the method takes its options everywhere that they change: a fault for each that it refuses."""
     rules = [rule for settings in recipe.mentioned() for setting in settings.values() for rule in setting]
@@ -105,6 +116,7 @@ def _simplest(recipe: MergeRecipe, models: int) -> Method:
     rules = [rule for settings in recipe.mentioned() for setting in settings.values() for rule in setting]
     varies = any(rule.filter is not None or len(rule.values) > 1 for rule in rules)
     more_than_options = more or recipe.several or recipe.dtype or recipe.vocabulary or recipe.chat_template
+    more_than_options = more_than_options or recipe.layout is not None
     if more_than_options or varies or not in_order or models == 1:
         return recipe
     return recipe.method_at(part, "", 0.0)
