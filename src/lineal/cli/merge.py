@@ -7,6 +7,7 @@ import typer
 
 from lineal.cli.options import (
     DryRunOption,
+    LayoutOption,
     LicenceOverrideOption,
     NonfiniteOption,
     RegistryOption,
@@ -42,12 +43,7 @@ def merge(
     method: Annotated[str | None, typer.Option("--method", help="How to merge.")] = None,
     base: Annotated[str | None, typer.Option("--base", help="The model that task vectors start from.")] = None,
     data: Annotated[list[Path] | None, typer.Option("--data", help="A text that a greedy soup is picked by.")] = None,
-    layout: Annotated[
-        str | None,
-        typer.Option(
-            "--layout", help="How a mixture's experts are stored: published, fused or as in one of the models."
-        ),
-    ] = None,
+    layout: LayoutOption = None,
     allow_nonfinite: NonfiniteOption = False,
     dry_run: DryRunOption = False,
     licence_override: LicenceOverrideOption = None,

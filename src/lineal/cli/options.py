@@ -61,6 +61,10 @@ LicenceOverrideOption: TypeAlias = Annotated[
     ),
 ]
 NonfiniteOption: TypeAlias = Annotated[bool, typer.Option("--allow-nonfinite", help="Let NaN and Inf of parents pass.")]
+LayoutOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--layout", help="Names and shapes of what is stored: published, fused or as one of the models."),
+]
 TrustedKeysOption: TypeAlias = Annotated[
     list[Path] | None,
     typer.Option("--key", metavar="PEM", help="A public key that you trust; may be given several times."),

@@ -31,8 +31,8 @@ evolve: true
         "10: a value is a number, true or false, got {'deep': 1}",
         "11: unknown dtype 'fp16' (known: float32, bfloat16, float16)",
         (
-            "12: unknown key 'evolve' (known: base_model, chat_template, dtype, merge_method, models, modules, name, "
-            "out_dtype, out_path, parameters, slices, tokenizer, tokenizer_source)"
+            "12: unknown key 'evolve' (known: base_model, chat_template, dtype, layout, merge_method, models, modules, "
+            "name, out_dtype, out_path, parameters, slices, tokenizer, tokenizer_source)"
         ),
     ]
 
