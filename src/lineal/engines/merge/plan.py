@@ -15,6 +15,7 @@ from lineal.engines.merge.child_package import (
 )
 from lineal.engines.merge.composition import ComposedTensor, composed, whole, without_lone_buffers
 from lineal.engines.merge.faults import merge_faults, merge_remarks
+from lineal.engines.merge.prediction_heads import prediction_heads_apart
 from lineal.engines.merge.token_rows import in_vocabulary
 from lineal.engines.merge.vocabularies import child_vocabulary, row_maps, vocabulary_faults
 from lineal.engines.parents.layouts import BY_PUBLISHED_TENSORS, in_layouts, layout_remarks, layouts_of_child
@@ -33,26 +34,29 @@ _CONFIG_DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 def plan_merge(method: StreamingMethod, models: Sequence[Model], base: Model | None = None) -> StreamPlan:
     """Check all parents against each other from their headers; the donor is the base, else the first parent."""
     method.check(len(models), base is not None)
-    inputs = with_heads([*models] if base is None else [base, *models])
+    apart = prediction_heads_apart([*models] if base is None else [base, *models], moved=False)
+    inputs = with_heads(apart.models)
     first = len(inputs) - len(models)
     stretches = tuple(Stretch(model=first + index) for index in range(len(models)))
     part = Part(models=stretches, base=None if base is None else Stretch(model=0))
     tensors = without_lone_buffers(whole(part, inputs), inputs)
     _refuse(method.name, list(merge_faults([part], tensors, inputs)))
-    jobs = _jobs(tensors, inputs, lambda _: method, None)
+    jobs = (*_jobs(tensors, inputs, lambda _: method, None), *apart.jobs)
     package, speaker = ChildPackage(inputs[0], inputs[0].config), speaker_of(inputs)
     if not speaks_for_itself(inputs[0], speaker):
         package.take_tokenizer_of(speaker)
-    remarks = (*merge_remarks([part], inputs, speaker), *tokenizer_remarks(inputs, speaker), *layout_remarks(inputs))
+    remarks = (*merge_remarks([part], inputs, speaker), *tokenizer_remarks(inputs, speaker))
     layouts = layouts_of_child(inputs, None)
     rules = max(_rules(inputs, speaker), BY_PUBLISHED_TENSORS if layouts and not method.elementwise else 1)
+    remarks = (*remarks, *layout_remarks(inputs), *apart.remarks)
     return StreamPlan(in_layouts(jobs, layouts, inputs[0]), package.child(), remarks, rules)
 
 
 def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
     """Check all parents of a recipe against each other; its parts name them by place, the donor is the first."""
     recipe.check_inputs(len(inputs))
-    inputs = with_heads(inputs)
+    apart = prediction_heads_apart(inputs, moved=recipe.several)
+    inputs = with_heads(apart.models)
     vocabulary, wanted = None, recipe.vocabulary
     faults = [] if wanted is None else list(vocabulary_faults(wanted, inputs))
     if wanted is not None and not faults:
@@ -65,7 +69,7 @@ def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
     def method_for(tensor: ComposedTensor) -> StreamingMethod:
         return recipe.method_at(tensor.part, tensor.names[0], tensor.place)
 
-    jobs = _jobs(tensors, inputs, method_for, recipe.dtype)
+    jobs = (*_jobs(tensors, inputs, method_for, recipe.dtype), *apart.jobs)
     config = recipe_config(recipe, [model.config for model in inputs], inputs[0].name)
     package, speaker = ChildPackage(inputs[0], config), speaker_of(inputs)
     rules = _rules(inputs, speaker)
@@ -81,7 +85,7 @@ def plan_recipe(recipe: MergeRecipe, inputs: Sequence[Model]) -> StreamPlan:
     layouts = layouts_of_child(inputs, recipe.layout)
     rules = max(rules, _checked_stack(recipe, inputs), BY_PUBLISHED_TENSORS if layouts and recipe.layout is None else 1)
     tasks = in_layouts(jobs, layouts, inputs[0])
-    return StreamPlan(tasks, package.child(), (*merged, *layout_remarks(inputs)), rules)
+    return StreamPlan(tasks, package.child(), (*merged, *layout_remarks(inputs), *apart.remarks), rules)
 
 
 def _rules(inputs: Sequence[Model], speaker: Model) -> int:
