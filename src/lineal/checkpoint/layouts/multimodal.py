@@ -1,6 +1,7 @@
 """Models that also see or hear: where the language model and the towers stand, published and in memory.
 
-Each row was seen in what transformers 5.23 writes; a test saves a model of each both ways.
+Each row was seen in what transformers 5.23 writes; a test saves a model of each both ways. Names inside of a tower stay:
+one of CLIP or SigLIP that was published under `vision_tower.vision_model.` is written without `vision_model.`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,7 @@ _MINIMAX_M3 = (
         ".weight",
     ),
 )
+# transformers 5.23 reads experts either way, by their shape, and writes them as they are in memory
 _QWEN3_VL_MOE = (
     Turned("mlp.experts.gate_up_proj", "mlp.experts.gate_up_proj", "transposed", ("hidden_size",)),
     Turned("mlp.experts.down_proj", "mlp.experts.down_proj", "transposed", ("moe_intermediate_size",)),
