@@ -1,7 +1,7 @@
 """How language models are stored otherwise than published: experts in one tensor, convolutions joined, other names.
 
-Each row was seen in what transformers 5.23 writes; a test saves a model of each both ways. Left out: hrm_text, published
-with more in one tensor than in memory; inkling2_text, whose names count layers from another number; longcat_flash, which
+Each row was seen in what transformers 5.23 writes; a test saves a model of each both ways. Left out: hrm_text, stored
+with less in one tensor than published; inkling2_text, whose names count layers from elsewhere; longcat_flash, which
 stacks experts that compute nothing, too.
 """
 

@@ -1,7 +1,7 @@
 """Models that also see or hear: where the language model and the towers stand, published and in memory.
 
-Each row was seen in what transformers 5.23 writes; a test saves a model of each both ways. Names inside of a tower stay:
-one of CLIP or SigLIP that was published under `vision_tower.vision_model.` is written without `vision_model.`.
+Each row was seen in what transformers 5.23 writes; a test saves a model of each both ways. Names inside of a tower
+stay: one of CLIP or SigLIP that was published under `vision_tower.vision_model.` is written without `vision_model.`.
 """
 
 from collections.abc import Mapping, Sequence
