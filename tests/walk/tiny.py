@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoModelForMultimodalLM, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 SMALL: Mapping[str, Any] = {
@@ -168,23 +168,97 @@ NOT_TINY: Mapping[str, str] = {
 }
 
 
-def tiny_config(model_type: str) -> PreTrainedConfig:
+TINY_SENSES: Mapping[str, Any] = {
+    **dict.fromkeys(("image_size", "window_size"), 16),
+    "patch_size": 8,
+    **dict.fromkeys(("depth", "num_hidden_layers", "encoder_layers"), 2),
+    **dict.fromkeys(("embed_dim", "out_hidden_size", "encoder_ffn_dim"), 32),
+    **dict.fromkeys(("attention_heads", "encoder_attention_heads"), 4),
+    "spatial_merge_size": 2,
+    "num_position_embeddings": 16,
+    **dict.fromkeys(("num_global_layers", "temporal_patch_size"), 1),
+    "fullatt_block_indexes": [1],
+    "deepstack_visual_indexes": [0],
+    "intermediate_layers_indices": [0],
+    "vision_output_dim": 64,
+}
+"""What is small of a tower that sees or hears."""
+BESIDE: Mapping[str, Any] = {
+    **dict.fromkeys(("image_token_id", "image_token_index"), 5),
+    "video_token_id": 6,
+    "vision_feature_layer": -1,
+    "mm_tokens_per_image": 1,
+    "projection_dim": 32,
+    "downsample_ratio": 0.5,
+    "tie_word_embeddings": False,
+}
+"""What is small of a model that is made of several, beside those."""
+INSIDE: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "glm5_next": {
+        "text_config": {
+            "num_key_value_heads": 4,
+            **dict.fromkeys(("linear_head_dim", "index_head_dim"), 8),
+            "linear_num_heads": 4,
+            "index_n_heads": 2,
+            **dict.fromkeys(("head_dim", "qk_rope_head_dim"), 0),
+            "mlp_layer_types": ["dense", "sparse", "sparse", "sparse"],
+        }
+    },
+    "minimax_m3_vl": {
+        "text_config": {
+            "dense_intermediate_size": 24,
+            "index_head_dim": 8,
+            "mlp_layer_types": ["dense", "sparse", "sparse", "sparse"],
+            "layer_types": ["full_attention", "minimax_m3_sparse", "full_attention", "minimax_m3_sparse"],
+        }
+    },
+    "mllama": {"text_config": {"cross_attention_layers": [1]}},
+}
+
+
+def tiny_config(model_type: str, overrides: Mapping[str, Any] | None = None) -> PreTrainedConfig:
     """Fields that the class has, in the words of its own documentation; nothing that it does not know."""
     kind = CONFIG_MAPPING[model_type]
+    return kind(**{**_known(kind, SMALL), **OVERRIDES.get(model_type, {}), **(overrides or {})})
+
+
+def _known(kind: type[PreTrainedConfig], small: Mapping[str, Any]) -> dict[str, Any]:
     known = {*inspect.signature(kind.__init__).parameters, *kind().to_dict()}
-    fields = {name: value for name, value in SMALL.items() if name in known}
-    return kind(**{**fields, **OVERRIDES.get(model_type, {})})
+    return {name: value for name, value in small.items() if name in known}
 
 
-def tiny_model(model_type: str, seed: int = 0) -> PreTrainedModel:
+def tiny_model(model_type: str, seed: int = 0, overrides: Mapping[str, Any] | None = None) -> PreTrainedModel:
     """Random weights and buffers, none at its neutral value; a ValueError where it cannot be made small."""
-    config = tiny_config(model_type)
+    return _made(AutoModelForCausalLM, tiny_config(model_type, overrides), seed)
+
+
+def tiny_multimodal_model(
+    model_type: str, seed: int = 0, inside: Mapping[str, Mapping[str, Any]] | None = None
+) -> PreTrainedModel:
+    """One that also sees or hears. inside: fields of the configurations in its own, all of which are made small."""
+    kind = CONFIG_MAPPING[model_type]
+    overrides = inside or INSIDE.get(model_type, {})
+    parts = {
+        name: _tiny_inside(type(config), overrides.get(name, {}))
+        for name in kind.sub_configs
+        if (config := getattr(kind(), name, None)) is not None
+    }
+    return _made(AutoModelForMultimodalLM, kind(**_known(kind, BESIDE), **parts), seed)
+
+
+def _tiny_inside(kind: type[PreTrainedConfig], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    senses = any(word in kind.__name__ for word in ("Vision", "Audio", "Encoder"))
+    small = {**SMALL, **TINY_SENSES} if senses else {**SMALL, **OVERRIDES.get(kind.model_type, {})}
+    return kind(**{**_known(kind, small), **overrides}).to_dict()
+
+
+def _made(auto: type[Any], config: PreTrainedConfig, seed: int) -> PreTrainedModel:
     with torch.device("meta"):
-        size = sum(p.numel() for p in AutoModelForCausalLM.from_config(config).parameters())
+        size = sum(p.numel() for p in auto.from_config(config).parameters())
     if size > LARGEST:
         raise ValueError(f"{size:,} parameters")
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
+    model = auto.from_config(config, dtype=torch.float32, trust_remote_code=False)
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point():
             noise = torch.randn(tensor.shape)

@@ -3,9 +3,8 @@
 Names are without what stands before them, such as `model.layers.3.`; a star stands for an expert's number.
 """
 
-import re
+from collections.abc import Container
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal, TypeAlias, final
 
 
@@ -21,7 +20,10 @@ class Renamed:
 @final
 @dataclass(frozen=True)
 class Moved:
-    """All tensors whose names begin so, which are published under a name that begins otherwise."""
+    """All tensors whose names begin so, which are published under a name that begins otherwise.
+
+    Of several starts that a name has the longest counts.
+    """
 
     stored: str
     published: str
@@ -53,11 +55,11 @@ class Stacked:
     stored: str
     published: tuple[str, ...]
 
-    @cached_property
-    def patterns(self) -> tuple[re.Pattern[str], ...]:
-        """What each published name ends with; group 1: the expert."""
-        escaped = (re.escape(name).replace(r"\*", r"(\d{1,9})") for name in self.published)
-        return tuple(re.compile(rf"(?:^|(?<=\.)){one}$") for one in escaped)
+    def missing(self, experts: int, there: Container[tuple[int, int]]) -> str | None:
+        """The first published name of so many experts that is not there. there: experts, and places of their names."""
+        wanted = ((expert, place) for expert in range(experts) for place in range(len(self.published)))
+        gap = next((one for one in wanted if one not in there), None)
+        return None if gap is None else self.published[gap[1]].replace("*", str(gap[0]))
 
 
 @final

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Protocol, final
 
 from lineal.checkpoint.layouts.known import Layout
@@ -56,7 +57,7 @@ def stored_as(
             found[stored] = _turned_back(stored, by.rule, tensor)
         else:
             assert isinstance(by.rule, Stacked | Joined)  # a start of names is no rule about one name
-            group = found.setdefault(stored, _Group(stored, by.rule))
+            group = found.setdefault(stored, _Group(stored, by.rule, by.before))
             assert isinstance(group, _Group)
             group.parts[by.expert, by.place] = tensor
     facts = Facts(config, label, {})
@@ -65,12 +66,11 @@ def stored_as(
 
 def _stored_name(name: str, layouts: Sequence[Layout]) -> str:
     for layout in layouts:
-        by = layout.published(name)
+        by, start = layout.published(name), layout.start_of_published(name)
         if by is not None:
             name = by.before + by.rule.stored
-        for start in layout.starts:
-            if name.startswith(start.published):
-                name = start.stored + name.removeprefix(start.published)
+        if start is not None:
+            name = start.stored + name.removeprefix(start.published)
     return name
 
 
@@ -84,28 +84,32 @@ def _turned_back(stored: str, rule: Turned, tensor: Shaped) -> StoredTensor:
 @final
 @dataclass
 class _Group:
-    """Published tensors that stand in one: by expert, and by place among those of an expert."""
+    """Published tensors that stand in one: by expert, and by place among those of an expert.
+
+    before: what their names begin with.
+    """
 
     stored: str
     rule: Stacked | Joined
+    before: str
     parts: dict[tuple[int, int], Shaped] = field(default_factory=dict[tuple[int, int], Shaped])
 
     def whole(self, facts: Facts, layouts: Sequence[Layout]) -> StoredTensor:
         kinds = len(self.rule.published)
         experts = facts.experts or max(expert for expert, _ in self.parts) + 1 if isinstance(self.rule, Stacked) else 1
-        wanted = [(expert, place) for expert in range(experts) for place in range(kinds)]
+        wanted = ((expert, place) for expert in range(experts) for place in range(kinds))  # a name may say a billion
         some = next(iter(self.parts.values()))
         missing = next((one for one in wanted if one not in self.parts), None)
-        if missing is not None or len(self.parts) > len(wanted):
+        if missing is not None or len(self.parts) > experts * kinds:
             raise CheckpointError(f"{facts.label}: {self._not_whole(missing, experts, some.name)}")
-        parts = [self.parts[one] for one in wanted]
+        parts = [part for _, part in sorted(self.parts.items(), key=itemgetter(0))]
         return StoredTensor(self.stored, some.dtype, self._shape(parts, experts, facts), tuple(p.name for p in parts))
 
     def _not_whole(self, missing: tuple[int, int] | None, experts: int, some: str) -> str:
         if missing is None:
             return f"holds {quoted(max(p.name for p in self.parts.values()))}, its config says {experts} experts"
         expert, place = missing
-        name = self.rule.published[place].replace("*", str(expert))
+        name = self.before + self.rule.published[place].replace("*", str(expert))
         return (
             f"{quoted(name)} is missing beside {quoted(some)}, with which it would be stored in {quoted(self.stored)}"
         )

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 from lineal.checkpoint.headers.safetensors import TensorSpec
-from lineal.checkpoint.layouts.known import Layout, layouts_of
+from lineal.checkpoint.layouts.known import Found, Layout, layouts_of
 from lineal.checkpoint.layouts.rules import Joined, Moved, Renamed, Rule, Stacked, Turned
+from lineal.checkpoint.layouts.table import REWRITTEN
 from lineal.checkpoint.layouts.turn import Turn, paired, transposed
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
@@ -73,32 +74,45 @@ def seen(stored: Mapping[str, TensorSpec], config: Mapping[str, Any], label: str
     if known is None:
         return None
     found: dict[str, View] = {}
-    here: dict[Layout, str] = {}
+    here: dict[str, str] = {}
     facts = Facts(config, label, stored)
+    known = _those_it_may_have(known, facts)
     for name, spec in stored.items():
         for view in _views(name, spec, known, here, facts):
             if view.spec.name in found:
                 both = " and ".join(quoted(one) for one in (found[view.spec.name].whole, name))
                 raise CheckpointError(f"{label}: holds {quoted(view.spec.name)} twice, in two layouts: {both}")
             found[view.spec.name] = view
-    for layout, converted in here.items():
-        _require_all_of_it(layout, converted, found.values(), label)
-    return Seen(found, tuple(here))
+    left = [name for name, view in found.items() if view.whole == name and view.turn is None]
+    for layout in known:
+        if layout.name in here:
+            _require_all_of_it(layout, here[layout.name], left, label)
+        else:
+            _require_all_experts(layout, found, facts)
+    return Seen(found, tuple(layout for layout in known if layout.name in here))
 
 
-def _views(
-    name: str, spec: TensorSpec, known: Sequence[Layout], here: dict[Layout, str], facts: Facts
-) -> Iterator[View]:
+def _those_it_may_have(known: Sequence[Layout], facts: Facts) -> Sequence[Layout]:
+    """The rewritten layout alone where a name is of that one: its starts of names are those of another, too."""
+    if all(layout.name != REWRITTEN for layout in known):
+        return known
+    told = {layout.name: name for layout in known for name in facts.stored if layout.stored(name) is not None}
+    if REWRITTEN in told and len(told) > 1:
+        both = " and ".join(f"{quoted(name)} is {layout}" for layout, name in sorted(told.items()))
+        raise CheckpointError(f"{facts.label}: is stored in two layouts: {both}")
+    return [layout for layout in known if (layout.name == REWRITTEN) == (REWRITTEN in told)]
+
+
+def _views(name: str, spec: TensorSpec, known: Sequence[Layout], here: dict[str, str], facts: Facts) -> Iterator[View]:
     made = [View(spec, name)]
     for layout in known:
-        by = layout.stored(name)
-        if by is not None and not _is_as_published(layout, by.rule, spec, facts):
-            here.setdefault(layout, name)
+        by, start = layout.stored(name), layout.start_of_stored(name)
+        if by is not None and not _is_as_published(layout, by, spec, facts):
+            here.setdefault(layout.name, name)
             made = list(_by_rule(by.rule, by.before, spec, facts))
-        for start in layout.starts:
-            if name.startswith(start.stored):
-                here.setdefault(layout, name)
-                made = [_called(view, start.published + view.spec.name.removeprefix(start.stored)) for view in made]
+        if start is not None:
+            here.setdefault(layout.name, name)
+            made = [_called(view, start.published + view.spec.name.removeprefix(start.stored)) for view in made]
     yield from made
 
 
@@ -118,20 +132,28 @@ def _by_rule(rule: Rule, before: str, spec: TensorSpec, facts: Facts) -> Iterato
             yield from _apart(rule, before, spec, facts)
 
 
-def _is_as_published(layout: Layout, rule: Rule, spec: TensorSpec, facts: Facts) -> bool:
-    """Whether a tensor whose name is the same in both layouts is in the published one, by its shape or by another's."""
+def _is_as_published(layout: Layout, by: Found, spec: TensorSpec, facts: Facts) -> bool:
+    """Whether a tensor whose name is the same in both layouts is in the published one: by its shape, or by that of
+    another beside it, where it is square. Raises CheckpointError where neither tells."""
+    rule = by.rule
     if not isinstance(rule, Turned) or rule.stored != rule.published:
         return False
-    if len(spec.shape) != 3 or spec.shape[1] != spec.shape[2]:
-        return spec.shape[-1:] != (facts.count(rule.columns),)
-    others = ((layout.stored(name), other) for name, other in facts.stored.items())
-    return any(
-        by is not None
-        and len(other.shape) == 3
-        and other.shape[1] != other.shape[2]
-        and _is_as_published(layout, by.rule, other, facts)
-        for by, other in others
-    )
+    beside = (facts.stored.get(by.before + other.stored) for other in layout.rules if isinstance(other, Turned))
+    told = (_by_shape(layout, one, facts) for one in (spec, *beside) if one is not None)
+    found = next((one for one in told if one is not None), None)
+    if found is None:
+        raise facts.refuse(spec.name, spec.shape, "neither its shape nor another tensor's tells its layout")
+    return found
+
+
+def _by_shape(layout: Layout, spec: TensorSpec, facts: Facts) -> bool | None:
+    """Whether its shape is the published one; None where it would be the same in both layouts."""
+    by = layout.stored(spec.name)
+    columns = facts.count(by.rule.columns) if by is not None and isinstance(by.rule, Turned) else None
+    if columns is None or len(spec.shape) != 3 or columns not in spec.shape[1:]:
+        wanted = "its config does not say how many columns it has" if columns is None else f"it has {columns} columns"
+        raise facts.refuse(spec.name, spec.shape, f"a matrix of each expert is needed; {wanted} by its config")
+    return None if spec.shape[1] == spec.shape[2] else spec.shape[2] != columns
 
 
 def _turned(rule: Turned, before: str, spec: TensorSpec, facts: Facts) -> View:
@@ -183,15 +205,27 @@ def joined_heights(rule: Joined, shape: tuple[int, ...], config: Mapping[str, An
     return heights if sum(heights) == shape[0] else None
 
 
-def _require_all_of_it(layout: Layout, converted: str, views: Iterable[View], label: str) -> None:
+def _require_all_of_it(layout: Layout, converted: str, left: Sequence[str], label: str) -> None:
     """Refuse a model of which other tensors are as published where this layout has them otherwise."""
-    for view in views:
-        left = view.whole
-        if left != view.spec.name or view.turn is not None:
-            continue
-        elsewhere = any(left.startswith(start.published) for start in layout.starts)
-        if elsewhere or layout.published(left) is not None:
+    for name in left:
+        if layout.start_of_published(name) is not None or layout.published(name) is not None:
             raise CheckpointError(
                 f"{label}: is stored in two layouts: {quoted(converted)} is {layout.name}, "
-                f"{quoted(left)} as it is published"
+                f"{quoted(name)} as it is published"
             )
+
+
+def _require_all_experts(layout: Layout, published: Iterable[str], facts: Facts) -> None:
+    """Refuse a model that lacks some of the experts that this layout, which it is not stored in, would stack."""
+    experts = facts.experts
+    there: dict[tuple[str, str], set[tuple[int, int]]] = {}
+    rules: dict[str, Stacked] = {}
+    for name in published if experts is not None else ():
+        by = layout.published(name)
+        if by is not None and isinstance(by.rule, Stacked):
+            rules[by.rule.stored] = by.rule
+            there.setdefault((by.before, by.rule.stored), set()).add((by.expert, by.place))
+    for (before, stored), found in there.items():
+        missing = rules[stored].missing(experts or 0, found)
+        if missing is not None:
+            raise CheckpointError(f"{facts.label}: {quoted(before + missing)} is missing of {experts} experts")
