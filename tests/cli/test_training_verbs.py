@@ -2,11 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.utils import logging
 
+from lineal.checkpoint.content.hashing import hash_folder
+from lineal.checkpoint.reader import open_checkpoint
 from tests.cli.conftest import Command
-from tests.engines.tiny_models import POSITIONS, make_model, write_data
+from tests.engines.tiny_models import POSITIONS, VOCABULARY, make_model, tokenizer, write_data
+from tests.walk.tiny import tiny_config
 
 SHORT = ("--sequence-length", str(POSITIONS), "--batch-size", "4", "--tokens", "640")
 
@@ -97,3 +105,38 @@ def test_an_option_that_no_recipe_gives_is_not_listed_as_one(lineal: Command) ->
 def test_the_options_that_all_trainings_share_are_explained(lineal: Command) -> None:
     for method in ("lora", "full", "train", "distill"):
         assert "warmup_share: share of the steps" in lineal("methods", method).out
+
+
+def save_mixture(folder: str, **options: Any) -> None:
+    logging.disable_progress_bar()
+    fields = tiny_config("mellum").to_dict() | {"vocab_size": VOCABULARY}
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(AutoConfig.for_model(**fields)).save_pretrained(folder, **options)
+    tokenizer().save_pretrained(folder)
+
+
+def test_a_prediction_head_that_transformers_leaves_out_is_told(trained: Command) -> None:
+    save_mixture("mixture")
+    weights = Path("mixture/model.safetensors")
+    save_file({**load_file(weights), "mtp.fc.weight": torch.ones(4, 4)}, weights, {"format": "pt"})
+    words = ("finetune", "./mixture", "--data", "text.jsonl", *SHORT)
+    made = trained(*words, "--method", "full", "--out", "tuned")
+    assert made.code == 0, made.err
+    assert "tuned: the prediction head of mixture is left out (1 tensors): transformers trains none" in made.err
+    assert "mtp.fc.weight" not in open_checkpoint(Path("tuned"))
+
+
+def test_what_is_trained_from_a_fused_folder_is_what_is_from_a_published_one(trained: Command) -> None:
+    save_mixture("mixture")
+    save_mixture("fused", save_original_format=False)
+    for parent in ("mixture", "fused"):
+        words = ("finetune", f"./{parent}", "--data", "text.jsonl", *SHORT)
+        made = trained(*words, "--method", "full", "--out", f"tuned-{parent}")
+        assert made.code == 0, made.err
+        taught = ("distill", "./teacher1", "--student", f"./{parent}", "--layers", "0,3", "--data", "text.jsonl")
+        made = trained(*taught, *SHORT, "--out", f"cut-{parent}")
+        assert made.code == 0, made.err
+    for child in ("tuned", "cut"):
+        found = [hash_folder(Path(f"{child}-{parent}")) for parent in ("mixture", "fused")]
+        assert found[0].layout_hash == found[1].layout_hash is not None
+    assert open_checkpoint(Path("tuned-fused")).keys() == open_checkpoint(Path("fused")).keys()

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from lineal.checkpoint.codes.dtypes import FLOATS, encode, first_nonfinite
+from lineal.checkpoint.headers.safetensors import TensorSpec
+from lineal.checkpoint.layouts.views import seen
+from lineal.checkpoint.names.prediction_head import prediction_head
 from lineal.checkpoint.names.tensor_names import is_derived_buffer
-from lineal.checkpoint.reader import Form, open_checkpoint
+from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
 from lineal.checkpoint.written.layout import Planned, lay_out
 from lineal.checkpoint.written.writer import CheckpointWriter
 from lineal.engines.silence import silence
@@ -25,31 +28,46 @@ DtypeOf: TypeAlias = Callable[[str], str]
 
 
 def trainable_dtypes(parent: Path) -> dict[str, str]:
-    """The dtypes of a parent's weights, which full fine-tuning keeps; quantized ones cannot be trained."""
-    stored = {
-        name: spec.dtype for name, spec in open_checkpoint(parent).items() if not is_derived_buffer(name, spec.shape)
-    }
-    for name, dtype in stored.items():
-        if dtype not in FLOATS:
-            raise CheckpointError(f"{parent}: {name} is {dtype}; training needs floating-point weights")
-    return stored
+    """The dtypes of a parent's weights, which full fine-tuning keeps; quantized ones cannot be trained.
+
+    By published names, and without a head that transformers does not read.
+    """
+    checkpoint = open_checkpoint(parent)
+    specs = {name: spec for name, (_, spec) in _published(checkpoint).items()}
+    head = prediction_head(specs, checkpoint.config)
+    weights = {name: spec for name, spec in specs.items() if not is_derived_buffer(name, spec.shape)}
+    for name, spec in weights.items():
+        if spec.dtype not in FLOATS:
+            raise CheckpointError(f"{parent}: {name} is {spec.dtype}; training needs floating-point weights")
+    return {name: spec.dtype for name, spec in weights.items() if name not in head}
 
 
 def write_model(model: PreTrainedModel, folder: Path, staging: Path, dtype_of: DtypeOf) -> frozenset[str]:
-    """Write the weights under the names that checkpoints of this architecture have, tied ones once; returns the names.
+    """Write the weights under the names that checkpoints of this architecture have, tied ones once.
 
-    Only transformers knows those names (loading may rename and fuse tensors), so it saves first, to `staging`.
+    Only transformers knows those names (loading may rename and fuse tensors), so it saves first, to `staging`: in the
+    layout that the parent was read in, or as published. dtype_of: by published names, which are returned.
     """
     shutil.rmtree(staging, ignore_errors=True)
     with silence():
         model.save_pretrained(staging)
     try:
         saved = open_checkpoint(staging)
-        plan = [Planned(name, dtype_of(name), spec.shape) for name, spec in saved.items()]
+        published = _published(saved)
+        first = {whole: name for name, (whole, _) in reversed(published.items())}
+        plan = [Planned(name, dtype_of(first[name]), spec.shape) for name, spec in saved.items()]
         write_tensors(folder, plan, lambda name: np.frombuffer(saved.read(name), "<f4"), "full")
-        return frozenset(saved)
+        return frozenset(published)
     finally:
         shutil.rmtree(staging)
+
+
+def _published(checkpoint: Checkpoint) -> dict[str, tuple[str, TensorSpec]]:
+    """Published name -> the stored tensor that holds it, and where; as stored where no layouts are known."""
+    found = seen(checkpoint.specs, checkpoint.config, str(checkpoint.folder))
+    if found is None:
+        return {name: (name, spec) for name, spec in checkpoint.items()}
+    return {name: (view.whole, view.spec) for name, view in found.views.items()}
 
 
 def check_names(written: frozenset[str], parent: Mapping[str, str], model: PreTrainedModel, place: Path) -> None:

@@ -65,10 +65,10 @@ def _kept_blocks(method: Distill, parent: ModelFolder, teachers: Sequence[ModelF
 
 
 def student_of(parent: ModelFolder, kept: Sequence[int]) -> tuple[PreTrainedModel, Mapping[str, str]]:
-    """The parent, or its kept blocks as a model of their own; and parent's tensor name -> student's."""
+    """The parent, or its kept blocks as a model of their own; and parent's published tensor name -> student's."""
     model = parent.load().requires_grad_(True)  # PEFT freezes a base for good
     weights = model.state_dict()
-    stored = open_checkpoint(full_weights_of(parent.folder, parent.base))
+    stored = trainable_dtypes(full_weights_of(parent.folder, parent.base))
     if not kept:
         return model, {name: name for name in stored}
     meant = shallower_config(whole_parent(parent).config, kept, parent.name)  # as it will be written

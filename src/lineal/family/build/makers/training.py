@@ -1,10 +1,12 @@
 """How trained weights come to lie in a folder."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import cast
 
+from lineal.checkpoint.names.prediction_head import prediction_head
+from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines.extra import require_training
 from lineal.engines.merge.child_package import own_package
 from lineal.engines.train.base_name import BaseName
@@ -50,7 +52,19 @@ def make_trained(session: Session, request: Request, scratch: Scratch) -> Made:
     if isinstance(method, FullFineTune) and parent is not None:
         model = own_weights(parent)
         own_package(model, model.config).child().write_package(scratch.child)
+    for line in _left_out(parent, scratch):
+        session.progress.say(f"{name}: {line}")
     return Made(replace(method, epochs=report.epochs))
+
+
+def _left_out(parent: LocalModel | None, scratch: Scratch) -> Iterator[str]:
+    """What transformers does not read of the parent, and so does not write into a model in full."""
+    child = open_checkpoint(scratch.child)
+    if parent is not None and child.form == "full":
+        model = own_weights(parent)
+        lost = prediction_head(model.sources, model.config) - child.keys()
+        if lost:
+            yield f"the prediction head of {parent.label} is left out ({len(lost)} tensors): transformers trains none"
 
 
 def _base_name(parent: LocalModel, hub_origins: Mapping[str, Origin]) -> BaseName:
