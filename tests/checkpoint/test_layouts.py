@@ -44,10 +44,10 @@ MOVED = sorted(one for one in LAYOUTS if PREFIXED in LAYOUTS[one])
 REPLACED = sorted(one for one in LAYOUTS if REWRITTEN in LAYOUTS[one])
 
 
-def tiny(model_type: str) -> PreTrainedModel:
+def tiny(model_type: str, seed: int = 0) -> PreTrainedModel:
     if model_type in FUSED_MULTIMODAL:
-        return tiny_multimodal_model(model_type)
-    return tiny_model(model_type, overrides=OTHERWISE.get(model_type))
+        return tiny_multimodal_model(model_type, seed)
+    return tiny_model(model_type, seed, overrides=OTHERWISE.get(model_type))
 
 
 def saved(model: PreTrainedModel, folder: Path) -> tuple[Checkpoint, Checkpoint]:
