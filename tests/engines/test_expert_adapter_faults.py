@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers.utils import logging
 
 from lineal.checkpoint.reader import open_checkpoint
+from lineal.engines.inference.language_model import load_model
 from lineal.engines.merge.plan import plan_merge
 from lineal.engines.parents.model import full_model
 from lineal.engines.stream.engine import stream
@@ -205,3 +206,13 @@ def test_both_layouts_of_an_adapter_have_the_same_effect(
     found: list[Weights] = [load_file(folder / "model.safetensors") for folder in folders]
     for name, values in found[0].items():
         torch.testing.assert_close(found[1][name], values, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("per_expert", [True, False])
+def test_what_computes_with_adapters_refuses_experts(
+    bases: tuple[Path, Path], adapter: Path, tmp_path: Path, per_expert: bool
+) -> None:
+    folder = write_per_expert(bases[0], tmp_path / "a") if per_expert else adapter
+    message = r"adapts '[a-z.0-9_]*(experts|_proj)[a-z.0-9_]*', which is no linear layer here; make it part of its base"
+    with pytest.raises(CheckpointError, match=message):
+        _ = load_model(folder, bases[0])
