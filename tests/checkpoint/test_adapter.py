@@ -36,7 +36,8 @@ PAIRS = {Q: pair(3, 4), UP: pair(3, 6)}
 
 
 def updates(folder: Path, base: Path) -> dict[str, LowRankUpdate]:
-    return low_rank_updates(open_checkpoint(folder), open_checkpoint(base))
+    full = open_checkpoint(base)
+    return low_rank_updates(open_checkpoint(folder), full, full.config)
 
 
 def refuse(folder: Path, base: Path, message: str) -> None:
@@ -86,7 +87,6 @@ UNSUPPORTED = [
     {"bias": "all"},
     {"lora_bias": True},
     {"trainable_token_indices": [1]},
-    {"target_parameters": ["experts"]},
     {"layer_replication": [[0, 2], [1, 3]]},
     {"alora_invocation_tokens": [5]},
     {"use_qalora": True},

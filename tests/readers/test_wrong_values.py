@@ -175,6 +175,8 @@ def test_adapter_config_json(llama: Path) -> None:
     document = {
         **json.loads((adapter / "adapter_config.json").read_text()),
         "target_modules": ["q_proj"],
+        "target_parameters": ["v_proj.weight"],
+        "peft_version": "0.21.2",
         "exclude_modules": ["k_proj"],
         "modules_to_save": None,
         "rank_pattern": {"q_proj": 2},
@@ -189,7 +191,7 @@ def test_adapter_config_json(llama: Path) -> None:
     def ask() -> None:
         _tried(lambda: hash_folder(adapter))
         checkpoint = open_checkpoint(adapter)
-        _tried(lambda: low_rank_updates(checkpoint, open_checkpoint(llama)))
+        _tried(lambda: low_rank_updates(checkpoint, open_checkpoint(llama), open_checkpoint(llama).config))
         _tried(lambda: Choice(checkpoint).holds(q))
         _tried(lambda: read_claims(checkpoint))
         _tried(lambda: plan_merge(Linear(), [full_model("a", open_checkpoint(llama), checkpoint)]))

@@ -1,11 +1,14 @@
-"""A PEFT LoRA adapter: which base weight each pair of its matrices changes, and by what scale."""
+"""A PEFT LoRA adapter: which base weights each pair of its matrices changes, and by what scale."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, final
 
+from lineal.checkpoint.adapter.memory import InMemory, Weight
+from lineal.checkpoint.adapter.part import Part, is_turned_by, ways_to_fit
 from lineal.checkpoint.adapter.strength import Strengths
+from lineal.checkpoint.adapter.targets import Target, targets_of
 from lineal.checkpoint.codes.dtypes import FLOATS
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.reader import ADAPTER_CONFIG, Checkpoint
@@ -21,7 +24,6 @@ _UNSUPPORTED: Mapping[str, Any] = {
     "bias": "none",
     "lora_bias": False,
     "trainable_token_indices": None,
-    "target_parameters": None,
     "layer_replication": None,
     "alora_invocation_tokens": None,
     "use_qalora": False,
@@ -44,19 +46,39 @@ _WAY_OUT = (
 @final
 @dataclass(frozen=True)
 class LowRankUpdate:
-    """scale * B @ A on one weight; a: [rank, in], b: [out, rank]."""
+    """scale * B @ A on one weight; a: [rank, in], b: [out, rank].
+
+    part: of matrices that change several weights, or several experts in one, what this one takes.
+    """
 
     a: TensorSpec
     b: TensorSpec
     scale: float
+    part: Part | None = None
 
 
-def low_rank_updates(adapter: Checkpoint, base: Mapping[str, TensorSpec]) -> dict[str, LowRankUpdate]:
-    """The base's weight name -> update. A key that lands nowhere, or does not fit its weight, is an error."""
+def low_rank_updates(
+    adapter: Checkpoint, base: Mapping[str, TensorSpec], config: Mapping[str, Any]
+) -> dict[str, LowRankUpdate]:
+    """The base's weight name -> update. A key that lands nowhere, or does not fit its weight, is an error.
+
+    base: by the names that its architecture is published under, or else is stored under; config: the base's.
+    """
     refuse_other_parts(adapter)
     _check_config(adapter, adapter.config)
-    strengths = Strengths(adapter)
-    return {f"{module}.weight": _update(adapter, strengths, module, pair, base) for module, pair in pairs_of(adapter)}
+    strengths, memory = Strengths(adapter), InMemory(base, config, f"the base of {adapter.folder}")
+    targets = [(one, _weight(adapter, one, memory)) for one in targets_of(adapter, pairs_of(adapter), memory)]
+    turned = _turned(adapter, targets)
+    updates: dict[str, LowRankUpdate] = {}
+    for target, weight in targets:
+        a, b = target.pair["A"], target.pair["B"]
+        experts = weight.shape[0] if len(weight.shape) == 3 else 1
+        scale = strengths.of(target.called, a.shape[0] // experts).scale
+        for name, part in weight.split(turned[target.module]):
+            if name in updates:
+                raise CheckpointError(f"{adapter.folder}: {quoted(target.module)} changes {quoted(name)} a second time")
+            updates[name] = LowRankUpdate(a, b, scale, None if weight.is_whole else part)
+    return updates
 
 
 def pairs_of(adapter: Checkpoint) -> Iterable[tuple[str, Mapping[str, TensorSpec]]]:
@@ -104,23 +126,61 @@ def _check_config(adapter: Checkpoint, config: Mapping[str, Any]) -> None:
         )
 
 
-def _update(
-    adapter: Checkpoint,
-    strengths: Strengths,
-    module: str,
-    pair: Mapping[str, TensorSpec],
-    base: Mapping[str, TensorSpec],
-) -> LowRankUpdate:
-    weight = base.get(f"{module}.weight")
+def _weight(adapter: Checkpoint, target: Target, memory: InMemory) -> Weight:
+    """The weight that a pair of matrices is on, which they fit."""
+    module, pair = target.module, target.pair
+    weight = memory.weight(target.weight)
     if weight is None:
         raise CheckpointError(f"{adapter.folder}: adapts {quoted(module)}, which its base does not have")
     if len(pair) != 2:
         raise CheckpointError(f"{adapter.folder}: {quoted(module)} has only lora_{min(pair)}")
     a, b = pair["A"], pair["B"]
-    fits = len(a.shape) == len(b.shape) == len(weight.shape) == 2 and a.shape[0] == b.shape[1]
-    if not fits or (b.shape[0], a.shape[1]) != weight.shape or weight.dtype not in FLOATS:
+    possible = len(weight.shape) == 2 or target.is_parameter
+    if not possible or not ways_to_fit(weight.shape, a.shape, b.shape) or weight.dtype not in FLOATS:
         shapes = f"A {list(a.shape)}, B {list(b.shape)}"
+        whose = f"{quoted(target.called)}: " if target.is_parameter else ""
         raise CheckpointError(
-            f"{adapter.folder}: {quoted(module)}: {shapes} do not fit the weight {weight.dtype} {list(weight.shape)}"
+            f"{adapter.folder}: {quoted(module)}: {shapes} do not fit the weight {whose}"
+            f"{weight.dtype} {list(weight.shape)}"
         )
-    return LowRankUpdate(a, b, strengths.of(module, a.shape[0]).scale)
+    if len(weight.shape) == 3 and not memory.is_known:
+        kind = quoted(str(memory.model_type))
+        raise CheckpointError(
+            f"{adapter.folder}: adapts {quoted(target.weight)} {list(weight.shape)}; how its experts lie in memory is "
+            f"not known of model_type {kind}"
+        )
+    if weight.reordered:
+        raise CheckpointError(
+            f"{adapter.folder}: adapts {quoted(target.weight)}, which is published in another order; {_WAY_OUT}"
+        )
+    return weight
+
+
+def _turned(adapter: Checkpoint, targets: Sequence[tuple[Target, Weight]]) -> Mapping[str, bool]:
+    """By module, whether its matrices are turned: as they fit; where they fit both ways, as others of the adapter are.
+
+    Where nothing else tells it is the version of PEFT that wrote them, which knows no other weights of experts than
+    those whose rows are outputs.
+    """
+    fits = {
+        target.module: ways_to_fit(weight.shape, target.pair["A"].shape, target.pair["B"].shape)
+        for target, weight in targets
+    }
+    of_experts = {target.module for target, weight in targets if len(weight.shape) == 3 and weight.shape[0] > 1}
+    told = {way for module in of_experts if len(fits[module]) == 1 for way in fits[module]}
+    found: dict[str, bool] = {}
+    for target, weight in targets:
+        ways = fits[target.module]
+        if len(ways) == 1:
+            (found[target.module],) = ways
+            continue
+        converted = weight.parts[0].name != weight.name
+        way = next(iter(told)) if len(told) == 1 else is_turned_by(adapter.config.get("peft_version"))
+        if way is None or not (converted or told):
+            shape = f"{quoted(target.weight)} {list(weight.shape)}"
+            raise CheckpointError(
+                f"{adapter.folder / ADAPTER_CONFIG}: what adapts {shape} fits it in both of PEFT's layouts; "
+                "peft_version is needed to tell in which it is"
+            )
+        found[target.module] = way
+    return found

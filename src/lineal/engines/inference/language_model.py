@@ -31,7 +31,7 @@ from lineal.engines.gguf.architectures import architecture_of
 from lineal.engines.gguf.tensors import gguf_weights, is_tied
 from lineal.engines.gguf.tokenizer_back import chat_template, special_tokens, tokenizer_json
 from lineal.engines.inference.next_token import no_next_token
-from lineal.engines.inference.peft_config import left_out, spelled_out
+from lineal.engines.inference.peft_config import left_out, refuse_experts, spelled_out
 from lineal.engines.silence import silence
 from lineal.engines.text.documents import Tokens
 from lineal.engines.text.encoding import Encoder
@@ -100,6 +100,7 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel:
     """A PEFT adapter beside the weights of its base; every tensor of its file must find its place."""
     stored = open_checkpoint(folder)
     refuse_other_parts(stored)
+    refuse_experts(stored, base)
     absent = left_out(stored, base)
     with silence(), _blamed_on(folder):
         model = PeftModel.from_pretrained(base, str(folder), config=spelled_out(stored), local_files_only=True)

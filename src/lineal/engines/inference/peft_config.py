@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from lineal.checkpoint.adapter.adapter import pairs_of
 from lineal.checkpoint.adapter.choice import Choice
 from lineal.checkpoint.adapter.strength import Strengths
+from lineal.checkpoint.adapter.targets import target_parameters
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.reader import ADAPTER_CONFIG, Checkpoint
 from lineal.engines.inference.linear_layers import holds_experts
@@ -20,8 +21,24 @@ from lineal.shown import quoted
 
 V = TypeVar("V", bound=Hashable)
 
+_EXPERTS = ".experts"
 _CHOICE = ("exclude_modules", "layers_to_transform", "layers_pattern")
 """What else chooses layers in a config, by names or expressions: the layers are known by what the file holds."""
+
+
+def refuse_experts(adapter: Checkpoint, model: PreTrainedModel) -> None:
+    """Refuse an adapter of parameters, or of experts that are no layers of their own in this model.
+
+    PEFT 0.21 takes those that its earlier versions wrote for another matrix, or not at all.
+    """
+    modules = {name for name, _ in model.named_modules()}
+    experts = (module for module, _ in pairs_of(adapter) if _EXPERTS in module and module not in modules)
+    found = next(iter([*target_parameters(adapter), *experts]), None)
+    if found is not None:
+        raise CheckpointError(
+            f"{adapter.folder}: adapts {quoted(found)}, which is no linear layer here; make it part of its base first: "
+            "lineal merge ADAPTER --method adapter --out FOLDER"
+        )
 
 
 def spelled_out(adapter: Checkpoint) -> LoraConfig:

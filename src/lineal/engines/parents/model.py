@@ -11,7 +11,7 @@ from lineal.checkpoint.adapter.adapter import LowRankUpdate, low_rank_updates
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.layouts.known import Layout
 from lineal.checkpoint.layouts.turn import Turn, unpaired
-from lineal.checkpoint.layouts.views import seen
+from lineal.checkpoint.layouts.views import View, seen
 from lineal.checkpoint.names.tied_heads import heads, says_tied, stored_heads, untied
 from lineal.checkpoint.package import has_tokenizer, vocabulary
 from lineal.checkpoint.reader import Checkpoint
@@ -145,8 +145,11 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
     require_dtype(checkpoint)
     is_quantized = bool(checkpoint.config.get("quantization_config"))
     scales, beside = scales_of(checkpoint, name) if is_quantized else ({}, set[str]())
-    updates = {} if adapter is None else low_rank_updates(adapter, checkpoint)
     head = stored_heads(checkpoint, scales)
+    stored = {key: spec for key, spec in checkpoint.items() if key not in beside}
+    found, layouts = _as_published(name, stored, checkpoint.config, scales)
+    published = {key: view.spec for key, view in found.items()}
+    updates = {} if adapter is None else low_rank_updates(adapter, published, checkpoint.config)
     if updates.keys() & head.copies:
         raise CheckpointError(f"{name}: adapts the output head, but its config says it is tied to the embedding")
     if head.own and checkpoint.config.get("is_encoder_decoder") and says_tied(checkpoint.config):
@@ -154,8 +157,11 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
             f"{name}: its config ties {quoted(min(head.own))} to the embedding, and it differs; "
             "of an encoder and decoder it cannot be said to be untied, since the same key scales the logits"
         )
-    kept = {key: spec for key, spec in checkpoint.items() if key not in beside | head.copies}
-    sources, layouts = _as_published(name, kept, checkpoint.config, updates, scales)
+    sources = {
+        key: _source(name, stored, view, updates.get(key), scales.get(view.whole))
+        for key, view in found.items()
+        if view.whole not in head.copies
+    }
     dropped = len(cache_scales(checkpoint)) if is_quantized else 0
     remarks = [f"{dropped} scales of a quantized cache in {name} do not go into the child"] if dropped else []
     if not head.known:
@@ -165,22 +171,21 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
 
 
 def _as_published(
-    name: str,
-    kept: Mapping[str, TensorSpec],
-    config: Mapping[str, Any],
-    updates: Mapping[str, LowRankUpdate],
-    scales: Mapping[str, Scales],
-) -> tuple[dict[str, Source], tuple[Layout, ...]]:
-    """The sources by published names, and the layouts that they are stored in; as stored where those are not known."""
-    found = seen(kept, config, name)
+    name: str, stored: Mapping[str, TensorSpec], config: Mapping[str, Any], scales: Mapping[str, Scales]
+) -> tuple[Mapping[str, View], tuple[Layout, ...]]:
+    """The tensors by published names, and the layouts that they are stored in; as stored where those are not known."""
+    found = seen(stored, config, name)
     if found is None or any(view.spec.name != view.whole and view.whole in scales for view in found.views.values()):
-        return {key: Source(name, spec, updates.get(key), scales.get(key)) for key, spec in kept.items()}, ()
-    sources: dict[str, Source] = {}
-    for key, view in found.views.items():
-        whole = kept[view.whole]
-        spec = replace(view.spec, name=whole.name) if view.spec.byte_length == whole.byte_length else view.spec
-        sources[key] = Source(name, spec, updates.get(key), scales.get(key), view.turn)
-    return sources, found.layouts
+        return {key: View(spec, key) for key, spec in stored.items()}, ()
+    return found.views, found.layouts
+
+
+def _source(
+    name: str, stored: Mapping[str, TensorSpec], view: View, update: LowRankUpdate | None, scales: Scales | None
+) -> Source:
+    whole = stored[view.whole]
+    spec = replace(view.spec, name=whole.name) if view.spec.byte_length == whole.byte_length else view.spec
+    return Source(name, spec, update, scales, view.turn)
 
 
 def _of_gguf(name: str, checkpoint: Checkpoint) -> Model:

@@ -12,6 +12,7 @@ from lineal.engines.stream.compound import PartSink, Task, jobs_of
 from lineal.engines.stream.jobs import Job, Sink
 from lineal.engines.stream.open_files import OpenFiles
 from lineal.engines.stream.reading import Rules
+from lineal.engines.stream.shared_matrices import SharedMatrices
 from lineal.engines.stream.tensor_pass import TensorPass
 
 BytesDone = Callable[[int], None]
@@ -38,7 +39,8 @@ def stream(
     cores. The first error stops all tasks and is raised; what was finished stays finished.
     """
     stop, errors = threading.Event(), list[Exception]()
-    rules = Rules(stop, allow_nonfinite, bytes_done)
+    threads = threads or os.cpu_count() or 1
+    rules = Rules(stop, allow_nonfinite, bytes_done, SharedMatrices(threads))
     waiting = _tasks(job for job in jobs if job.planned.name not in sink.leaves)
     with OpenFiles() as files:
 
@@ -55,7 +57,7 @@ def stream(
                 stop.set()
                 raise
 
-        with nullcontext(pool) if pool else ThreadPoolExecutor(threads or os.cpu_count()) as carrying:
+        with nullcontext(pool) if pool else ThreadPoolExecutor(threads) as carrying:
             _carry(carrying, run, waiting, stop)
     if errors:
         raise errors[0]

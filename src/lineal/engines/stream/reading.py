@@ -2,8 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, final
+from dataclasses import dataclass, field
+from typing import final
 
 import numpy as np
 from blake3 import blake3
@@ -15,6 +15,7 @@ from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.headers.storage import byte_length
 from lineal.checkpoint.scaled import Scales, multiply
 from lineal.engines.stream.open_files import OpenFiles
+from lineal.engines.stream.shared_matrices import Matrix, SharedMatrices
 from lineal.engines.stream.source import Source
 from lineal.errors import CheckpointError
 from lineal.methods.merge.adapter import add_low_rank
@@ -30,11 +31,12 @@ class Stopped(Exception):
 @final
 @dataclass(frozen=True)
 class Rules:
-    """What holds for a whole pass. bytes_done: is told what has been read."""
+    """What holds for a whole pass. bytes_done: is told what has been read; matrices: those that all threads share."""
 
     stop: threading.Event
     allow_nonfinite: bool = False
     bytes_done: Callable[[int], None] | None = None
+    matrices: SharedMatrices = field(default_factory=SharedMatrices)
 
     def refuse_nonfinite(self, values: NDArray[np.float32], dtype: str, start: int, whose: str, name: str) -> None:
         """An error that names the first value that is, or becomes as `dtype`, infinite or no number."""
@@ -53,7 +55,7 @@ class Reading:
         self._files, self.rules = files, rules
         self._bytes_done = bytes_done or rules.bytes_done
         self.whole_hashes: dict[TensorSpec, bytes] = {}
-        self._updates: dict[LowRankUpdate, tuple[Any, Any]] = {}
+        self._updates: dict[LowRankUpdate, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
         self._numbers: dict[Scales, NDArray[np.float32]] = {}
 
     def stored(self, spec: TensorSpec, start: int, buffer: memoryview) -> None:
@@ -78,7 +80,7 @@ class Reading:
             np.copyto(row, source.turn.turned(row))
         if source.update:
             b, a = self._updates[source.update]
-            add_low_rank(row, start, b, a)
+            _add_to_experts(row, start, b, a)
 
     def stretch(self, source: Source, start: int, count: int) -> NDArray[np.float32]:
         """Any stretch of a tensor's values; what lies beside it must be loaded. Whole units are read around it."""
@@ -94,11 +96,12 @@ class Reading:
         """Read scales, and an adapter's two matrices, whole: they are small, and every stretch needs them."""
         scales = source.scales
         if scales is not None and scales not in self._numbers:
-            self._numbers[scales] = self._read_whole(scales.spec, source).reshape(-1)
+            self._numbers[scales] = self._whole(scales.spec, source).reshape(-1)
         update = source.update
         if update is None or update in self._updates:
             return
-        a, b = self._read_whole(update.a, source), self._read_whole(update.b, source)
+        a, b = (self._whole(spec, source, shared=update.part is not None) for spec in (update.a, update.b))
+        b, a = (b[None], a[None]) if update.part is None else update.part.of(b, a)
         self._updates[update] = (np.float32(update.scale) * b, a)
 
     def hash_whole(self, spec: TensorSpec) -> None:
@@ -114,11 +117,27 @@ class Reading:
                 self._bytes_done(len(part))
         self.whole_hashes[spec] = digest.digest()
 
-    def _read_whole(self, spec: TensorSpec, source: Source) -> NDArray[np.float32]:
-        raw = np.empty(spec.byte_length, np.uint8)
-        self._files.read(spec.path, raw.data, spec.offset)
-        self.whole_hashes[spec] = blake3(raw.data).digest()
-        values = np.empty(spec.elements, np.float32)
-        decode(raw, spec.dtype, values)
-        self.rules.refuse_nonfinite(values, "F32", 0, source.model, spec.name)
-        return values.reshape(spec.shape)
+    def _whole(self, spec: TensorSpec, source: Source, *, shared: bool = False) -> NDArray[np.float32]:
+        """A tensor's values; shared: parts of it are other tensors'."""
+
+        def read() -> Matrix:
+            raw = np.empty(spec.byte_length, np.uint8)
+            self._files.read(spec.path, raw.data, spec.offset)
+            values = np.empty(spec.elements, np.float32)
+            decode(raw, spec.dtype, values)
+            self.rules.refuse_nonfinite(values, "F32", 0, source.model, spec.name)
+            return Matrix(values.reshape(spec.shape), blake3(raw.data).digest())
+
+        matrix = self.rules.matrices.get(spec, read) if shared else read()
+        self.whole_hashes[spec] = matrix.digest
+        return matrix.values
+
+
+def _add_to_experts(
+    values: NDArray[np.float32], start: int, scaled_b: NDArray[np.float32], a: NDArray[np.float32]
+) -> None:
+    """Add scaled_b @ A to the elements from `start` of matrices one after the other: [experts, rows, columns]."""
+    size, end = scaled_b.shape[1] * a.shape[2], start + values.size
+    for expert in range(start // size, -(-end // size)):
+        low, high = max(start, expert * size), min(end, (expert + 1) * size)
+        add_low_rank(values[low - start : high - start], low - expert * size, scaled_b[expert], a[expert])

@@ -168,7 +168,8 @@ def working_bytes(job: Job) -> int:
     if job.method is None:
         return raw
     beside = [source for read in job.inputs for source in stored(read)]
-    matrices = sum(4 * (s.update.a.elements + s.update.b.elements) for s in beside if s.update)
+    updates = [source.update for source in beside if source.update]
+    matrices = sum(4 * (1 if one.part is None else 2) * (one.a.elements + one.b.elements) for one in updates)
     scales = sum(4 * s.scales.spec.elements for s in beside if s.scales)
     picked = 8 * count if job.gathered else 0
     decoded = 4 * count * (len(job.inputs) + 1)
