@@ -32,14 +32,19 @@ def trainable_dtypes(parent: Path) -> dict[str, str]:
 
     By published names, and without a head that transformers does not read.
     """
-    checkpoint = open_checkpoint(parent)
-    specs = {name: spec for name, (_, spec) in _published(checkpoint).items()}
-    head = prediction_head(specs, checkpoint.config)
-    weights = {name: spec for name, spec in specs.items() if not is_derived_buffer(name, spec.shape)}
+    weights = trained_tensors(parent)
     for name, spec in weights.items():
         if spec.dtype not in FLOATS:
             raise CheckpointError(f"{parent}: {name} is {spec.dtype}; training needs floating-point weights")
-    return {name: spec.dtype for name, spec in weights.items() if name not in head}
+    return {name: spec.dtype for name, spec in weights.items()}
+
+
+def trained_tensors(parent: Path) -> dict[str, TensorSpec]:
+    """What transformers reads of a parent, by published names."""
+    checkpoint = open_checkpoint(parent)
+    specs = {name: spec for name, (_, spec) in _published(checkpoint).items()}
+    head = prediction_head(specs, checkpoint.config)
+    return {name: spec for name, spec in specs.items() if name not in head and not is_derived_buffer(name, spec.shape)}
 
 
 def write_model(model: PreTrainedModel, folder: Path, staging: Path, dtype_of: DtypeOf) -> frozenset[str]:

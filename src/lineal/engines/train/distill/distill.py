@@ -21,7 +21,7 @@ from lineal.engines.train.distill.cut_probe import check_cut, check_written
 from lineal.engines.train.distill.objective import DistillationObjective, Pupil
 from lineal.engines.train.objective import NextToken, Objective
 from lineal.engines.train.run import Trained, TrainingRun, check_context
-from lineal.engines.train.trained_weights import check_names, trainable_dtypes, write_model
+from lineal.engines.train.trained_weights import check_names, trainable_dtypes, trained_tensors, write_model
 from lineal.errors import MethodError
 from lineal.methods.distill.distill import Distill, Progressive
 
@@ -68,7 +68,7 @@ def student_of(parent: ModelFolder, kept: Sequence[int]) -> tuple[PreTrainedMode
     """The parent, or its kept blocks as a model of their own; and parent's published tensor name -> student's."""
     model = parent.load().requires_grad_(True)  # PEFT freezes a base for good
     weights = model.state_dict()
-    stored = trainable_dtypes(full_weights_of(parent.folder, parent.base))
+    stored = trained_tensors(full_weights_of(parent.folder, parent.base))
     if not kept:
         return model, {name: name for name in stored}
     meant = shallower_config(whole_parent(parent).config, kept, parent.name)  # as it will be written
