@@ -8,13 +8,21 @@ import pytest
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
+from lineal.checkpoint.layouts.table import LAYOUTS
 from lineal.checkpoint.names.roles import ARCHITECTURES, Role, linear_layers
+from lineal.checkpoint.reader import open_checkpoint
+from lineal.engines.parents.model import full_model
 from lineal.errors import CheckpointError
 from tests.builders import read_safetensors
+from tests.walk.tiny import tiny_model
 
 MIXTURES = ("mixtral", "olmoe", "qwen2_moe", "qwen3_moe")
-DENSE = tuple(model_type for model_type in ARCHITECTURES if model_type not in MIXTURES)
+OF_THE_TABLE = tuple(model_type for model_type in ARCHITECTURES if model_type in LAYOUTS)
+"""Those that are met in several layouts: mixtures of experts, and what has its other names in a larger model."""
+DENSE = tuple(model_type for model_type in ARCHITECTURES if model_type not in LAYOUTS)
 ROUTER = re.compile(r"model\.layers\.\d+\.(mlp|block_sparse_moe)\.(gate|shared_expert_gate)\.weight")
+NOT_LINEAR = re.compile(r".*\.(gate|gate\.wg|shared_expert_gate|conv1d)\.weight|.*\.moe_statics\..*")
+"""Routers, what decides of shared experts, convolutions."""
 
 SMALL: dict[str, Any] = {
     "hidden_size": 32,
@@ -62,6 +70,35 @@ def test_of_a_mixture_the_experts_are_linear_layers_and_the_routers_are_not(tmp_
     experts = {(role.part, role.expert) for role in found.values() if role.block == 1 and role.expert is not None}
     assert experts == {(part, expert) for part in ("mlp.gate", "mlp.up", "mlp.down") for expert in range(3)}
     assert len(set(found.values())) == len(found)
+
+
+@pytest.mark.parametrize("other", [False, True])
+@pytest.mark.parametrize("model_type", OF_THE_TABLE)
+def test_in_every_layout_the_linear_layers_and_experts_are_known_by_published_names(
+    tmp_path: Path, model_type: str, other: bool
+) -> None:
+    model = tiny_model(model_type)
+    model.save_pretrained(tmp_path, save_original_format=not other)
+    shapes = {name: source.shape for name, source in full_model("m", open_checkpoint(tmp_path)).sources.items()}
+    found = linear_layers(shapes, model_type, "m")
+    matrices = {name for name, shape in shapes.items() if len(shape) > 1 and name.startswith("model.layers.")}
+    assert found.keys() == {name for name in matrices if not NOT_LINEAR.fullmatch(name)}
+    linear = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    alone = {name for name, role in found.items() if role.expert is None}
+    assert alone <= linear
+    left = linear - alone - {"lm_head.weight"}
+    assert all(re.search(r"(gate|router)\.weight|\.gate\.", name) for name in left)
+    assert ("experts" in "".join(shapes)) == any(role.expert is not None for role in found.values())
+    assert len(set(found.values())) == len(found)
+
+
+def test_a_head_for_further_tokens_is_known_and_is_no_part_of_a_block() -> None:
+    shapes = {
+        "model.layers.0.mlp.up_proj.weight": (4, 4),
+        "mtp.layers.0.mlp.up_proj.weight": (4, 4),
+        "mtp.fc.weight": (4, 8),
+    }
+    assert linear_layers(shapes, "qwen3_next", "m").keys() == {"model.layers.0.mlp.up_proj.weight"}
 
 
 def test_a_mixture_s_gate_up_and_down_are_those_of_its_computation(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Parents in several layouts: the child is that of parents in one, to the byte, whichever method makes it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,18 @@ def test_the_first_model_says_the_layout_and_no_layout_says_the_result(
     assert set(open_checkpoint(Path("mixed"))) == set(open_checkpoint(Path(f"{model_type}-a-other")))
     assert contents("mixed") == contents("published")
     assert "recomputed, equal" in mixtures("verify", "mixed").out
+
+
+@pytest.mark.parametrize("model_type", ["qwen3_moe", "mixtral"])
+@pytest.mark.parametrize("scope", ["tensor", "row"])
+def test_experts_are_pruned_alike_in_every_layout(mixtures: Command, model_type: str, scope: str) -> None:
+    for end in ("", "-other"):
+        words = (f"./{model_type}-a{end}", "--method", "magnitude", "--sparsity", "0.5", "--scope", scope)
+        answer = mixtures("prune", *words, "--out", f"pruned{end}")
+        assert answer.code == 0, answer.err
+        assert set(open_checkpoint(Path(f"pruned{end}"))) == set(open_checkpoint(Path(f"{model_type}-a{end}")))
+        assert "recomputed, equal" in mixtures("verify", f"pruned{end}").out
+    before, pruned = contents(f"{model_type}-a"), contents("pruned")
+    assert pruned == contents("pruned-other")
+    changed = {name for name, raw in pruned.items() if raw != before[name]}
+    assert changed == {name for name in before if re.search(r"\.experts\.|_proj\.weight", name)}
