@@ -127,7 +127,9 @@ def test_what_was_done_behind_its_back_is_named(template: Path, tmp_path: Path, 
 
 def test_what_an_older_registry_holds_is_sealed_as_it_stands(template: Path, tmp_path: Path):
     place = restored(template, tmp_path)
-    run(place, "DROP TABLE seal", "DELETE FROM lineal_migration WHERE version = 10")
+    younger = ["DROP TABLE model_published_tensor", "DROP INDEX model_by_layout"]
+    younger += ["ALTER TABLE model DROP COLUMN layout_hash", "DELETE FROM lineal_migration WHERE version > 9"]
+    run(place, "DROP TABLE seal", *younger)
     assert faults(place) == ()
     run(place, "UPDATE evaluation SET perplexity = 1 WHERE id = 1")
     assert [fault.partition(":")[0] for fault in faults(place)] == ["evaluation"]

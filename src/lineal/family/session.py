@@ -197,7 +197,7 @@ def register(session: Session, local: LocalModel) -> bytes:
     if local.hashes is None:
         raise LinealError(f"{local.label}: could not be hashed")
     licence = local.hashes.licence.hex() if local.hashes.licence else None
-    record = ModelRecord(local.hashes.manifest, local.form, licence, local.stated_licence)
+    record = ModelRecord(local.hashes.manifest, local.form, licence, local.stated_licence, local.hashes.published)
     model_hash = session.registry.add_model(record, local.path.resolve())
     provenance = read_provenance(local.path)
     if provenance is None or provenance.hashes.manifest.model_hash != model_hash or provenance.gives_its_input:

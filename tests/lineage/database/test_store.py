@@ -60,13 +60,15 @@ def test_a_registry_from_before_there_were_versions_is_migrated_with_all_it_hold
     with Registry.open(location) as before:
         hashes = add_family(before, folder=tmp_path)
     later = ("version_tag", "version_metric", "version", "journal", "taint", "signature", "inference")
-    judged = ("model_licence", "data_licence", "policy", "data_taint", "recipe_file", "seal")
+    judged = ("model_licence", "data_licence", "policy", "data_taint", "recipe_file", "seal", "model_published_tensor")
     forgotten = f"DELETE FROM {MIGRATIONS_TABLE} WHERE version > 1"
     dropped = (f"DROP TABLE {table}" for table in (*later, *judged))
-    _ = database.run(location, *dropped, "ALTER TABLE step DROP COLUMN rules", forgotten)
+    columns = ("DROP INDEX model_by_layout", "ALTER TABLE model DROP COLUMN layout_hash")
+    _ = database.run(location, *dropped, "ALTER TABLE step DROP COLUMN rules", *columns, forgotten)
     old = contents(database, location)
     assert "version" not in old
-    kept = {**old, "step": [(*row, 1) for row in old["step"]]}  # all steps were made under the first rules
+    added = {"step": 1, "model": None}  # all steps were made under the first rules; no layout hash was known
+    kept = {**old, **{table: [(*row, value) for row in old[table]] for table, value in added.items()}}
     with Registry.open_existing(location) as registry:
         assert registry.versions("both") == ()
         both = registry.add_version("both", SemanticVersion(1, 0, 0), tags=("kept",))
