@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
-from lineal.checkpoint.content.identity import Leaf, Manifest
+from lineal.checkpoint.content.identity import Manifest
 from lineal.derivation.canonical import Json
 from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.store import Store, begin_store, dialect_at, open_store
@@ -123,16 +123,6 @@ class Registry:
         """What a model's hash is made of, leaf by leaf and file by file."""
         with self.reading() as connection:
             return models.manifest(connection, model_hash)
-
-    def published(self, model_hash: bytes) -> tuple[Leaf, ...] | None:
-        """A model's tensors as its architecture is published; None where that is not known."""
-        with self.reading() as connection:
-            return models.published(connection, model_hash, models.manifest(connection, model_hash))
-
-    def with_layout(self, layout_hash: bytes) -> tuple[bytes, ...]:
-        """The models that hold the weights of this layout hash, in whichever layout; first known first."""
-        with self.reading() as connection:
-            return models.with_layout(connection, layout_hash)
 
     def locations(self, model_hash: bytes) -> tuple[Path, ...]:
         """The places where a model lies, as far as the registry knows; it does not look."""

@@ -1,4 +1,4 @@
-"""The same weights in another layout: the hash of a model's tensors as its architecture is published, and those tensors.
+"""The same weights in another layout: the hash of tensors as their architecture is published, and those tensors.
 
 model_published_tensor  every tensor as it is published, of a model that is stored otherwise; what is stored as
                         published has none, since these are its own

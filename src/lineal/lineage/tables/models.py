@@ -186,12 +186,6 @@ def published(connection: Connection, model_hash: bytes, made_of: Manifest) -> t
     return leaves
 
 
-def with_layout(connection: Connection, layout_hash: bytes) -> tuple[bytes, ...]:
-    """The models whose weights are these in whichever layout, first known first."""
-    query = "SELECT model_hash FROM model WHERE layout_hash = :layout_hash ORDER BY id"
-    return tuple(connection.execute(query, {"layout_hash": layout_hash}).scalars())
-
-
 def has_published(connection: Connection, model_hash: bytes) -> bool:
     """Whether the model has published tensors that are not those that it stores."""
     query = (
