@@ -6,7 +6,7 @@ import pytest
 
 from lineal.checkpoint.content import identity
 from lineal.errors import RegistryError, UsageError
-from lineal.lineage.questions.layouts import in_another_layout, published
+from lineal.lineage.questions.layouts import in_another_layout, published, with_layout
 from lineal.lineage.records.records import ModelRecord
 from lineal.lineage.registry import Registry
 from lineal.lineage.soundness.check import check
@@ -32,8 +32,9 @@ def test_a_layout_hash_is_kept_and_finds_the_models_that_have_it(registry: Regis
     assert not known[0].is_another_layout_of(known[0])
     assert not known[0].is_another_layout_of(known[2])
     with registry.reading() as connection:
-        assert in_another_layout(connection, APART.manifest.weights_hash, APART.layout_hash) == (fused,)
-        assert in_another_layout(connection, APART.manifest.weights_hash, None) == ()
+        assert with_layout(connection, known[0].layout_hash) == (apart, fused)
+        assert in_another_layout(connection, known[0]) == (fused,)
+        assert in_another_layout(connection, registry.model(registry.add_model(model("a")))) == ()
     assert published(registry, apart) == published(registry, fused) == APART.manifest.leaves
     assert registry.manifest(fused) == FUSED.manifest
     assert check(registry).faults == ()

@@ -59,11 +59,15 @@ class LocalModel:
         return None if record_path(self.path).is_file() else stated_licence(self.checkpoint)
 
     @property
-    def manifest(self) -> Manifest:
+    def known_hashes(self) -> FolderHashes:
         """Known only after `Session.identify`."""
         if self.hashes is None:
             raise RegistryError(f"{self.label} has not been hashed yet")
-        return self.hashes.manifest
+        return self.hashes
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.known_hashes.manifest
 
     @property
     def model_hash(self) -> bytes:

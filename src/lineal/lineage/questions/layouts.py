@@ -1,12 +1,16 @@
 """The same weights in another layout: which models hold them, and which steps did nothing else than store them so."""
 
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from lineal.checkpoint.content.identity import Leaf
 from lineal.lineage.database.connection import Connection
 from lineal.lineage.records.records import KnownModel, StepRecord
 from lineal.lineage.registry import Registry
 from lineal.lineage.tables import models
+
+Relaid: TypeAlias = Mapping[tuple[bytes, bytes], bytes]
+"""By child and derivation id, what a step was given whose weights the child holds in another layout."""
 
 ANOTHER_LAYOUT = "the same weights in another layout"
 
@@ -17,30 +21,34 @@ def published(registry: Registry, model: bytes) -> tuple[Leaf, ...] | None:
         return models.published(connection, model, models.manifest(connection, model))
 
 
-def in_another_layout(connection: Connection, weights_hash: bytes, layout_hash: bytes | None) -> tuple[bytes, ...]:
-    """The known models that hold these weights stored otherwise, first known first."""
-    query = """
-        SELECT model_hash FROM model WHERE layout_hash = :layout_hash AND weights_hash <> :weights_hash ORDER BY id
-    """
-    if layout_hash is None:
+def with_layout(connection: Connection, layout_hash: bytes) -> tuple[bytes, ...]:
+    """The known models whose weights are these, in whichever layout; first known first."""
+    query = "SELECT model_hash FROM model WHERE layout_hash = :layout_hash ORDER BY id"
+    return tuple(connection.execute(query, {"layout_hash": layout_hash}).scalars())
+
+
+def in_another_layout(connection: Connection, model: KnownModel) -> tuple[bytes, ...]:
+    """The known models that hold a model's weights stored otherwise, first known first."""
+    if model.layout_hash is None:
         return ()
-    return tuple(connection.execute(query, {"layout_hash": layout_hash, "weights_hash": weights_hash}).scalars())
+    alike = with_layout(connection, model.layout_hash)
+    known = models.facts(connection, alike)
+    return tuple(one for one in alike if known[one].is_another_layout_of(model))
 
 
-def another_layout_of(connection: Connection, records: Iterable[StepRecord]) -> Mapping[tuple[bytes, bytes], bytes]:
-    """Derivation id and child -> the first input whose weights the child holds in another layout, where there is one."""
-    made = list(records)
-    known = models.facts(connection, dict.fromkeys(record.child for record in made))
-    laid = [record for record in made if known[record.child].layout_hash is not None]
-    known |= models.facts(connection, dict.fromkeys(used.model_hash for record in laid for used in record.step.inputs))
+def another_layout_of(
+    connection: Connection, records: Iterable[StepRecord], children: Mapping[bytes, KnownModel]
+) -> Relaid:
+    """The steps whose child holds the weights of an input in another layout, and of which: the first where several are.
+
+    children: those of the steps.
+    """
+    laid = [record for record in records if children[record.child].layout_hash is not None]
+    inputs = models.facts(connection, dict.fromkeys(used.model_hash for record in laid for used in record.step.inputs))
     found: dict[tuple[bytes, bytes], bytes] = {}
     for record in laid:
-        first = _first_input(record, known)
+        child, used = children[record.child], (inputs[one.model_hash] for one in record.step.inputs)
+        first = next((one.model_hash for one in used if child.is_another_layout_of(one)), None)
         if first is not None:
-            found[record.step.derivation_id, record.child] = first
+            found[record.child, record.step.derivation_id] = first
     return found
-
-
-def _first_input(record: StepRecord, known: Mapping[bytes, KnownModel]) -> bytes | None:
-    inputs = (used.model_hash for used in record.step.inputs)
-    return next((one for one in inputs if known[record.child].is_another_layout_of(known[one])), None)
