@@ -1,17 +1,22 @@
 """The same weights in another layout, as the registry keeps them."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from lineal.checkpoint.content import identity
+from lineal.derivation.hashes import format_hash
 from lineal.errors import RegistryError, UsageError
+from lineal.lineage.questions.graph import family_graph
 from lineal.lineage.questions.layouts import in_another_layout, published, with_layout
+from lineal.lineage.questions.portrait import portrait
 from lineal.lineage.records.records import ModelRecord
 from lineal.lineage.registry import Registry
+from lineal.lineage.shown.as_json import graph_as_json
 from lineal.lineage.soundness.check import check
-from tests.databases import Database
-from tests.lineage.families import in_layouts, model
+from tests.databases import BEFORE_SEALS, Database
+from tests.lineage.families import in_layouts, model, step
 
 APART, FUSED = in_layouts("m", fused=False), in_layouts("m", fused=True)
 TABLES = ("model", "tensor", "tensor_spec", "model_tensor", "model_published_tensor", "seal")
@@ -113,3 +118,33 @@ def test_tampered_published_tensors_are_not_given_out(database: Database, place:
     _ = database.run(place, f"DELETE FROM model_published_tensor WHERE {A_ROW}")
     with pytest.raises(RegistryError, match="do not give its layout hash: it is damaged"):
         _ = published(registry, digest)
+
+
+def test_an_older_registry_knows_no_layout_hash_until_models_are_added_again(
+    database: Database, place: str, registry: Registry
+) -> None:
+    digest = registry.add_model(FUSED)
+    _ = database.run(place, *BEFORE_SEALS)
+    with Registry.open_existing(place) as older:
+        assert (older.model(digest).layout_hash, published(older, digest)) == (None, None)
+        assert check(older).faults == ()
+        older.add_model(FUSED)
+        assert published(older, digest) == FUSED.published
+        assert check(older).faults == ()
+
+
+def test_a_step_that_gave_the_weights_of_an_input_in_another_layout_is_told(registry: Registry) -> None:
+    apart, fused, plain = (registry.add_model(one) for one in (APART, FUSED, model("plain")))
+    relaid, tuned = step(fused, plain, apart), step(registry.add_model(in_layouts("n", fused=True)), apart)
+    registry.record_all([relaid, tuned])
+    expected = {(fused, relaid.step.derivation_id): apart}
+    assert portrait(registry, fused).relaid == expected
+    assert portrait(registry, fused).in_another_layout == (apart,)
+    assert portrait(registry, tuned.child).relaid == {}
+    graph = family_graph(registry, [fused, tuned.child])
+    assert graph.relaid == expected
+    models: Any = graph_as_json(graph)["models"]
+    told = {one["model"]: one["steps"] for one in models}
+    assert [one["another_layout_of"] for one in told[format_hash(fused)]] == [format_hash(apart)]
+    assert [one["another_layout_of"] for one in told[format_hash(tuned.child)]] == [None]
+    assert not registry.steps_of(fused)[0].reproduces

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias, final
 
 from lineal.checkpoint.content.hashing import FolderHashes, hash_checkpoint, recall_checkpoint, to_remember
-from lineal.checkpoint.content.identity import Manifest
+from lineal.checkpoint.content.identity import Leaf, Manifest
 from lineal.checkpoint.content.memory import HashMemory
 from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.licence.stated import StatedLicence
@@ -72,6 +72,17 @@ class LocalModel:
     @property
     def model_hash(self) -> bytes:
         return self.manifest.model_hash
+
+    @property
+    def published(self) -> tuple[Leaf, ...]:
+        """Its tensors as its architecture is published, and where that is not known as they are stored."""
+        found = self.known_hashes.published
+        return self.manifest.leaves if found is None else found
+
+    @cached_property
+    def record(self) -> ModelRecord:
+        """What it is made of, as the registry keeps it."""
+        return ModelRecord(self.manifest, self.form, published=self.known_hashes.published)
 
 
 Inputs: TypeAlias = Sequence[tuple[Role, LocalModel]]
@@ -201,7 +212,7 @@ def register(session: Session, local: LocalModel) -> bytes:
     if local.hashes is None:
         raise LinealError(f"{local.label}: could not be hashed")
     licence = local.hashes.licence.hex() if local.hashes.licence else None
-    record = ModelRecord(local.hashes.manifest, local.form, licence, local.stated_licence, local.hashes.published)
+    record = replace(local.record, licence=licence, stated=local.stated_licence)
     model_hash = session.registry.add_model(record, local.path.resolve())
     provenance = read_provenance(local.path)
     if provenance is None or provenance.hashes.manifest.model_hash != model_hash or provenance.gives_its_input:

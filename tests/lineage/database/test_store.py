@@ -13,7 +13,7 @@ from lineal.lineage.database.schema import MIGRATIONS, MIGRATIONS_TABLE
 from lineal.lineage.database.store import Store, begin_store, dialect_at
 from lineal.lineage.records.semantic_version import SemanticVersion
 from lineal.lineage.registry import Registry
-from tests.databases import Database
+from tests.databases import BEFORE_LAYOUTS, Database
 from tests.lineage.families import ROOT, add_family, model
 
 OPEN = "import sys; from lineal.lineage.registry import Registry; Registry.open(sys.argv[1]).close()"
@@ -60,11 +60,10 @@ def test_a_registry_from_before_there_were_versions_is_migrated_with_all_it_hold
     with Registry.open(location) as before:
         hashes = add_family(before, folder=tmp_path)
     later = ("version_tag", "version_metric", "version", "journal", "taint", "signature", "inference")
-    judged = ("model_licence", "data_licence", "policy", "data_taint", "recipe_file", "seal", "model_published_tensor")
+    judged = ("model_licence", "data_licence", "policy", "data_taint", "recipe_file", "seal")
     forgotten = f"DELETE FROM {MIGRATIONS_TABLE} WHERE version > 1"
     dropped = (f"DROP TABLE {table}" for table in (*later, *judged))
-    columns = ("DROP INDEX model_by_layout", "ALTER TABLE model DROP COLUMN layout_hash")
-    _ = database.run(location, *dropped, "ALTER TABLE step DROP COLUMN rules", *columns, forgotten)
+    _ = database.run(location, *dropped, "ALTER TABLE step DROP COLUMN rules", *BEFORE_LAYOUTS, forgotten)
     old = contents(database, location)
     assert "version" not in old
     added = {"step": 1, "model": None}  # all steps were made under the first rules; no layout hash was known

@@ -7,7 +7,7 @@ from lineal.checkpoint.content.identity import Leaf
 from lineal.lineage.database.connection import Connection
 from lineal.lineage.records.records import KnownModel, StepRecord
 from lineal.lineage.registry import Registry
-from lineal.lineage.tables import models
+from lineal.lineage.tables import models, references
 
 Relaid: TypeAlias = Mapping[tuple[bytes, bytes], bytes]
 """By child and derivation id, what a step was given whose weights the child holds in another layout."""
@@ -25,6 +25,16 @@ def with_layout(connection: Connection, layout_hash: bytes) -> tuple[bytes, ...]
     """The known models whose weights are these, in whichever layout; first known first."""
     query = "SELECT model_hash FROM model WHERE layout_hash = :layout_hash ORDER BY id"
     return tuple(connection.execute(query, {"layout_hash": layout_hash}).scalars())
+
+
+def by_layout_hash(registry: Registry, reference: str) -> Mapping[bytes, bytes]:
+    """The known models whose layout hash begins so, and that hash; those of one hash together, first known first."""
+    query = """
+        SELECT model_hash, layout_hash FROM model WHERE layout_hash BETWEEN :lowest AND :highest
+        ORDER BY layout_hash, id
+    """
+    with registry.reading() as connection:
+        return {row[0]: row[1] for row in connection.execute(query, references.hash_range(reference))}
 
 
 def in_another_layout(connection: Connection, model: KnownModel) -> tuple[bytes, ...]:

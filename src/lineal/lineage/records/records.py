@@ -49,6 +49,11 @@ class ModelRecord:
     def layout_hash(self) -> bytes | None:
         return None if self.published is None else layout_hash(self.manifest, self.published)
 
+    def is_another_layout_of(self, other: "ModelRecord") -> bool:
+        """Whether it holds the other's weights, stored otherwise."""
+        same = self.layout_hash is not None and self.layout_hash == other.layout_hash
+        return same and self.manifest.weights_hash != other.manifest.weights_hash
+
     @property
     def not_as_stored(self) -> tuple[Leaf, ...]:
         """Its published tensors, where they are not those that are stored."""
