@@ -11,7 +11,7 @@ from lineal.errors import RegistryError, UsageError
 from lineal.lineage.questions.graph import family_graph
 from lineal.lineage.questions.layouts import in_another_layout, published, with_layout
 from lineal.lineage.questions.portrait import portrait
-from lineal.lineage.records.records import ModelRecord
+from lineal.lineage.records.records import ModelRecord, another_layout
 from lineal.lineage.registry import Registry
 from lineal.lineage.shown.as_json import graph_as_json
 from lineal.lineage.soundness.check import check
@@ -33,9 +33,9 @@ def test_a_layout_hash_is_kept_and_finds_the_models_that_have_it(registry: Regis
     known = [registry.model(one) for one in (apart, fused, other)]
     assert apart != fused
     assert known[0].layout_hash == known[1].layout_hash == APART.layout_hash is not None
-    assert known[0].is_another_layout_of(known[1])
-    assert not known[0].is_another_layout_of(known[0])
-    assert not known[0].is_another_layout_of(known[2])
+    assert another_layout(known[0], known[1])
+    assert not another_layout(known[0], known[0])
+    assert not another_layout(known[0], known[2])
     with registry.reading() as connection:
         assert with_layout(connection, known[0].layout_hash) == (apart, fused)
         assert in_another_layout(connection, known[0]) == (fused,)

@@ -20,6 +20,7 @@ from lineal.derivation.step import Role
 from lineal.errors import CheckpointError, LinealError, RegistryError, UsageError
 from lineal.family.names import is_path, name_of_folder
 from lineal.family.progress import Progress, Silent
+from lineal.lineage.questions.layouts import if_another_layout
 from lineal.lineage.records.lineal_json import read_provenance, record_path
 from lineal.lineage.records.records import ModelRecord
 from lineal.lineage.registry import Registry
@@ -136,8 +137,9 @@ class Session:
         for local in found:
             if local.model_hash == model_hash:
                 return local
-        there = format_hash(found[0].model_hash)[:11]
-        raise RegistryError(f"{name} should be {format_hash(model_hash)[:11]}, but {present[0]} now holds {there}")
+        wanted, there = (format_hash(digest)[:11] for digest in (model_hash, found[0].model_hash))
+        same = if_another_layout(self.registry.model(model_hash), found[0].record)
+        raise RegistryError(f"{name} should be {wanted}, but {present[0]} now holds {there}{same}")
 
     def open(self, label: str, place: Path) -> LocalModel:
         """Open a folder or file; an adapter's base is looked up in its record."""

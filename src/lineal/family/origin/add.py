@@ -15,7 +15,7 @@ from lineal.family.names import name_of_folder, parse_name
 from lineal.family.session import LocalModel, Session, register
 from lineal.family.trust.differences import manifest_faults, named_as_recorded, record_faults
 from lineal.family.trust.signing import signatures_beside, take_signatures
-from lineal.lineage.questions.layouts import in_another_layout
+from lineal.lineage.questions.layouts import if_another_layout, in_another_layout
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.lineal_json import Provenance, read_provenance, record_path
 from lineal.lineage.records.records import Name, StepRecord
@@ -54,7 +54,10 @@ def add_folder(
     provenance = read_provenance(folder)
     if provenance and provenance.hashes.manifest.model_hash != local.model_hash:
         recorded = format_hash(provenance.hashes.manifest.model_hash)[:11]
-        raise CheckpointError(f"{folder}: holds {format_hash(local.model_hash)[:11]}, its record is of {recorded}")
+        same = if_another_layout(local.record, provenance)
+        raise CheckpointError(
+            f"{folder}: holds {format_hash(local.model_hash)[:11]}, its record is of {recorded}{same}"
+        )
     if provenance and local.hashes:
         _believe(folder, provenance, local.checkpoint, local.hashes)
     called = replace(called, model_hash=local.model_hash)

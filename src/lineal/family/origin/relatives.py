@@ -21,6 +21,7 @@ from lineal.family.session import LocalModel, Session
 from lineal.lineage.questions.ancestry import depth
 from lineal.lineage.questions.candidates import candidates
 from lineal.lineage.questions.difference import weights
+from lineal.lineage.records.records import another_layout
 
 _MATRICES = 48
 """Of a model, that are looked at in a candidate's; a quarter of them would have to agree by chance."""
@@ -170,7 +171,7 @@ def _compared(child: LocalModel, model: Model, mine: Sampled, candidate: Candida
         renamed=sum(name != there for name, there in equal.items()),
         missing=len(candidate.model.sources.keys() - set(names.values())),
         grown=sum(model.sources[name].shape[:1] > candidate.model.sources[names[name]].shape[:1] for name in names),
-        another_layout=child.record.is_another_layout_of(candidate.local.record),
+        another_layout=another_layout(child.record, candidate.local.record),
         dtype=Counter(mine.dtypes.values()).most_common(1)[0][0] if mine.dtypes else "",
     )
     return Relative(candidate, judge(found, facts, count * pairs), names, windows, found.change_squares)

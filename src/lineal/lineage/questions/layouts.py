@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from lineal.checkpoint.content.identity import Leaf
 from lineal.lineage.database.connection import Connection
-from lineal.lineage.records.records import KnownModel, StepRecord
+from lineal.lineage.records.records import KnownModel, StepRecord, Weights, another_layout
 from lineal.lineage.registry import Registry
 from lineal.lineage.tables import models, references
 
@@ -13,6 +13,11 @@ Relaid: TypeAlias = Mapping[tuple[bytes, bytes], bytes]
 """By child and derivation id, what a step was given whose weights the child holds in another layout."""
 
 ANOTHER_LAYOUT = "the same weights in another layout"
+
+
+def if_another_layout(one: Weights, other: Weights) -> str:
+    """What is added where one of them is said not to be the other: nothing where the weights are others, too."""
+    return f", {ANOTHER_LAYOUT}" if another_layout(one, other) else ""
 
 
 def published(registry: Registry, model: bytes) -> tuple[Leaf, ...] | None:
@@ -43,7 +48,7 @@ def in_another_layout(connection: Connection, model: KnownModel) -> tuple[bytes,
         return ()
     alike = with_layout(connection, model.layout_hash)
     known = models.facts(connection, alike)
-    return tuple(one for one in alike if known[one].is_another_layout_of(model))
+    return tuple(one for one in alike if another_layout(known[one], model))
 
 
 def another_layout_of(
@@ -58,7 +63,7 @@ def another_layout_of(
     found: dict[tuple[bytes, bytes], bytes] = {}
     for record in laid:
         child, used = children[record.child], (inputs[one.model_hash] for one in record.step.inputs)
-        first = next((one.model_hash for one in used if child.is_another_layout_of(one)), None)
+        first = next((one.model_hash for one in used if another_layout(child, one)), None)
         if first is not None:
             found[record.child, record.step.derivation_id] = first
     return found

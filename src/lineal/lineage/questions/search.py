@@ -7,7 +7,7 @@ from typing import final
 from lineal.checkpoint.content.identity import Leaf
 from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.statements import rows_for
-from lineal.lineage.records.records import ModelRecord
+from lineal.lineage.records.records import ModelRecord, another_layout
 from lineal.lineage.registry import Registry
 from lineal.lineage.tables import models, tensors
 
@@ -43,9 +43,10 @@ def matches(registry: Registry, model: ModelRecord, limit: int = 10) -> tuple[Ma
         known = facts[hashes[key]]
         shared, size, among = max((one.shared(data) for one in counted), key=lambda shared: shared[1])
         same_weights = known.weights_hash == model.manifest.weights_hash
-        another_layout = not same_weights and known.layout_hash == model.layout_hash is not None
         same_model = known.model_hash == model.manifest.model_hash
-        found.append(Match(known.model_hash, same_model, same_weights, another_layout, shared, size, among))
+        found.append(
+            Match(known.model_hash, same_model, same_weights, another_layout(known, model), shared, size, among)
+        )
     return tuple(sorted(found, key=_place)[:limit])
 
 

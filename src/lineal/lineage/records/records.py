@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal, final
+from typing import Literal, Protocol, final
 
 from lineal.checkpoint.content.identity import Leaf, Manifest, layout_hash
 from lineal.checkpoint.licence.stated import StatedLicence
@@ -45,14 +45,17 @@ class ModelRecord:
         if self.published is not None and self.published is not self.manifest.leaves:
             _require_sorted(self.published)
 
-    @cached_property
+    @property
     def layout_hash(self) -> bytes | None:
+        return self._layout_hash
+
+    @cached_property
+    def _layout_hash(self) -> bytes | None:
         return None if self.published is None else layout_hash(self.manifest, self.published)
 
-    def is_another_layout_of(self, other: "ModelRecord") -> bool:
-        """Whether it holds the other's weights, stored otherwise."""
-        same = self.layout_hash is not None and self.layout_hash == other.layout_hash
-        return same and self.manifest.weights_hash != other.manifest.weights_hash
+    @property
+    def weights_hash(self) -> bytes:
+        return self.manifest.weights_hash
 
     @property
     def not_as_stored(self) -> tuple[Leaf, ...]:
@@ -87,10 +90,21 @@ class KnownModel:
     def is_unresolved(self) -> bool:
         return self.weights_hash is None
 
-    def is_another_layout_of(self, other: "KnownModel") -> bool:
-        """Whether it holds the other's weights, stored otherwise."""
-        same = self.layout_hash is not None and self.layout_hash == other.layout_hash
-        return same and self.weights_hash != other.weights_hash
+
+class Weights(Protocol):
+    """Whatever tells of weights by their hashes, as far as they are known."""
+
+    @property
+    def weights_hash(self) -> bytes | None: ...
+
+    @property
+    def layout_hash(self) -> bytes | None: ...
+
+
+def another_layout(one: Weights, other: Weights) -> bool:
+    """Whether one holds the weights of the other, stored otherwise."""
+    same = one.layout_hash is not None and one.layout_hash == other.layout_hash
+    return same and one.weights_hash != other.weights_hash
 
 
 @final
