@@ -125,7 +125,7 @@ def test_a_folder_that_was_saved_in_another_layout_is_said_to_hold_the_same_weig
     with pytest.raises(RegistryError, match=f"^child should be b3:[0-9a-f]{{8}}, but .* now holds {same}"):
         _ = session.by_hash(model)
     write_safetensors(child / "model.safetensors", mixture(3), {"format": "pt"})
-    with pytest.raises(RegistryError, match="now holds b3:[0-9a-f]{8}$"):
+    with pytest.raises(RegistryError, match=r"now holds b3:[0-9a-f]{8}$"):
         _ = session.by_hash(model)
 
 

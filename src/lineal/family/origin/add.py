@@ -53,11 +53,9 @@ def add_folder(
     local = session.identify(session.open(label, folder))
     provenance = read_provenance(folder)
     if provenance and provenance.hashes.manifest.model_hash != local.model_hash:
-        recorded = format_hash(provenance.hashes.manifest.model_hash)[:11]
+        here, recorded = (format_hash(one.model_hash)[:11] for one in (local, provenance.hashes.manifest))
         same = if_another_layout(local.record, provenance)
-        raise CheckpointError(
-            f"{folder}: holds {format_hash(local.model_hash)[:11]}, its record is of {recorded}{same}"
-        )
+        raise CheckpointError(f"{folder}: holds {here}, its record is of {recorded}{same}")
     if provenance and local.hashes:
         _believe(folder, provenance, local.checkpoint, local.hashes)
     called = replace(called, model_hash=local.model_hash)

@@ -42,11 +42,8 @@ def matches(registry: Registry, model: ModelRecord, limit: int = 10) -> tuple[Ma
     for key, data in held.items():
         known = facts[hashes[key]]
         shared, size, among = max((one.shared(data) for one in counted), key=lambda shared: shared[1])
-        same_weights = known.weights_hash == model.manifest.weights_hash
-        same_model = known.model_hash == model.manifest.model_hash
-        found.append(
-            Match(known.model_hash, same_model, same_weights, another_layout(known, model), shared, size, among)
-        )
+        same = known.model_hash == model.manifest.model_hash, known.weights_hash == model.weights_hash
+        found.append(Match(known.model_hash, *same, another_layout(known, model), shared, size, among))
     return tuple(sorted(found, key=_place)[:limit])
 
 
