@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from lineal.lineage.database.schema import MIGRATIONS_TABLE
+from lineal.lineage.database.schema import MIGRATIONS_TABLE, SEALED
 from lineal.lineage.registry import Registry
 
 SETTINGS = {
@@ -30,6 +30,14 @@ SETTINGS = {
 USER, GUARDED, PASSWORD = "lineal", "guarded", "correct horse"
 ACCESS = f"local all {GUARDED} scram-sha-256\nlocal all all trust\n"
 _SHARED = "shared"
+
+BEFORE_LAYOUTS = (
+    "DROP TABLE model_published_tensor",
+    "DROP INDEX model_by_layout",
+    "ALTER TABLE model DROP COLUMN layout_hash",
+)
+BEFORE_SEALS = (*BEFORE_LAYOUTS, "DROP TABLE seal", f"DELETE FROM {MIGRATIONS_TABLE} WHERE version >= {SEALED}")
+"""What makes a registry as old as that."""
 
 
 class Database(Protocol):

@@ -21,7 +21,7 @@ from lineal.lineage.stated import data_taints, policies, recipe_files
 from lineal.lineage.stated.policies import Policy
 from lineal.lineage.stated.promotion import promote
 from lineal.lineage.stated.recipe_files import RecipeFile
-from tests.lineage.families import add_family, digest, model, step
+from tests.lineage.families import add_family, digest, in_layouts, model, step
 from tests.lineage.signing.keys import make_key, write_private
 
 Value = int | float | str | bytes | None
@@ -63,6 +63,8 @@ def fill(place: Path, key: Path) -> None:
         own = registry.add_model(stated)
         registry.set_name(Name("demo", "stated", own))
         registry.set_name(Name("other", "both", made["both"]))
+        for fused in (False, True):
+            registry.add_model(in_layouts("mixture", fused=fused))
         guessed = replace(
             step(own, made["base"], evidence=Evidence.INFERRED), inference=Inference("weights", 0.9, 0.01, "alike")
         )

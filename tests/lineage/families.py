@@ -27,6 +27,25 @@ def model(name: str, elements: int = 8, form: Form = "full", licence: str | None
     return ModelRecord(manifest_of([leaf], {"config.json": digest(f"{name} config")}), form, licence)
 
 
+def in_layouts(name: str, *, fused: bool, tail: str = "") -> ModelRecord:
+    """One mixture of two experts under a norm, stored as published or fused. tail: of what a fine-tune changed."""
+    norm = Leaf("model.norm.weight", "F32", (2,), 8, digest(f"{name} norm{tail}"))
+    experts = [
+        Leaf(f"model.layers.0.mlp.experts.{e}.{part}.weight", "F32", (2, 2), 16, digest(f"{name} {e} {part}"))
+        for e in range(2)
+        for part in ("down_proj", "gate_proj", "up_proj")
+    ]
+    published = manifest_of([norm, *experts], {"config.json": digest(f"{name} config")})
+    if not fused:
+        return ModelRecord(published, published=published.leaves)
+    stacks = [("down_proj", (2, 2, 2), 32), ("gate_up_proj", (2, 4, 2), 64)]
+    stored = [
+        Leaf(f"model.layers.0.mlp.experts.{part}", "F32", shape, length, digest(f"{name} {part}"))
+        for part, shape, length in stacks
+    ]
+    return ModelRecord(manifest_of([norm, *stored], published.package), published=published.leaves)
+
+
 def hash_of(name: str, elements: int = 8) -> bytes:
     return model(name, elements).manifest.model_hash
 

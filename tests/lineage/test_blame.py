@@ -7,7 +7,7 @@ from lineal.errors import UsageError
 from lineal.lineage.questions.blame import blame
 from lineal.lineage.records.records import ModelRecord
 from lineal.lineage.registry import Registry
-from tests.lineage.families import digest, step
+from tests.lineage.families import digest, in_layouts, step
 
 
 def holding(registry: Registry, **tensors: str) -> bytes:
@@ -54,3 +54,27 @@ def test_a_tensor_that_is_not_there_and_a_model_nobody_added_are_refused(registr
     with pytest.raises(UsageError, match="is unresolved"):
         blame(registry, digest("gone"))
     assert introduced(registry, model) == {"a": model}
+
+
+@pytest.mark.parametrize("parent_fused", [False, True])
+def test_tensors_are_followed_into_another_layout(registry: Registry, parent_fused: bool) -> None:
+    parent = registry.add_model(in_layouts("m", fused=parent_fused))
+    child = registry.add_model(in_layouts("m", fused=not parent_fused, tail="'"))
+    _ = registry.record(step(child, parent))
+    found = introduced(registry, child)
+    expert = "model.layers.0.mlp.experts.1.up_proj.weight"
+    assert found.pop("model.norm.weight") == child
+    assert (len(found), set(found.values()), found[expert]) == (6, {parent}, parent)
+    assert introduced(registry, child, expert) == {expert: parent}
+
+
+def test_a_fused_tensor_is_asked_for_by_what_it_is_published_as(registry: Registry) -> None:
+    fused = registry.add_model(in_layouts("m", fused=True))
+    with pytest.raises(UsageError) as refused:
+        blame(registry, fused, "model.layers.0.mlp.experts.gate_up_proj")
+    assert str(refused.value).startswith(
+        "'model.layers.0.mlp.experts.gate_up_proj' is asked for by the tensors that it is published as, such as "
+        "model.layers.0.mlp.experts.0.down_proj.weight, "
+    )
+    with pytest.raises(UsageError, match="has no tensor"):
+        blame(registry, fused, "model.layers.0.mlp.experts.gate")

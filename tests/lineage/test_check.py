@@ -13,6 +13,7 @@ from lineal.errors import RegistryError
 from lineal.lineage.records.records import Name
 from lineal.lineage.registry import Registry
 from lineal.lineage.soundness.check import check
+from tests.databases import BEFORE_SEALS
 from tests.lineage.edited import Edit, edits, filled, make, restored
 from tests.lineage.families import model, step
 
@@ -127,7 +128,7 @@ def test_what_was_done_behind_its_back_is_named(template: Path, tmp_path: Path, 
 
 def test_what_an_older_registry_holds_is_sealed_as_it_stands(template: Path, tmp_path: Path):
     place = restored(template, tmp_path)
-    run(place, "DROP TABLE seal", "DELETE FROM lineal_migration WHERE version = 10")
+    run(place, *BEFORE_SEALS)
     assert faults(place) == ()
     run(place, "UPDATE evaluation SET perplexity = 1 WHERE id = 1")
     assert [fault.partition(":")[0] for fault in faults(place)] == ["evaluation"]

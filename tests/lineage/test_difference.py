@@ -1,11 +1,13 @@
 """What differs between two models, by hashes."""
 
+from dataclasses import replace
+
 from lineal.checkpoint.content.identity import Leaf, manifest_of
 from lineal.lineage.questions.difference import Change, difference
 from lineal.lineage.questions.search import matches
 from lineal.lineage.records.records import ModelRecord
 from lineal.lineage.registry import Registry
-from tests.lineage.families import digest
+from tests.lineage.families import digest, in_layouts
 
 LEAVES = {
     "model.embed_tokens.weight": Leaf("model.embed_tokens.weight", "F32", (4, 2), 32, digest("e")),
@@ -57,13 +59,39 @@ def test_a_model_is_found_by_its_hash_its_weights_and_its_tensors(registry: Regi
     this, like = known(registry, LEAVES), known(registry, LEAVES, "other")
     part = known(registry, {name: leaf for name, leaf in LEAVES.items() if "layers" in name}, "part")
     _ = known(registry, {"x": Leaf("x", "F32", (1,), 4, digest("x"))}, "stranger")
-    found = matches(registry, registry.manifest(this))
+    asked = ModelRecord(registry.manifest(this))
+    found = matches(registry, asked)
     assert [(match.model_hash, match.same_model, match.same_weights) for match in found] == [
         (this, True, True),
         (like, False, True),
         (part, False, False),
     ]
     assert [(match.shared_tensors, match.shared_bytes) for match in found] == [(3, 64), (3, 64), (2, 32)]
-    assert len(matches(registry, registry.manifest(this), limit=1)) == 1
+    assert len(matches(registry, asked, limit=1)) == 1
     renamed = manifest_of([Leaf("other.name", "F32", (2, 2), 16, digest("1"))], {})
-    assert {match.model_hash for match in matches(registry, renamed)} == {this, like, part}
+    assert {match.model_hash for match in matches(registry, ModelRecord(renamed))} == {this, like, part}
+
+
+def test_the_same_weights_in_another_layout_are_no_difference(registry: Registry) -> None:
+    apart, fused = (registry.add_model(in_layouts("m", fused=fused)) for fused in (False, True))
+    for one, other in ((apart, fused), (fused, apart)):
+        found = difference(registry, one, other)
+        assert (found.same_weights, found.another_layout, found.is_empty) == (True, True, True)
+        assert [tensor.name for tensor in found.tensors] == [
+            leaf.name for leaf in in_layouts("m", fused=False).manifest.leaves
+        ]
+    assert not difference(registry, fused, fused).another_layout
+
+
+def test_models_in_two_layouts_differ_by_published_tensors(registry: Registry) -> None:
+    tuned = registry.add_model(in_layouts("m", fused=True, tail="'"))
+    found = difference(registry, registry.add_model(in_layouts("m", fused=False)), tuned)
+    assert (found.same_weights, found.another_layout) == (False, False)
+    assert [tensor.name for tensor in found.of(Change.CHANGED)] == ["model.norm.weight"]
+    assert len(found.of(Change.SAME)) == 6
+
+
+def test_where_one_is_not_known_as_published_both_are_compared_as_they_are_stored(registry: Registry) -> None:
+    fused = registry.add_model(replace(in_layouts("m", fused=True), published=None))
+    found = difference(registry, registry.add_model(in_layouts("m", fused=False)), fused)
+    assert (len(found.of(Change.ADDED)), len(found.of(Change.REMOVED)), found.another_layout) == (2, 6, False)

@@ -3,7 +3,6 @@
 import pytest
 
 from lineal.derivation.hashes import format_hash
-from lineal.lineage.database.schema import MIGRATIONS_TABLE, SEALED
 from lineal.lineage.records.records import Name
 from lineal.lineage.records.semantic_version import SemanticVersion
 from lineal.lineage.records.stages import Stage
@@ -11,7 +10,7 @@ from lineal.lineage.registry import Registry
 from lineal.lineage.soundness.check import check
 from lineal.lineage.stated.promotion import promote
 from lineal.lineage.tables import journal
-from tests.databases import Database
+from tests.databases import BEFORE_SEALS, Database
 from tests.lineage.families import add_family, model
 
 V1 = SemanticVersion.parse("1.0.0")
@@ -102,8 +101,7 @@ def test_a_change_that_fails_leaves_no_gap_in_the_journal(registry: Registry) ->
 
 def test_a_journal_begins_where_an_older_registry_ends(database: Database, place: str, registry: Registry) -> None:
     add_family(registry)
-    before_seals = f"DELETE FROM {MIGRATIONS_TABLE} WHERE version = {SEALED}"
-    database.run(place, "DELETE FROM journal", "DROP TABLE seal", before_seals)
+    database.run(place, "DELETE FROM journal", *BEFORE_SEALS)
     with Registry.open_existing(place) as older:
         assert check(older).faults == ()
         name(older, "both", "newer")

@@ -8,12 +8,14 @@ import pytest
 
 from lineal.checkpoint.content.hashing import hash_folder
 from lineal.checkpoint.reader import Form
+from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Input, Step
 from lineal.errors import CheckpointError
 from lineal.lineage.records.lineal_json import Provenance, read_provenance, record_path, write_provenance
 from lineal.lineage.shown.card import model_card
 from tests.builders import make_checkpoint, random_tensors
 from tests.ggufs import random_gguf
+from tests.mixtures import fused, mixture, write_mixture
 
 STEP = Step(
     type="quantize", method="gguf", version=1, inputs=(Input("parent", bytes(32)),), options={"scheme": "q8_0"}, data=()
@@ -88,3 +90,38 @@ def test_the_card_of_a_gguf_names_its_library_and_relation(tmp_path: Path) -> No
     assert "base_model: org/a\n" in card
     assert "base_model_relation: quantized\n" in card
     assert "license: gpl-3.0\n" in card
+
+
+@pytest.mark.parametrize("in_one", [False, True])
+def test_a_layout_hash_stands_where_it_is_known_and_comes_back(tmp_path: Path, in_one: bool) -> None:
+    place = write_mixture(tmp_path / "m", fused(mixture(1)) if in_one else mixture(1))
+    written = provenance(place, "full")
+    write_provenance(place, written)
+    record = json.loads(record_path(place).read_text())
+    assert list(record)[:5] == ["schema", "model_hash", "weights_hash", "layout_hash", "form"]
+    assert written.hashes.layout_hash is not None
+    assert record["layout_hash"] == format_hash(written.hashes.layout_hash)
+    found = read_provenance(place)
+    assert found is not None
+    assert (found.layout_hash, found.hashes.published) == (written.layout_hash, None)
+
+
+def test_a_record_without_a_layout_hash_reads_as_before_and_one_with_none_is_refused(tmp_path: Path) -> None:
+    place = write_mixture(tmp_path / "m", mixture(1))
+    write_provenance(place, provenance(place, "full"))
+    record = json.loads(record_path(place).read_text())
+    told = record.pop("layout_hash")
+    record_path(place).write_text(json.dumps(record))
+    found = read_provenance(place)
+    assert found is not None
+    assert found.layout_hash is None
+    for wrong in (None, "", told[:-1], told.upper(), 3, [told]):
+        record_path(place).write_text(json.dumps({**record, "layout_hash": wrong}))
+        with pytest.raises(CheckpointError, match=r"lineal\.json: not a record: not a hash"):
+            read_provenance(place)
+
+
+def test_no_layout_hash_stands_where_layouts_are_not_known(tmp_path: Path) -> None:
+    place = make_checkpoint(tmp_path / "full", random_tensors(1, {"a": (2,)}))
+    write_provenance(place, provenance(place, "full"))
+    assert "layout_hash" not in json.loads(record_path(place).read_text())

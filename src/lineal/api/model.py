@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, final
 
 from lineal.api.opened import RegistryPlace, opened
 from lineal.api.tensor import Tensor
+from lineal.checkpoint.content.hashing import FolderHashes
 from lineal.checkpoint.content.identity import Manifest
 from lineal.checkpoint.reader import Form
 from lineal.derivation.hashes import format_hash
@@ -78,6 +79,15 @@ class Model(Mapping[str, Tensor]):
         return format_hash(self._manifest().weights_hash)
 
     @property
+    def layout_hash(self) -> str | None:
+        """The hash of the tensors as the architecture is published; None where its layouts are not known.
+
+        It is one for the same weights in whichever layout they are stored, such as experts that are stacked or apart.
+        """
+        hashes = self._hashes()
+        return None if hashes.layout_hash is None else format_hash(hashes.layout_hash)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """What the registry calls it, as FAMILY:NAME."""
         digest = self._manifest().model_hash
@@ -125,10 +135,13 @@ class Model(Mapping[str, Tensor]):
         return digest
 
     def _manifest(self) -> Manifest:
+        return self._hashes().manifest
+
+    def _hashes(self) -> FolderHashes:
         if self._local.hashes is None:
             with opened(self._registry, keeps=False) as session:
                 self._local = session.identify(self._local)
-        return self._local.manifest
+        return self._local.known_hashes
 
 
 ModelLike: TypeAlias = str | Path | Model

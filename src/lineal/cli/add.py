@@ -1,12 +1,15 @@
 """lineal add: make models on disk known."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lineal.cli.options import JsonOption, RegistryOption, ThreadsOption, TrustedKeysOption
 from lineal.cli.terminal import print_json, say
+
+if TYPE_CHECKING:
+    from lineal.family.origin.add import Added
 
 EXAMPLES = """
 Examples:
@@ -41,9 +44,29 @@ def add(
     with open_session(registry, threads) as session:
         added = [add_folder(session, folder, name, trusted, move=move) for folder in folders]
     if as_json:
-        print_json(
-            [{"folder": str(a.folder), "name": str(a.name), "model_hash": format_hash(a.model_hash)} for a in added]
-        )
+        print_json([_json(known) for known in added])
         return
     for known in added:
-        say(f"{known.name}  {format_hash(known.model_hash)}  {known.history}")
+        say(f"{known.name}  {format_hash(known.model_hash)}  {known.history}{_layout(known)}")
+
+
+def _json(known: "Added") -> dict[str, object]:
+    from lineal.derivation.hashes import format_hash
+
+    return {
+        "folder": str(known.folder),
+        "name": str(known.name),
+        "model_hash": format_hash(known.model_hash),
+        "layout_hash": None if known.layout_hash is None else format_hash(known.layout_hash),
+        "in_another_layout": [format_hash(digest) for digest in known.alike],
+    }
+
+
+def _layout(known: "Added") -> str:
+    from lineal.derivation.hashes import format_hash
+    from lineal.lineage.questions.layouts import ANOTHER_LAYOUT
+
+    if known.layout_hash is None:
+        return ""
+    alike = f" ({ANOTHER_LAYOUT}: {', '.join(known.alike.values())})" if known.alike else ""
+    return f"; layout hash {format_hash(known.layout_hash)}{alike}"

@@ -74,7 +74,7 @@ def _measure(before: str, after: str, threads: int | None, registry: str | None,
 def _lines(found: "Difference") -> list[str]:
     """The weights, by runs of blocks in which the same changed; then each file beside them that changed."""
     if found.same_weights:
-        lines = ["the weights are the same"]
+        lines = ["the weights are the same" + (", in another layout" if found.another_layout else "")]
     else:
         changes: dict[int | None, list[tuple[str, str]]] = {}
         for tensor in found.tensors:
@@ -115,6 +115,7 @@ def _json(found: "Difference") -> "dict[str, Json]":
 
     return {
         "same_weights": found.same_weights,
+        "another_layout": found.another_layout,
         "tensors": [
             {
                 "name": tensor.name,

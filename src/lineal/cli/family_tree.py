@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from lineal.cli.tables import Part, Text, Tree, show
 from lineal.cli.tables import line as line_of
 from lineal.lineage.questions.graph import Edge, FamilyGraph, Node, family_graph
+from lineal.lineage.questions.layouts import ANOTHER_LAYOUT, Relaid
 from lineal.lineage.records.wording import count, figure, size, summary
 from lineal.lineage.registry import Registry
 from lineal.shown import printable
@@ -78,7 +79,7 @@ def _lines(graph: FamilyGraph, levels: Mapping[bytes, int]) -> dict[bytes, Text]
             name = f"{printable(text)} "
             shown = figure(node.perplexities[text]) if text in node.perplexities else ""
             parts += [(name if shown else " " * len(name), "dim"), shown.rjust(width) + "  "]
-        lines[node.model_hash] = line_of(*parts, *_attested(node))
+        lines[node.model_hash] = line_of(*parts, *_attested(node, graph.relaid))
         lines[node.model_hash].rstrip()
     return lines
 
@@ -96,10 +97,12 @@ def _cells(node: Node) -> tuple[tuple[str, str], ...]:
     return version, (node.made_by or "origin unknown", "cyan" if node.made_by else "yellow"), (made_of, "dim")
 
 
-def _attested(node: Node) -> list[Part]:
+def _attested(node: Node, relaid: Relaid) -> list[Part]:
     """The evidence of its making, and with every step shown, what else gave the same model."""
     parts: list[Part] = []
     if node.evidence is not None:
         parts.append((node.evidence.value, _EVIDENCE_STYLES.get(node.evidence.value, "green")))
+    if relaid and node.steps and (node.model_hash, node.steps[0].step.derivation_id) in relaid:
+        parts.append((f"  {ANOTHER_LAYOUT}", "dim"))
     parts += [(f"  also {summary(other.step)} ({other.evidence.value})", "dim") for other in node.steps[1:]]
     return parts

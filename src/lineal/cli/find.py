@@ -20,6 +20,8 @@ Examples:
 
   lineal find code.jsonl            which models were made on this file, or scored on it?
 
+  lineal find b3:1f2e3d4c           which models hold the weights of this layout hash?
+
   lineal find family.yaml           which models were built from it, as it stands now?
 """
 
@@ -28,15 +30,18 @@ _USES = ("made_on", "through", "scored_on", "built_from")
 
 
 def find(
-    folder: Annotated[Path, typer.Argument(help="A model folder, a GGUF, a data file, or a recipe.")],
+    folder: Annotated[Path, typer.Argument(help="A model folder, a GGUF, a data file, a recipe, or a layout hash.")],
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Hash a model or a data file on disk: the known models that it is, shares tensors with or went into."""
     from lineal.checkpoint.reader import is_lone_file
+    from lineal.lineage.tables.names import HASH_PREFIX
 
-    if folder.is_file() and not is_lone_file(folder):
+    if str(folder).startswith(HASH_PREFIX) and not folder.exists():
+        _find_layout(str(folder), registry, as_json=as_json)
+    elif folder.is_file() and not is_lone_file(folder):
         _find_data(folder, registry, as_json=as_json)
     else:
         _find_model(folder, threads, registry, as_json=as_json)
@@ -49,21 +54,24 @@ def _find_model(folder: Path, threads: int | None, registry: str | None, *, as_j
     from lineal.lineage.questions.search import matches
 
     with open_session(registry, threads, must_exist=True) as session:
-        manifest = session.identify(session.open(str(folder), folder)).manifest
-        found = matches(session.registry, manifest)
+        model = session.identify(session.open(str(folder), folder)).record
+        found = matches(session.registry, model)
         labels = {match.model_hash: session.registry.label(match.model_hash) for match in found}
     if as_json:
         print_json(
             {
-                "model": format_hash(manifest.model_hash),
-                "tensors": len(manifest.leaves),
+                "model": format_hash(model.manifest.model_hash),
+                "layout_hash": None if model.layout_hash is None else format_hash(model.layout_hash),
+                "tensors": len(model.manifest.leaves),
                 "matches": [
                     {
                         "model": format_hash(match.model_hash),
                         "label": labels[match.model_hash],
                         "same_model": match.same_model,
                         "same_weights": match.same_weights,
+                        "another_layout": match.another_layout,
                         "shared_tensors": match.shared_tensors,
+                        "of_tensors": match.tensors,
                         "shared_bytes": match.shared_bytes,
                     }
                     for match in found
@@ -72,9 +80,29 @@ def _find_model(folder: Path, threads: int | None, registry: str | None, *, as_j
         )
     else:
         for match in found:
-            say(f"{labels[match.model_hash]}  {_said(match, len(manifest.leaves))}")
+            say(f"{labels[match.model_hash]}  {_said(match)}")
     if not found:
         raise AnswerIsNo(f"no known model has a tensor of {folder}")
+
+
+def _find_layout(reference: str, registry: str | None, *, as_json: bool) -> None:
+    """The models whose layout hash begins so: what else takes a hash takes that of one model."""
+    from lineal.derivation.hashes import format_hash
+    from lineal.errors import AnswerIsNo
+    from lineal.lineage.database.locate import locate
+    from lineal.lineage.questions.layouts import by_layout_hash
+    from lineal.lineage.registry import Registry
+
+    with Registry.open_existing(locate(registry)) as opened:
+        found = by_layout_hash(opened, reference)
+        labels = {model: opened.label(model) for model in found}
+    if as_json:
+        told = {model: {"model": format_hash(model), "label": labels[model]} for model in found}
+        print_json([{**told[model], "layout_hash": format_hash(layout)} for model, layout in found.items()])
+    else:
+        say(*(f"{labels[model]}  layout hash {format_hash(layout)}" for model, layout in found.items()))
+    if not found:
+        raise AnswerIsNo(f"no known model has a layout hash that begins with {reference}")
 
 
 def _find_data(file: Path, registry: str | None, *, as_json: bool) -> None:
@@ -104,11 +132,14 @@ def _find_data(file: Path, registry: str | None, *, as_json: bool) -> None:
         raise AnswerIsNo(f"no known model was made or scored on {file}, or built from it")
 
 
-def _said(match: "Match", tensors: int) -> str:
+def _said(match: "Match") -> str:
+    from lineal.lineage.questions.layouts import ANOTHER_LAYOUT
     from lineal.lineage.records.wording import size
 
     if match.same_model:
         return "this very model"
     if match.same_weights:
         return "the same weights, with another config or tokenizer"
-    return f"{match.shared_tensors} of {tensors} tensors, {size(match.shared_bytes)}"
+    if match.another_layout:
+        return ANOTHER_LAYOUT
+    return f"{match.shared_tensors} of {match.tensors} tensors, {size(match.shared_bytes)}"

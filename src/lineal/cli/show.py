@@ -90,6 +90,7 @@ def _identity(known: "Portrait") -> list[Row]:
     else:
         rows += [
             ("weights hash", [format_hash(model.weights_hash)]),
+            ("layout hash", _layout(known)),
             ("form", [str(model.form)]),
             *_gguf(known),
             ("parameters", [f"{model.parameters:,}"]),
@@ -104,6 +105,18 @@ def _identity(known: "Portrait") -> list[Row]:
         ("asked for in", [f"{file.name} ({format_hash(file.content_hash)[:11]})" for file in known.recipes]),
         ("lies at", places or ["no known place"]),
     ]
+
+
+def _layout(known: "Portrait") -> list[str]:
+    """Nothing of adapters and GGUFs, which have no layouts."""
+    from lineal.derivation.hashes import format_hash
+    from lineal.lineage.questions.layouts import ANOTHER_LAYOUT
+
+    layout_hash = known.model.layout_hash
+    if layout_hash is None:
+        return ["not known"] if known.model.form == "full" else []
+    alike = ", ".join(known.labels[digest] for digest in known.in_another_layout)
+    return [format_hash(layout_hash) + (f" ({ANOTHER_LAYOUT}: {alike})" if alike else "")]
 
 
 def _gguf(known: "Portrait") -> list[Row]:
@@ -140,6 +153,7 @@ def _licence(judged: "Judgement") -> list[str]:
 
 def _step(known: "Portrait", record: "StepRecord", title: str) -> list[Row]:
     from lineal.derivation.hashes import format_hash
+    from lineal.lineage.questions.layouts import ANOTHER_LAYOUT
     from lineal.lineage.records.environment import method_package
     from lineal.lineage.shown.as_json import written_time
 
@@ -159,6 +173,8 @@ def _step(known: "Portrait", record: "StepRecord", title: str) -> list[Row]:
     package = method_package(record.environment)
     source = "" if package is None else f", from the package {package.name} {package.version}"
     rules = "" if step.rules == 1 else f", rules {step.rules}"
+    relaid = known.relaid.get((record.child, step.derivation_id))
+    same = "" if relaid is None else f"; {ANOTHER_LAYOUT} as {known.labels[relaid]}"
     reproduces = "; gave a model that was there before, so it is not an edge" if record.reproduces else ""
     details = {
         "inputs": inputs,
@@ -168,7 +184,7 @@ def _step(known: "Portrait", record: "StepRecord", title: str) -> list[Row]:
         "environment": [", ".join(f"{name} {_value(value)}" for name, value in record.environment.items())],
     }
     return [
-        (title, [f"{step.type}, method {step.method} (version {step.version}{rules}){source}"]),
+        (title, [f"{step.type}, method {step.method} (version {step.version}{rules}){source}{same}"]),
         *((name, lines) for name, lines in details.items() if any(lines)),
         ("when", [f"{written_time(record.created)}, in {record.seconds:,.1f} s"]),
         ("evidence", [f"{record.evidence.value}{share}{reproduces}"]),

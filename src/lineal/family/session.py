@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias, final
 
 from lineal.checkpoint.content.hashing import FolderHashes, hash_checkpoint, recall_checkpoint, to_remember
-from lineal.checkpoint.content.identity import Manifest
+from lineal.checkpoint.content.identity import Leaf, Manifest
 from lineal.checkpoint.content.memory import HashMemory
 from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.licence.stated import StatedLicence
@@ -20,6 +20,7 @@ from lineal.derivation.step import Role
 from lineal.errors import CheckpointError, LinealError, RegistryError, UsageError
 from lineal.family.names import is_path, name_of_folder
 from lineal.family.progress import Progress, Silent
+from lineal.lineage.questions.layouts import if_another_layout
 from lineal.lineage.records.lineal_json import read_provenance, record_path
 from lineal.lineage.records.records import ModelRecord
 from lineal.lineage.registry import Registry
@@ -59,15 +60,30 @@ class LocalModel:
         return None if record_path(self.path).is_file() else stated_licence(self.checkpoint)
 
     @property
-    def manifest(self) -> Manifest:
+    def known_hashes(self) -> FolderHashes:
         """Known only after `Session.identify`."""
         if self.hashes is None:
             raise RegistryError(f"{self.label} has not been hashed yet")
-        return self.hashes.manifest
+        return self.hashes
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.known_hashes.manifest
 
     @property
     def model_hash(self) -> bytes:
         return self.manifest.model_hash
+
+    @property
+    def published(self) -> tuple[Leaf, ...]:
+        """Its tensors as its architecture is published, and where that is not known as they are stored."""
+        found = self.known_hashes.published
+        return self.manifest.leaves if found is None else found
+
+    @cached_property
+    def record(self) -> ModelRecord:
+        """What it is made of, as the registry keeps it."""
+        return ModelRecord(self.manifest, self.form, published=self.known_hashes.published)
 
 
 Inputs: TypeAlias = Sequence[tuple[Role, LocalModel]]
@@ -121,8 +137,9 @@ class Session:
         for local in found:
             if local.model_hash == model_hash:
                 return local
-        there = format_hash(found[0].model_hash)[:11]
-        raise RegistryError(f"{name} should be {format_hash(model_hash)[:11]}, but {present[0]} now holds {there}")
+        wanted, there = (format_hash(digest)[:11] for digest in (model_hash, found[0].model_hash))
+        same = if_another_layout(self.registry.model(model_hash), found[0].record)
+        raise RegistryError(f"{name} should be {wanted}, but {present[0]} now holds {there}{same}")
 
     def open(self, label: str, place: Path) -> LocalModel:
         """Open a folder or file; an adapter's base is looked up in its record."""
@@ -197,7 +214,7 @@ def register(session: Session, local: LocalModel) -> bytes:
     if local.hashes is None:
         raise LinealError(f"{local.label}: could not be hashed")
     licence = local.hashes.licence.hex() if local.hashes.licence else None
-    record = ModelRecord(local.hashes.manifest, local.form, licence, local.stated_licence)
+    record = replace(local.record, licence=licence, stated=local.stated_licence)
     model_hash = session.registry.add_model(record, local.path.resolve())
     provenance = read_provenance(local.path)
     if provenance is None or provenance.hashes.manifest.model_hash != model_hash or provenance.gives_its_input:

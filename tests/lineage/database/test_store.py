@@ -13,7 +13,7 @@ from lineal.lineage.database.schema import MIGRATIONS, MIGRATIONS_TABLE
 from lineal.lineage.database.store import Store, begin_store, dialect_at
 from lineal.lineage.records.semantic_version import SemanticVersion
 from lineal.lineage.registry import Registry
-from tests.databases import Database
+from tests.databases import BEFORE_LAYOUTS, Database
 from tests.lineage.families import ROOT, add_family, model
 
 OPEN = "import sys; from lineal.lineage.registry import Registry; Registry.open(sys.argv[1]).close()"
@@ -63,10 +63,11 @@ def test_a_registry_from_before_there_were_versions_is_migrated_with_all_it_hold
     judged = ("model_licence", "data_licence", "policy", "data_taint", "recipe_file", "seal")
     forgotten = f"DELETE FROM {MIGRATIONS_TABLE} WHERE version > 1"
     dropped = (f"DROP TABLE {table}" for table in (*later, *judged))
-    _ = database.run(location, *dropped, "ALTER TABLE step DROP COLUMN rules", forgotten)
+    _ = database.run(location, *dropped, "ALTER TABLE step DROP COLUMN rules", *BEFORE_LAYOUTS, forgotten)
     old = contents(database, location)
     assert "version" not in old
-    kept = {**old, "step": [(*row, 1) for row in old["step"]]}  # all steps were made under the first rules
+    added = {"step": 1, "model": None}  # all steps were made under the first rules; no layout hash was known
+    kept = {**old, **{table: [(*row, value) for row in old[table]] for table, value in added.items()}}
     with Registry.open_existing(location) as registry:
         assert registry.versions("both") == ()
         both = registry.add_version("both", SemanticVersion(1, 0, 0), tags=("kept",))

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import final
 
@@ -50,10 +51,10 @@ class FolderHashes:
         known = {**{leaf.name: leaf.data_hash for leaf in self.published or ()}, **stored}
         return next((name for name, digest in read.items() if known.get(name, digest) != digest), None)
 
-    @property
+    @cached_property
     def layout_hash(self) -> bytes | None:
         """Equal for the same weights in whichever layout; None where layouts of the architecture are not known."""
-        return None if self.published is None else layout_hash(self.published)
+        return None if self.published is None else layout_hash(self.manifest, self.published)
 
 
 def hash_folder(

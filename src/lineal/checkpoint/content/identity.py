@@ -72,10 +72,15 @@ def manifest_of(leaves: Iterable[Leaf], package: Mapping[str, bytes]) -> Manifes
     return Manifest(tuple(sorted(leaves, key=lambda leaf: leaf.name.encode())), dict(package))
 
 
-def layout_hash(published: Iterable[Leaf]) -> bytes:
+def layout_hash(manifest: Manifest, published: tuple[Leaf, ...]) -> bytes:
     """Of weights by their tensors as the architecture is published: equal in whichever layout they are stored."""
-    root = merkle_root([leaf.leaf_hash for leaf in sorted(published, key=lambda leaf: leaf.name.encode())])
-    return blake3(_LAYOUT + struct.pack("<I", TABLE_VERSION) + root).digest()
+    return _layout_hash(_published_root(manifest, published), TABLE_VERSION)
+
+
+def gives_layout_hash(told: bytes, manifest: Manifest, published: tuple[Leaf, ...]) -> bool:
+    """Whether it is that of these tensors, by the table of layouts as it is or as it was before."""
+    root = _published_root(manifest, published)
+    return any(_layout_hash(root, version) == told for version in range(1, TABLE_VERSION + 1))
 
 
 def merkle_root(leaf_hashes: list[bytes]) -> bytes:
@@ -87,6 +92,16 @@ def merkle_root(leaf_hashes: list[bytes]) -> bytes:
         pairs = zip(level[::2], level[1::2], strict=False)
         level = [*(blake3(b"\x01" + left + right).digest() for left, right in pairs), *level[len(level) & ~1 :]]
     return level[0]
+
+
+def _published_root(manifest: Manifest, published: tuple[Leaf, ...]) -> bytes:
+    if published is manifest.leaves:
+        return manifest.weights_hash
+    return merkle_root([leaf.leaf_hash for leaf in sorted(published, key=lambda leaf: leaf.name.encode())])
+
+
+def _layout_hash(root: bytes, version: int) -> bytes:
+    return blake3(_LAYOUT + struct.pack("<I", version) + root).digest()
 
 
 def model_hash(weights_hash: bytes, package: Mapping[str, bytes]) -> bytes:

@@ -68,10 +68,10 @@ def existing(session: Session, request: Request) -> tuple[LocalModel, Provenance
         return None
     if provenance is None or step is None or provenance.step.derivation_id != step.derivation_id:
         return None
-    if _altered(provenance, local):
+    if local.hashes is None or _altered(provenance, local):
         session.progress.say(f"{request.target} has changed since it was made, and will be made anew")
         return None
-    return local, provenance
+    return local, replace(provenance, hashes=replace(provenance.hashes, published=local.hashes.published))
 
 
 def _existing(session: Session, request: Request) -> LocalModel | None:
@@ -243,5 +243,6 @@ def _record(session: Session, request: Request, provenance: Provenance, place: P
 
 
 def _model_record(provenance: Provenance) -> ModelRecord:
-    licence = provenance.hashes.licence
-    return ModelRecord(provenance.hashes.manifest, provenance.form, licence.hex() if licence else None)
+    hashes = provenance.hashes
+    licence = hashes.licence.hex() if hashes.licence else None
+    return ModelRecord(hashes.manifest, provenance.form, licence, published=hashes.published)

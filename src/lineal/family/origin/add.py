@@ -1,7 +1,7 @@
 """Models that came from elsewhere: hashed, registered, named, with the step their record tells of and signatures."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -15,21 +15,28 @@ from lineal.family.names import name_of_folder, parse_name
 from lineal.family.session import LocalModel, Session, register
 from lineal.family.trust.differences import manifest_faults, named_as_recorded, record_faults
 from lineal.family.trust.signing import signatures_beside, take_signatures
+from lineal.lineage.questions.layouts import if_another_layout, in_another_layout
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.lineal_json import Provenance, read_provenance, record_path
 from lineal.lineage.records.records import Name, StepRecord
 from lineal.lineage.signing.keys import PublicKey
+from lineal.lineage.tables import references
 
 
 @final
 @dataclass(frozen=True)
 class Added:
-    """A model that is known from now on; folder: or the file that is all of it; history: what its record told."""
+    """A model that is known from now on; folder: or the file that is all of it; history: what its record told.
+
+    alike: the models that hold the same weights in another layout, and what they are called.
+    """
 
     folder: Path
     name: Name
     model_hash: bytes
     history: str
+    layout_hash: bytes | None
+    alike: Mapping[bytes, str]
 
 
 def add_folder(
@@ -46,8 +53,9 @@ def add_folder(
     local = session.identify(session.open(label, folder))
     provenance = read_provenance(folder)
     if provenance and provenance.hashes.manifest.model_hash != local.model_hash:
-        recorded = format_hash(provenance.hashes.manifest.model_hash)[:11]
-        raise CheckpointError(f"{folder}: holds {format_hash(local.model_hash)[:11]}, its record is of {recorded}")
+        here, recorded = (format_hash(one.model_hash)[:11] for one in (local, provenance.hashes.manifest))
+        same = if_another_layout(local.record, provenance)
+        raise CheckpointError(f"{folder}: holds {here}, its record is of {recorded}{same}")
     if provenance and local.hashes:
         _believe(folder, provenance, local.checkpoint, local.hashes)
     called = replace(called, model_hash=local.model_hash)
@@ -63,7 +71,15 @@ def add_folder(
     session.registry.set_name(called)
     if before is not None:
         history += f"; {called} was {format_hash(before)[:11]} before"
-    return Added(folder, called, local.model_hash, history)
+    return Added(folder, called, local.model_hash, history, *_layout(session, local.model_hash))
+
+
+def _layout(session: Session, model_hash: bytes) -> tuple[bytes | None, Mapping[bytes, str]]:
+    """The layout hash, and the other models that have it."""
+    known = session.registry.model(model_hash)
+    with session.registry.reading() as connection:
+        alike = in_another_layout(connection, known)
+        return known.layout_hash, references.labels(connection, alike)
 
 
 def _believe(folder: Path, provenance: Provenance, checkpoint: Checkpoint, hashes: FolderHashes) -> None:

@@ -27,7 +27,7 @@ from lineal.family.origin.relatives import (
 from lineal.family.session import LocalModel, Session
 from lineal.lineage.records.environment import environment
 from lineal.lineage.records.evidence import Evidence
-from lineal.lineage.records.records import Inference, ModelRecord, StepRecord
+from lineal.lineage.records.records import Inference, StepRecord
 from lineal.lineage.records.wording import summary
 
 METHOD = "weights"
@@ -123,7 +123,7 @@ def keep(session: Session, answer: Answer) -> tuple[str, ...]:
     """
     registry, best = session.registry, answer.best
     if answer.same is not None:
-        _ = registry.add_model(ModelRecord(answer.local.manifest, answer.local.form), answer.local.path.resolve())
+        _ = registry.add_model(answer.local.record, answer.local.path.resolve())
     if best is None:
         return ()
     child, step, finding = _registered(session, answer.local), best.step, best.finding

@@ -21,6 +21,7 @@ from lineal.family.session import LocalModel, Session
 from lineal.lineage.questions.ancestry import depth
 from lineal.lineage.questions.candidates import candidates
 from lineal.lineage.questions.difference import weights
+from lineal.lineage.records.records import another_layout
 
 _MATRICES = 48
 """Of a model, that are looked at in a candidate's; a quarter of them would have to agree by chance."""
@@ -68,9 +69,9 @@ class Relative:
 def candidates_for(session: Session, child: LocalModel, folders: Sequence[Path]) -> tuple[list[Candidate], list[str]]:
     """Every known model that can be compared, and those in `folders`; and why others could not be opened."""
     registry, found, remarks = session.registry, list[Candidate](), list[str]()
-    sizes = {leaf.data_hash: leaf.byte_length for leaf in child.manifest.leaves}
+    sizes = {leaf.data_hash: leaf.byte_length for leaf in child.published}
     seen = {child.model_hash}
-    places = [*candidates(registry, child.manifest), *(place for folder in folders for place in _inside(folder))]
+    places = [*candidates(registry, child.record), *(place for folder in folders for place in _inside(folder))]
     for place in places:
         try:
             local = session.by_hash(place) if isinstance(place, bytes) else _placed(session, place)
@@ -82,7 +83,7 @@ def candidates_for(session: Session, child: LocalModel, folders: Sequence[Path])
         except LinealError as error:
             remarks.append(f"not compared: {error}")
             continue
-        shared = sum(sizes.get(data, 0) for data in {leaf.data_hash for leaf in local.manifest.leaves})
+        shared = sum(sizes.get(data, 0) for data in {leaf.data_hash for leaf in local.published})
         known = registry.knows(local.model_hash)
         found.append(Candidate(local, model, depth(registry, local.model_hash) if known else 0, shared))
     return found, remarks
@@ -156,7 +157,7 @@ def rounding_of(model: Model) -> float:
 
 def _compared(child: LocalModel, model: Model, mine: Sampled, candidate: Candidate, count: int) -> Relative:
     blocks, pairs = matched_blocks(model, candidate.model)
-    leaves, theirs = weights(child.manifest), weights(candidate.local.manifest)
+    leaves, theirs = weights(child.published), weights(candidate.local.published)
     equal = _equal(leaves, theirs)
     names = aligned(model, candidate.model, equal, blocks)
     chosen = spots(model, _MATRICES)
@@ -170,6 +171,7 @@ def _compared(child: LocalModel, model: Model, mine: Sampled, candidate: Candida
         renamed=sum(name != there for name, there in equal.items()),
         missing=len(candidate.model.sources.keys() - set(names.values())),
         grown=sum(model.sources[name].shape[:1] > candidate.model.sources[names[name]].shape[:1] for name in names),
+        another_layout=another_layout(child.record, candidate.local.record),
         dtype=Counter(mine.dtypes.values()).most_common(1)[0][0] if mine.dtypes else "",
     )
     return Relative(candidate, judge(found, facts, count * pairs), names, windows, found.change_squares)

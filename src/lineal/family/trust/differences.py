@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from lineal.checkpoint.content.hashing import FolderHashes
-from lineal.checkpoint.content.identity import Leaf, Manifest
+from lineal.checkpoint.content.identity import Leaf, Manifest, gives_layout_hash, layout_hash
 from lineal.checkpoint.package import CARD
 from lineal.checkpoint.reader import Checkpoint
 from lineal.derivation.hashes import format_hash
@@ -49,8 +49,19 @@ def record_faults(expected: Manifest, provenance: Provenance, found: FolderHashe
     recorded = {path: file for path, file in provenance.hashes.files.items() if path not in {*identity, CARD}}
     present = {path: file for path, file in found.files.items() if path in recorded}
     yield from _mapping_faults("file", recorded, present)
+    yield from layout_faults(expected, provenance.layout_hash, found, record)
     if provenance.hashes.licence not in (None, found.licence):
         yield f"{record} holds the hash of other licence files than those that are here"
+
+
+def layout_faults(expected: Manifest, told: bytes | None, found: FolderHashes, by: str) -> Iterator[str]:
+    """A layout hash that these weights, being those expected, do not have; by: who tells of it."""
+    made_of, published = found.manifest, found.published
+    if told is None or published is None or made_of.weights_hash != expected.weights_hash:
+        return
+    if not gives_layout_hash(told, made_of, published):
+        here = format_hash(layout_hash(made_of, published))[:11]
+        yield f"{by} tells of the layout hash {format_hash(told)[:11]}, that of the weights here is {here}"
 
 
 def _mapping_faults(what: str, expected: Mapping[str, object], found: Mapping[str, object]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from lineal.checkpoint.reader import open_checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
 from lineal.family.session import Session
-from lineal.family.trust.differences import manifest_faults, named_as_recorded, record_faults
+from lineal.family.trust.differences import layout_faults, manifest_faults, named_as_recorded, record_faults
 from lineal.family.trust.replay import replay, reproducibility_of, why_not
 from lineal.lineage.questions.ancestry import topological_order
 from lineal.lineage.records.evidence import Evidence
@@ -171,6 +171,9 @@ def _folder_faults(session: Session, label: str, folder: Path, expected: Manifes
         return
     entries = "metadata" if checkpoint.form == "gguf" else "file"
     yield from manifest_faults(expected, hashes.manifest, "here", entries)
+    if session.registry.knows(expected.model_hash):
+        told = session.registry.model(expected.model_hash).layout_hash
+        yield from layout_faults(expected, told, hashes, "the registry")
     if provenance is not None:
         name = record_path(folder).name
         yield from record_faults(expected, provenance, named_as_recorded(checkpoint, hashes, provenance), name)

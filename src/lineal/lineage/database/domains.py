@@ -89,7 +89,7 @@ _FIGURE = _numbers(-math.inf, math.inf)
 
 BY_COLUMN: Mapping[str, Domain] = {
     **dict.fromkeys(("model_hash", "weights_hash", "data_hash", "content_hash", "derivation_id", "entry_hash"), _HASH),
-    "key_id": _HASH,
+    **dict.fromkeys(("key_id", "layout_hash"), _HASH),
     **dict.fromkeys(("model_id", "spec_id", "tensor_id", "package_file_id", "child_id", "environment_id"), _KEY),
     **dict.fromkeys(("step_id", "data_file_id", "reference_id", "name_id", "version_id"), _KEY),
     **dict.fromkeys(("name", "family", "method", "dtype", "tag", "metric", "licence"), _WORD),
@@ -125,6 +125,7 @@ _ELSEWHERE: Mapping[str, Domain] = {
 
 OPTIONAL: Mapping[str, Domain] = {
     **{name: BY_COLUMN[name] for name in ("weights_hash", "form", "parameters", "tensor_bytes", "share")},
+    "layout_hash": _HASH,
     **{
         name: BY_COLUMN[name]
         for name in (

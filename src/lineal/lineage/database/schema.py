@@ -12,7 +12,8 @@
     taint         a model that must not be used, why and who says so, until it is cleared
     journal       every change of a name or version since the journal began, each bound to those before it by a hash
 
-The tables of evidence stand in evidence_schema.py, those of what is judged of models and data in judgement_schema.py.
+The tables of evidence stand in evidence_schema.py, those of what is judged of models and data in judgement_schema.py,
+those of published tensors in layout_schema.py.
 
 Words in braces are the database's (sqlite.py, postgres.py). A migration that has been released is never edited: add
 another. Where rows come by the thousand a check says OR: for IN with three values SQLite makes a table, each time.
@@ -24,6 +25,7 @@ from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.domains import IllFormedRow
 from lineal.lineage.database.evidence_schema import INFERENCES, RECIPES, SEALS, SIGNATURES
 from lineal.lineage.database.judgement_schema import JUDGEMENT
+from lineal.lineage.database.layout_schema import LAYOUTS
 
 MIGRATIONS_TABLE = "lineal_migration"
 
@@ -251,6 +253,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     RECIPES,
     _RULES,
     SEALS,
+    LAYOUTS,
 )
 
 SEALED = 10

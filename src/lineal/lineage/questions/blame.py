@@ -1,14 +1,17 @@
 """Which ancestor introduced the bytes that each tensor of a model has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import final
 
 from lineal.errors import UsageError
 from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.statements import rows_for
+from lineal.lineage.questions.layouts import published
 from lineal.lineage.registry import Registry
-from lineal.lineage.tables import edges, models
+from lineal.lineage.tables import edges, models, tensors
+from lineal.lineage.tables.names import listed
 from lineal.lineage.tables.order import Edges
 from lineal.shown import quoted
 
@@ -25,11 +28,15 @@ class Blamed:
 def blame(registry: Registry, model: bytes, tensor: str | None = None) -> tuple[Blamed, ...]:
     """For every tensor, or for one: from the model up to the first parent with the same bytes, and on from there.
 
-    A tensor that moved to another name, as blocks do in a merge of slices, keeps its bytes and is followed.
+    A tensor that moved to another name, as blocks do in a merge of slices, keeps its bytes and is followed. Tensors are
+    those that the model's architecture is published with, where that is known: these are followed into any layout.
     """
-    leaves = {leaf.name: leaf.data_hash for leaf in registry.manifest(model).leaves}
+    stored, public = registry.manifest(model).leaves, published(registry, model)
+    leaves = {leaf.name: leaf.data_hash for leaf in (stored if public is None else public)}
     if tensor is not None and tensor not in leaves:
-        raise UsageError(f"{registry.label(model)} has no tensor {quoted(tensor)}")
+        at_hand = {leaf.name for leaf in stored}
+        instead = _published_near(tensor, leaves.keys() - at_hand) if tensor in at_hand else ""
+        raise UsageError(instead or f"{registry.label(model)} has no tensor {quoted(tensor)}")
     asked = leaves if tensor is None else {tensor: leaves[tensor]}
     with registry.reading() as connection:
         start = models.key(connection, model)
@@ -40,16 +47,27 @@ def blame(registry: Registry, model: bytes, tensor: str | None = None) -> tuple[
     return tuple(Blamed(name, digests[first[data]]) for name, data in asked.items())
 
 
+def _published_near(stored: str, names: Iterable[str]) -> str:
+    """What to ask for in the place of a tensor that the model stores, and is not published with."""
+    words = stored.split(".")
+
+    def in_common(name: str) -> int:
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(words, name.split("."), strict=False)))
+
+    common = {name: in_common(name) for name in names}
+    nearest = [name for name in sorted(common) if common[name] == max(common.values())]
+    return f"{quoted(stored)} is asked for by the tensors that it is published as, such as {listed(nearest)}"
+
+
 def _holders(connection: Connection, above: Edges, wanted: frozenset[bytes]) -> Mapping[bytes, frozenset[int]]:
-    """Data hash -> the ancestors that have a tensor with these bytes."""
+    """Data hash -> the ancestors that have a tensor with these bytes, as they store it or as it is published."""
     ancestors: Sequence[int] = list(dict.fromkeys(parent for parents in above.values() for parent in parents))
-    query = """
-        SELECT model_id, data_hash FROM model_tensor JOIN tensor ON tensor.id = tensor_id WHERE model_id IN :values
-    """
+    query = "SELECT model_id, data_hash FROM {table} JOIN tensor ON tensor.id = tensor_id WHERE model_id IN :values"
     found: dict[bytes, set[int]] = {}
-    for ancestor, data in rows_for(connection, query, ancestors):
-        if data in wanted:
-            found.setdefault(data, set()).add(ancestor)
+    for table in (tensors.STORED, tensors.PUBLISHED):
+        for ancestor, data in rows_for(connection, query.format(table=table), ancestors):
+            if data in wanted:
+                found.setdefault(data, set()).add(ancestor)
     return {data: frozenset(holders) for data, holders in found.items()}
 
 

@@ -1,12 +1,13 @@
 """How two models differ by their hashes alone: no weight is read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import final
 
-from lineal.checkpoint.content.identity import Leaf, Manifest
+from lineal.checkpoint.content.identity import Leaf
 from lineal.checkpoint.names.tensor_names import BLOCK, is_derived_buffer
+from lineal.lineage.questions.layouts import published
 from lineal.lineage.registry import Registry
 
 
@@ -46,9 +47,13 @@ class TensorChange:
 @final
 @dataclass(frozen=True)
 class Difference:
-    """tensors: of both, by name; package: path -> how a file of config or tokenizer changed, where it did."""
+    """tensors: of both, by name; package: path -> how a file of config or tokenizer changed, where it did.
+
+    another_layout: the weights are the same, stored otherwise.
+    """
 
     same_weights: bool
+    another_layout: bool
     tensors: tuple[TensorChange, ...]
     package: Mapping[str, Change]
 
@@ -61,9 +66,14 @@ class Difference:
 
 
 def difference(registry: Registry, before: bytes, after: bytes) -> Difference:
-    """From one model to the other; what follows from a config, and is stored by old checkpoints alone, is left out."""
+    """From one model to the other; what follows from a config, and is stored by old checkpoints alone, is left out.
+
+    The tensors are those that their architecture is published with, where that is known of both models.
+    """
     old, new = registry.manifest(before), registry.manifest(after)
-    theirs, ours = ({leaf.name: leaf for leaf in weights(manifest)} for manifest in (old, new))
+    stored = [_by_name(made_of.leaves) for made_of in (old, new)]
+    public = [_by_name(leaves) for model in (before, after) if (leaves := published(registry, model)) is not None]
+    theirs, ours = public if len(public) == len(stored) else stored
     match [registry.model(model).form for model in (before, after)]:
         case ["gguf", "full"]:
             theirs = _under_names_of(ours, theirs)
@@ -79,12 +89,18 @@ def difference(registry: Registry, before: bytes, after: bytes) -> Difference:
         path: _file_change(old.package.get(path), new.package.get(path)) for path in {**old.package, **new.package}
     }
     changed = {path: change for path, change in sorted(package.items()) if change is not Change.SAME}
-    return Difference(all(tensor.change is Change.SAME for tensor in tensors), tensors, changed)
+    same = all(tensor.change is Change.SAME for tensor in tensors)
+    another_layout = same and len(public) == len(stored) and stored[0] != stored[1]
+    return Difference(same, another_layout, tensors, changed)
 
 
-def weights(manifest: Manifest) -> list[Leaf]:
-    """Its tensors without buffers that are computed anew when the model is built."""
-    return [leaf for leaf in manifest.leaves if not is_derived_buffer(leaf.name, leaf.shape)]
+def weights(leaves: Iterable[Leaf]) -> list[Leaf]:
+    """Tensors without buffers that are computed anew when the model is built."""
+    return [leaf for leaf in leaves if not is_derived_buffer(leaf.name, leaf.shape)]
+
+
+def _by_name(leaves: Iterable[Leaf]) -> dict[str, Leaf]:
+    return {leaf.name: leaf for leaf in weights(leaves)}
 
 
 def _under_names_of(full: Mapping[str, Leaf], gguf: Mapping[str, Leaf]) -> dict[str, Leaf]:

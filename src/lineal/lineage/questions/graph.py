@@ -1,11 +1,12 @@
 """A family as a graph to look at: some models, all they were made from, and how."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 from lineal.derivation.step import Kind, Role
 from lineal.lineage.database.connection import Connection
+from lineal.lineage.questions.layouts import Relaid, another_layout_of
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.records import Evaluation, KnownModel, ModelVersion, StepRecord
 from lineal.lineage.records.wording import summary
@@ -73,6 +74,7 @@ class FamilyGraph:
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+    relaid: Relaid = field(default_factory=dict[tuple[bytes, bytes], bytes])
 
 
 def family_graph(
@@ -88,11 +90,13 @@ def family_graph(
         labels = references.labels(connection, shown)
         evaluated = evaluations.of_models(connection, shown)
         numbered = versions.of_models(connection, shown)
+        relaid = another_layout_of(connection, (record for made in shown.values() for record in made), facts)
     edges = {digest: _edges(made, shown) for digest, made in shown.items()}
     order = _parents_first(edges)
     return FamilyGraph(
         tuple(Node(facts[d], labels[d], shown[d], evaluated.get(d, ()), numbered.get(d, ())) for d in order),
         tuple(edge for digest in order for edge in edges[digest]),
+        relaid,
     )
 
 

@@ -1,7 +1,7 @@
 """Everything the registry knows of one model, with the names of all models that this refers to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
@@ -10,6 +10,7 @@ from lineal.lineage.licensing import effective
 from lineal.lineage.licensing.graph import Judgement
 from lineal.lineage.questions.adapted import not_adapted
 from lineal.lineage.questions.gguf_facts import GgufFacts, gguf_facts
+from lineal.lineage.questions.layouts import Relaid, another_layout_of, in_another_layout
 from lineal.lineage.records.records import Evaluation, KnownModel, ModelVersion, Name, StepRecord
 from lineal.lineage.registry import Registry
 from lineal.lineage.stated import recipe_files
@@ -24,7 +25,8 @@ from lineal.lineage.tables.taints import Taint
 class Portrait:
     """One model. steps: every way it was made, first recorded first; labels: what to call it and its relations.
 
-    not_adapted: of an adapter whose base is known, the base's matrices without an update.
+    not_adapted: of an adapter whose base is known, the base's matrices without an update; in_another_layout: the models
+    that hold the same weights stored otherwise.
     """
 
     model: KnownModel
@@ -40,6 +42,8 @@ class Portrait:
     recipes: tuple[RecipeFile, ...]
     gguf: GgufFacts | None = None
     not_adapted: tuple[str, ...] = ()
+    in_another_layout: tuple[bytes, ...] = ()
+    relaid: Relaid = field(default_factory=dict[tuple[bytes, bytes], bytes])
 
 
 def portrait(registry: Registry, model: bytes) -> Portrait:
@@ -51,6 +55,8 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
         tainted = taints.of_model(connection, model)
         related |= {taint.model for taint in tainted}
         related |= {score.reference for score in scores if score.reference is not None}
+        alike = in_another_layout(connection, facts)
+        related |= {*alike}
         return Portrait(
             model=facts,
             names=names.names_of(connection, [model]).get(model, ()),
@@ -65,6 +71,8 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
             recipes=recipe_files.of_model(connection, model),
             gguf=gguf_facts(models.manifest(connection, model), lies_at) if facts.form == "gguf" else None,
             not_adapted=_not_adapted(connection, facts, made),
+            in_another_layout=alike,
+            relaid=another_layout_of(connection, made, {model: facts}),
         )
 
 

@@ -31,7 +31,8 @@ _quote = json.JSONEncoder(ensure_ascii=False).encode
 class Provenance:
     """What a record says: the child by content, how it was made and on what.
 
-    input_names: for each input of the step, the name it went by.
+    input_names: for each input of the step, the name it went by; told_layout: of a record that was read, the layout
+    hash that it tells of, which only hashing the child can confirm.
     """
 
     step: Step
@@ -39,6 +40,15 @@ class Provenance:
     hashes: FolderHashes
     form: Form
     environment: Mapping[str, Json]
+    told_layout: bytes | None = None
+
+    @property
+    def weights_hash(self) -> bytes:
+        return self.hashes.manifest.weights_hash
+
+    @property
+    def layout_hash(self) -> bytes | None:
+        return self.told_layout or self.hashes.layout_hash
 
     @property
     def gives_its_input(self) -> bool:
@@ -108,10 +118,12 @@ def _to_json(p: Provenance) -> dict[str, Json]:
     files: dict[str, Json] = {
         path: {"size": file.size, "hash": format_hash(file.digest)} for path, file in p.hashes.files.items()
     }
+    layout: dict[str, Json] = {} if p.layout_hash is None else {"layout_hash": format_hash(p.layout_hash)}
     return {
         "schema": SCHEMA,
         "model_hash": format_hash(manifest.model_hash),
         "weights_hash": format_hash(manifest.weights_hash),
+        **layout,
         "form": p.form,
         "parameters": manifest.parameters,
         "tensor_bytes": manifest.tensor_bytes,
@@ -144,6 +156,7 @@ def _from_json(record: Mapping[str, Any]) -> Provenance:
         hashes=FolderHashes(manifest, files, licence),
         form=_form(record["form"]),
         environment=dict(record["environment"]),
+        told_layout=parse_hash(record["layout_hash"]) if "layout_hash" in record else None,
     )
     _check_against_itself(record, found)
     return found

@@ -2,13 +2,14 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from itertools import pairwise
-from typing import Literal, final
+from typing import Literal, Protocol, final
 
-from lineal.checkpoint.content.identity import Manifest
+from lineal.checkpoint.content.identity import Leaf, Manifest, layout_hash
 from lineal.checkpoint.licence.stated import StatedLicence
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import check_hash
@@ -28,24 +29,54 @@ METRIC = re.compile(r"[!-<>-~]+")
 @final
 @dataclass(frozen=True)
 class ModelRecord:
-    """A model whose bytes were hashed: what it is made of. licence: the hash of its texts; stated: what it is."""
+    """A model whose bytes were hashed: what it is made of. licence: the hash of its texts; stated: what it is.
+
+    published: its tensors as its architecture is published; None where that is not known.
+    """
 
     manifest: Manifest
     form: Form = "full"
     licence: str | None = None
     stated: StatedLicence | None = None
+    published: tuple[Leaf, ...] | None = None
 
     def __post_init__(self) -> None:
-        names = [leaf.name.encode() for leaf in self.manifest.leaves]
-        for before, after in pairwise(names):
-            if before >= after:
-                raise UsageError(f"a manifest names each tensor once, sorted: {quoted(after)} follows {quoted(before)}")
+        _require_sorted(self.manifest.leaves)
+        if self.published is not None and self.published is not self.manifest.leaves:
+            _require_sorted(self.published)
+
+    @property
+    def layout_hash(self) -> bytes | None:
+        return self._layout_hash
+
+    @cached_property
+    def _layout_hash(self) -> bytes | None:
+        return None if self.published is None else layout_hash(self.manifest, self.published)
+
+    @property
+    def weights_hash(self) -> bytes:
+        return self.manifest.weights_hash
+
+    @property
+    def not_as_stored(self) -> tuple[Leaf, ...]:
+        """Its published tensors, where they are not those that are stored."""
+        return () if self.published is None or self.published == self.manifest.leaves else self.published
+
+
+def _require_sorted(leaves: Iterable[Leaf]) -> None:
+    names = [leaf.name.encode() for leaf in leaves]
+    for before, after in pairwise(names):
+        if before >= after:
+            raise UsageError(f"a manifest names each tensor once, sorted: {quoted(after)} follows {quoted(before)}")
 
 
 @final
 @dataclass(frozen=True)
 class KnownModel:
-    """What the registry knows of a model; of an unresolved one, only that others were made from it."""
+    """What the registry knows of a model; of an unresolved one, only that others were made from it.
+
+    layout_hash: None where the layouts of its architecture are not known, or were not when it was hashed.
+    """
 
     model_hash: bytes
     weights_hash: bytes | None
@@ -53,10 +84,27 @@ class KnownModel:
     parameters: int | None
     tensor_bytes: int | None
     licence: str | None
+    layout_hash: bytes | None = None
 
     @property
     def is_unresolved(self) -> bool:
         return self.weights_hash is None
+
+
+class Weights(Protocol):
+    """Whatever tells of weights by their hashes, as far as they are known."""
+
+    @property
+    def weights_hash(self) -> bytes | None: ...
+
+    @property
+    def layout_hash(self) -> bytes | None: ...
+
+
+def another_layout(one: Weights, other: Weights) -> bool:
+    """Whether one holds the weights of the other, stored otherwise."""
+    same = one.layout_hash is not None and one.layout_hash == other.layout_hash
+    return same and one.weights_hash != other.weights_hash
 
 
 @final

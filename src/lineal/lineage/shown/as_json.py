@@ -8,6 +8,7 @@ from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.lineage.licensing.graph import Contribution, Judgement
 from lineal.lineage.questions.graph import Edge, FamilyGraph, Node
+from lineal.lineage.questions.layouts import Relaid
 from lineal.lineage.questions.portrait import Portrait
 from lineal.lineage.records.licences import Obligation, terms_of
 from lineal.lineage.records.records import Evaluation, KnownModel, ModelVersion, StepRecord
@@ -15,7 +16,10 @@ from lineal.lineage.tables.signatures import Signature
 
 
 def graph_as_json(graph: FamilyGraph) -> dict[str, Json]:
-    return {"models": [_node(node) for node in graph.nodes], "edges": [_edge(edge) for edge in graph.edges]}
+    return {
+        "models": [_node(node, graph.relaid) for node in graph.nodes],
+        "edges": [_edge(edge) for edge in graph.edges],
+    }
 
 
 def portrait_as_json(portrait: Portrait) -> dict[str, Json]:
@@ -43,10 +47,11 @@ def portrait_as_json(portrait: Portrait) -> dict[str, Json]:
         },
         "terms": judgement_as_json(portrait.licence),
         "locations": [str(location) for location in portrait.locations],
-        "steps": [_step(record) for record in portrait.steps],
+        "steps": [_step(record, portrait.relaid) for record in portrait.steps],
         "evaluations": [_evaluation(evaluation) for evaluation in portrait.evaluations],
         "signatures": [_signature(signature) for signature in portrait.signatures],
         "recipes": [{"name": file.name, "hash": format_hash(file.content_hash)} for file in portrait.recipes],
+        "in_another_layout": [format_hash(digest) for digest in portrait.in_another_layout],
         "not_adapted": list(portrait.not_adapted),
         "labels": {format_hash(digest): label for digest, label in portrait.labels.items()},
     }
@@ -99,6 +104,7 @@ def _model(model: KnownModel) -> dict[str, Json]:
         "model": format_hash(model.model_hash),
         "unresolved": model.is_unresolved,
         "weights": None if model.weights_hash is None else format_hash(model.weights_hash),
+        "layout_hash": None if model.layout_hash is None else format_hash(model.layout_hash),
         "form": model.form,
         "parameters": model.parameters,
         "bytes": model.tensor_bytes,
@@ -106,7 +112,7 @@ def _model(model: KnownModel) -> dict[str, Json]:
     }
 
 
-def _node(node: Node) -> dict[str, Json]:
+def _node(node: Node, relaid: Relaid) -> dict[str, Json]:
     return {
         **_model(node.model),
         "label": node.label,
@@ -114,7 +120,7 @@ def _node(node: Node) -> dict[str, Json]:
         "kind": node.kind,
         "made_by": node.made_by,
         "evidence": None if node.evidence is None else node.evidence.value,
-        "steps": [_step(record) for record in node.steps],
+        "steps": [_step(record, relaid) for record in node.steps],
         "evaluations": [_evaluation(evaluation) for evaluation in node.evaluations],
     }
 
@@ -129,14 +135,17 @@ def _edge(edge: Edge) -> dict[str, Json]:
     }
 
 
-def _step(record: StepRecord) -> dict[str, Json]:
+def _step(record: StepRecord, relaid: Relaid) -> dict[str, Json]:
+    derivation_id = record.step.derivation_id
+    same_weights = relaid.get((record.child, derivation_id))
     return {
-        "derivation_id": format_hash(record.step.derivation_id),
+        "derivation_id": format_hash(derivation_id),
         **record.step.to_json(),
         "evidence": record.evidence.value,
         "share": record.share,
         "inference": None if record.inference is None else record.inference.to_json(),
         "reproduces": record.reproduces,
+        "another_layout_of": None if same_weights is None else format_hash(same_weights),
         "environment": dict(record.environment),
         "seconds": record.seconds,
         "created": written_time(record.created),

@@ -22,10 +22,16 @@ def faults(connection: Connection) -> Iterator[str]:
 def _of_model(connection: Connection, digest: bytes) -> Iterator[str]:
     known = models.facts(connection, [digest])[digest]
     if known.is_unresolved:
-        if models.has_contents(connection, digest):
+        beside = known.layout_hash is not None or models.has_published(connection, digest)
+        if beside or models.has_contents(connection, digest):
             yield f"{format_hash(digest)[:11]}: its tensors are known, but not the hash of its weights"
         return
     made_of = models.manifest(connection, digest)
+    try:
+        if models.published(connection, digest, made_of) is None and models.has_published(connection, digest):
+            yield f"{format_hash(digest)[:11]}: its published tensors are known, but not its layout hash"
+    except RegistryError as error:
+        yield f"{format_hash(digest)[:11]}: {error}"
     followed = (made_of.weights_hash, made_of.parameters, made_of.tensor_bytes)
     names = ("hash of the weights", "parameters", "bytes of tensors")
     recorded = (known.weights_hash, known.parameters, known.tensor_bytes)

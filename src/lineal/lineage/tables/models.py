@@ -1,12 +1,10 @@
 """Models in the registry: what they are made of, what their package is, and where they lie."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
-from lineal.checkpoint.content.identity import Leaf, Manifest, manifest_of
+from lineal.checkpoint.content.identity import Leaf, Manifest, gives_layout_hash, manifest_of
 from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.licence.stated import StatedLicence
 from lineal.derivation.hashes import check_hash, format_hash
@@ -18,6 +16,7 @@ from lineal.lineage.database.seals import sealed
 from lineal.lineage.database.statements import batches, insert, rows_for
 from lineal.lineage.records.licences import AND, identifiers
 from lineal.lineage.records.records import KnownModel, ModelRecord
+from lineal.lineage.tables import tensors
 from lineal.shown import printable, quoted
 
 _MODELS = Insertion(
@@ -29,36 +28,17 @@ _MODELS = Insertion(
         "licence": "text",
         "parameters": "integer",
         "tensor_bytes": "integer",
+        "layout_hash": "blob",
     },
     on_conflict="""
         ON CONFLICT (model_hash) DO UPDATE SET
             weights_hash = excluded.weights_hash, form = coalesce(model.form, excluded.form),
             parameters = excluded.parameters, tensor_bytes = excluded.tensor_bytes,
-            licence = coalesce(excluded.licence, model.licence)
+            licence = coalesce(excluded.licence, model.licence),
+            layout_hash = coalesce(excluded.layout_hash, model.layout_hash)
     """,
 )
 _MENTIONED = Insertion("model", {"model_hash": "blob"}, on_conflict="ON CONFLICT DO NOTHING")
-_SPEC = {"name": "text", "dtype": "text", "shape": "text", "byte_length": "integer"}
-_SPEC_ID = """(
-    SELECT id FROM tensor_spec
-    WHERE name = {name} AND dtype = {dtype} AND shape = {shape} AND byte_length = {byte_length}
-)"""
-_SPECS = Insertion("tensor_spec", _SPEC, on_conflict="ON CONFLICT DO NOTHING")
-_TENSORS = Insertion(
-    "tensor",
-    {"data_hash": "blob", **_SPEC},
-    {"data_hash": "{data_hash}", "spec_id": _SPEC_ID},
-    on_conflict="ON CONFLICT DO NOTHING",
-)
-_MODEL_TENSORS = Insertion(
-    "model_tensor",
-    {"model_id": "integer", "data_hash": "blob", **_SPEC},
-    {
-        "model_id": "{model_id}",
-        "tensor_id": f"(SELECT id FROM tensor WHERE data_hash = {{data_hash}} AND spec_id = {_SPEC_ID})",
-    },
-    on_conflict="ON CONFLICT DO NOTHING",
-)
 _FILE = {"path": "text", "content_hash": "blob"}
 _FILES = Insertion("package_file", _FILE, on_conflict="ON CONFLICT DO NOTHING")
 _MODEL_FILES = Insertion(
@@ -79,34 +59,47 @@ _LICENCES = Insertion(
 
 
 def add(connection: Connection, records: Iterable[ModelRecord]) -> None:
-    """Write models; those known are left as they are, those only referred to are completed."""
+    """Write models; those known are left as they are, those only referred to are completed.
+
+    A layout hash that was not known before, or was by an earlier table of layouts, is that of the record.
+    """
     for batch in batches(records):
         hashed = _once_each(batch)
         peculiar = [digest for digest, made in hashed.items() if made.form != "full" or made.licence or made.stated]
-        with sealed(connection, ("model", "model_licence"), peculiar):
+        layouts = {digest: made.layout_hash for digest, made in hashed.items() if made.layout_hash is not None}
+        _forget_layouts(connection, layouts)
+        with sealed(connection, ["model", "model_licence"], peculiar), sealed(connection, ["model_layout"], layouts):
             insert(connection, _MODELS, (_model_row(digest, record) for digest, record in hashed.items()))
             known = keys(connection, hashed)
             stated = ((known[digest], made.stated) for digest, made in hashed.items())
             insert(connection, _LICENCES, ((key, *_licence_row(found)) for key, found in stated if found is not None))
         leaves = ((known[digest], leaf) for digest, made in hashed.items() for leaf in made.manifest.leaves)
-        for some in batches(leaves):
-            rows = [(key, *_leaf_row(leaf)) for key, leaf in some]
-            insert(connection, _SPECS, dict.fromkeys(row[2:] for row in rows))
-            insert(connection, _TENSORS, dict.fromkeys(row[1:] for row in rows))
-            insert(connection, _MODEL_TENSORS, rows)
+        tensors.put(connection, tensors.STORED, leaves)
+        otherwise = ((known[digest], leaf) for digest, made in hashed.items() for leaf in made.not_as_stored)
+        tensors.put(connection, tensors.PUBLISHED, otherwise)
         files = [(known[digest], file) for digest, made in hashed.items() for file in made.manifest.package.items()]
         insert(connection, _FILES, dict.fromkeys(file for _, file in files))
         insert(connection, _MODEL_FILES, ((key, *file) for key, file in files))
 
 
 def _once_each(records: Iterable[ModelRecord]) -> dict[bytes, ModelRecord]:
-    """By hash, the last where one comes twice: a statement may touch a row only once. A licence, once told, stays."""
+    """By hash, the last where one comes twice: a statement may touch a row only once. What was once told stays."""
     found: dict[bytes, ModelRecord] = {}
     for record in records:
         digest = record.manifest.model_hash
-        told = found[digest].licence if digest in found else None
-        found[digest] = replace(record, licence=told) if told and record.licence is None else record
+        before = found.get(digest, record)
+        licence = before.licence if record.licence is None else record.licence
+        published = before.published if record.published is None else record.published
+        found[digest] = replace(record, licence=licence, published=published)
     return found
+
+
+def _forget_layouts(connection: Connection, layouts: Mapping[bytes, bytes]) -> None:
+    """The published tensors of models, by hash, that come with other ones now."""
+    query = "SELECT id, model_hash, layout_hash FROM model WHERE layout_hash IS NOT NULL AND model_hash IN :values"
+    stale = [row.id for row in rows_for(connection, query, layouts) if layouts[row.model_hash] != row.layout_hash]
+    for some in batches(stale):
+        _ = connection.execute(f"DELETE FROM {tensors.PUBLISHED} WHERE model_id IN :values", {"values": some})
 
 
 def mention(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, int]:
@@ -149,8 +142,8 @@ def key(connection: Connection, model_hash: bytes) -> int:
 
 def facts(connection: Connection, hashes: Iterable[bytes]) -> dict[bytes, KnownModel]:
     query = """
-        SELECT model_hash, weights_hash, form, parameters, tensor_bytes, licence AS licence_texts FROM model
-        WHERE model_hash IN :values
+        SELECT model_hash, weights_hash, form, parameters, tensor_bytes, licence AS licence_texts, layout_hash
+        FROM model WHERE model_hash IN :values
     """
     return {row[0]: KnownModel(*row) for row in rows_for(connection, query, hashes)}
 
@@ -160,14 +153,6 @@ def manifest(connection: Connection, model_hash: bytes) -> Manifest:
     model_id = key(connection, model_hash)
     if facts(connection, [model_hash])[model_hash].is_unresolved:
         raise UsageError(f"{format_hash(model_hash)} is unresolved, its tensors are unknown: lineal add it first")
-    leaves = connection.execute(
-        """
-            SELECT spec.name, spec.dtype, spec.shape, spec.byte_length, tensor.data_hash
-            FROM model_tensor JOIN tensor ON tensor.id = tensor_id JOIN tensor_spec AS spec ON spec.id = spec_id
-            WHERE model_id = :model_id
-        """,
-        {"model_id": model_id},
-    )
     package = connection.execute(
         """
             SELECT path, content_hash FROM model_package JOIN package_file ON package_file.id = package_file_id
@@ -177,14 +162,36 @@ def manifest(connection: Connection, model_hash: bytes) -> Manifest:
     )
     files = {row.path: row.content_hash for row in package}
     with row_of("model", model_id):  # a dimension may be larger than a leaf's hash can say
-        made_of = manifest_of(
-            (Leaf(name, dtype, tuple(json.loads(shape)), length, data) for name, dtype, shape, length, data in leaves),
-            files,
-        )
+        made_of = manifest_of(tensors.of_model(connection, tensors.STORED, model_id), files)
         changed = made_of.model_hash != model_hash
     if changed:
         raise RegistryError(f"the registry's tensors of {format_hash(model_hash)} do not give its hash: it is damaged")
     return made_of
+
+
+def published(connection: Connection, model_hash: bytes, made_of: Manifest) -> tuple[Leaf, ...] | None:
+    """The leaves of a model's tensors as its architecture is published, by name; None where that is not known."""
+    known = facts(connection, [model_hash])[model_hash].layout_hash
+    if known is None:
+        return None
+    model_id = key(connection, model_hash)
+    with row_of("model", model_id):
+        otherwise = tensors.of_model(connection, tensors.PUBLISHED, model_id)
+        leaves = tuple(sorted(otherwise, key=lambda leaf: leaf.name.encode())) or made_of.leaves
+        changed = not gives_layout_hash(known, made_of, leaves)
+    if changed:
+        raise RegistryError(
+            f"the registry's published tensors of {format_hash(model_hash)} do not give its layout hash: it is damaged"
+        )
+    return leaves
+
+
+def has_published(connection: Connection, model_hash: bytes) -> bool:
+    """Whether the model has published tensors that are not those that it stores."""
+    query = (
+        "SELECT 1 FROM model JOIN model_published_tensor ON model_id = model.id WHERE model_hash = :model_hash LIMIT 1"
+    )
+    return connection.execute(query, {"model_hash": model_hash}).first() is not None
 
 
 def has_contents(connection: Connection, model_hash: bytes) -> bool:
@@ -246,18 +253,9 @@ def _written(location: Path) -> str:
 
 def _model_row(model_hash: bytes, record: ModelRecord) -> tuple[object, ...]:
     made_of = record.manifest
-    return model_hash, made_of.weights_hash, record.form, record.licence, made_of.parameters, made_of.tensor_bytes
+    told = model_hash, made_of.weights_hash, record.form, record.licence, made_of.parameters, made_of.tensor_bytes
+    return *told, record.layout_hash
 
 
 def _licence_row(stated: StatedLicence) -> tuple[str, str, str]:
     return "found", AND.join(identifiers(stated.licence)), printable(stated.source)
-
-
-def _leaf_row(leaf: Leaf) -> tuple[object, ...]:
-    return leaf.data_hash, leaf.name, leaf.dtype, _shape_as_json(leaf.shape), leaf.byte_length
-
-
-@lru_cache(maxsize=1000)
-def _shape_as_json(shape: tuple[int, ...]) -> str:
-    """Many tensors of a model have the same shape."""
-    return json.dumps(shape, separators=(",", ":"))

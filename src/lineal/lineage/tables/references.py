@@ -110,16 +110,21 @@ def here(reference: str) -> str | None:
     return f"a {'folder' if place.is_dir() else 'file'} ./{reference} is here: write ./{reference}"
 
 
-def _by_prefix(connection: Connection, reference: str) -> bytes:
+def hash_range(reference: str) -> dict[str, bytes]:
+    """The lowest and the highest hash that begin like a written one."""
     digits = reference.removeprefix(HASH_PREFIX).lower()
     if not _DIGITS.fullmatch(digits) or not SHORTEST_PREFIX <= len(digits) <= 2 * HASH_LENGTH:
         raise UsageError(f"{quoted(reference)}: a hash is b3: and {SHORTEST_PREFIX} to {2 * HASH_LENGTH} hex digits")
     lowest, highest = (bytes.fromhex(digits.ljust(2 * HASH_LENGTH, filler)) for filler in "0f")
+    return {"lowest": lowest, "highest": highest}
+
+
+def _by_prefix(connection: Connection, reference: str) -> bytes:
     query = (
         "SELECT model_hash FROM model WHERE model_hash BETWEEN :lowest AND :highest ORDER BY model_hash LIMIT :limit"
     )
-    bounds = {"lowest": lowest, "highest": highest, "limit": LISTED + 1}
-    found: list[bytes] = list(connection.execute(query, bounds).scalars())
+    asked = {**hash_range(reference), "limit": LISTED + 1}
+    found: list[bytes] = list(connection.execute(query, asked).scalars())
     if len(found) > 1:
         called = names_of(connection, found)
         shown = (" ".join([format_hash(digest), *map(str, called.get(digest, ()))]) for digest in found)

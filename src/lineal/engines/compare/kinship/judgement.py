@@ -56,7 +56,7 @@ class Facts:
 
     tensors: of the unknown model; equal: those with the same bytes in the known one, renamed: of these, under another
     name; missing: the known model's that are not in the unknown one; grown: tensors with more rows than the known
-    model's; dtype: of most of the unknown model's matrices.
+    model's; dtype: of most of the unknown model's matrices; another_layout: all weights are the same, stored otherwise.
     """
 
     tensors: int
@@ -65,6 +65,7 @@ class Facts:
     missing: int
     grown: int
     dtype: str
+    another_layout: bool = False
 
 
 @final
@@ -114,6 +115,7 @@ def _copied(_contrast: Contrast, facts: Facts) -> Finding | None:
     if facts.equal < facts.tensors:
         return None
     told = [f"all {facts.tensors} tensors are its own, byte for byte"]
+    told += ["the same weights in another layout"] if facts.another_layout else []
     told += [f"{facts.renamed} under other names"] if facts.renamed else []
     told += [f"{facts.missing} of its tensors left out"] if facts.missing else []
     return Finding(Relation.PARENT, "merge", "passthrough", {}, 0.0, sentence=", ".join(told))
