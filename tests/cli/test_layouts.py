@@ -34,6 +34,12 @@ def known(lineal: Command, layouts: str) -> str:
     return layouts
 
 
+def unknown() -> str:
+    """The folder of a model whose layouts are not known."""
+    Path("a/config.json").write_text('{"model_type": "unheard_of"}')
+    return "./a"
+
+
 def test_add_tells_the_layout_hash_and_who_has_it(lineal: Command, layouts: str) -> None:
     assert lineal("add", "./apart").out.endswith(f"; layout hash {layouts}\n")
     told = lineal("add", "./fused")
@@ -42,14 +48,14 @@ def test_add_tells_the_layout_hash_and_who_has_it(lineal: Command, layouts: str)
     (apart,) = json.loads(lineal("add", "./apart", "--json").out)
     assert found["layout_hash"] == apart["layout_hash"] == layouts
     assert (found["in_another_layout"], found["model_hash"]) == ([apart["model_hash"]], apart["in_another_layout"][0])
-    assert json.loads(lineal("add", "./a", "--json").out)[0]["layout_hash"] is None
+    assert json.loads(lineal("add", unknown(), "--json").out)[0]["layout_hash"] is None
 
 
 def test_show_tells_the_layout_hash_and_who_has_it(lineal: Command, known: str) -> None:
     assert f"layout hash      {known} ({SAME}: fused)\n" in lineal("show", "apart").out
     told = json.loads(lineal("show", "fused", "--json").out)
     assert (told["layout_hash"], [told["labels"][one] for one in told["in_another_layout"]]) == (known, ["apart"])
-    assert lineal("add", "./a").code == 0
+    assert lineal("add", unknown()).code == 0
     assert "layout hash      not known\n" in lineal("show", "a").out
     assert json.loads(lineal("show", "a", "--json").out)["layout_hash"] is None
 
@@ -69,7 +75,7 @@ def test_a_step_that_only_stores_them_otherwise_is_told_as_such(lineal: Command,
 
 def test_a_model_in_python_has_its_layout_hash(layouts: str) -> None:
     assert package.open("./fused").layout_hash == package.open("./apart").layout_hash == layouts
-    assert package.open("./a").layout_hash is None
+    assert package.open(unknown()).layout_hash is None
 
 
 def test_find_tells_the_same_weights_in_another_layout_and_what_is_shared(lineal: Command, layouts: str) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from lineal.checkpoint.content import identity
+from lineal.checkpoint.content.identity import Leaf
 from lineal.derivation.hashes import format_hash
 from lineal.errors import RegistryError, UsageError
 from lineal.lineage.questions.graph import family_graph
-from lineal.lineage.questions.layouts import in_another_layout, published, with_layout
+from lineal.lineage.questions.layouts import in_another_layout, in_both_layouts, with_layout
 from lineal.lineage.questions.portrait import portrait
 from lineal.lineage.records.records import ModelRecord, another_layout
 from lineal.lineage.registry import Registry
@@ -25,6 +26,10 @@ TABLES = ("model", "tensor", "tensor_spec", "model_tensor", "model_published_ten
 def count(registry: Registry, table: str) -> int:
     with registry.reading() as connection:
         return connection.execute(f"SELECT count(*) FROM {table}").scalar_one()
+
+
+def published(registry: Registry, model: bytes) -> tuple[Leaf, ...] | None:
+    return in_both_layouts(registry, model)[1]
 
 
 def test_a_layout_hash_is_kept_and_finds_the_models_that_have_it(registry: Registry) -> None:

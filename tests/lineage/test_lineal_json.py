@@ -22,6 +22,10 @@ STEP = Step(
 )
 
 
+UNKNOWN = {"model_type": "unheard_of"}
+"""The config of a model whose layouts are not known."""
+
+
 def provenance(place: Path, form: Form) -> Provenance:
     return Provenance(STEP, ("models:a",), hash_folder(place), form, {"lineal": "0.1.0"})
 
@@ -36,7 +40,7 @@ def test_a_record_lies_in_the_folder_or_beside_the_lone_file(tmp_path: Path) -> 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     alone = random_gguf(tmp_path / "x.gguf")
     inside = random_gguf(tmp_path / "folder" / "x.gguf").parent
-    ordinary = make_checkpoint(tmp_path / "full", random_tensors(1, {"a": (2,)}))
+    ordinary = make_checkpoint(tmp_path / "full", random_tensors(1, {"a": (2,)}), UNKNOWN)
     for place, form in ((alone, "gguf"), (inside, "gguf"), (ordinary, "full")):
         written = provenance(place, form)
         assert read_provenance(place) is None
@@ -122,6 +126,6 @@ def test_a_record_without_a_layout_hash_reads_as_before_and_one_with_none_is_ref
 
 
 def test_no_layout_hash_stands_where_layouts_are_not_known(tmp_path: Path) -> None:
-    place = make_checkpoint(tmp_path / "full", random_tensors(1, {"a": (2,)}))
+    place = make_checkpoint(tmp_path / "full", random_tensors(1, {"a": (2,)}), UNKNOWN)
     write_provenance(place, provenance(place, "full"))
     assert "layout_hash" not in json.loads(record_path(place).read_text())

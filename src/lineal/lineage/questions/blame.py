@@ -8,7 +8,7 @@ from typing import final
 from lineal.errors import UsageError
 from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.statements import rows_for
-from lineal.lineage.questions.layouts import published
+from lineal.lineage.questions.layouts import in_both_layouts
 from lineal.lineage.registry import Registry
 from lineal.lineage.tables import edges, models, tensors
 from lineal.lineage.tables.names import listed
@@ -31,10 +31,10 @@ def blame(registry: Registry, model: bytes, tensor: str | None = None) -> tuple[
     A tensor that moved to another name, as blocks do in a merge of slices, keeps its bytes and is followed. Tensors are
     those that the model's architecture is published with, where that is known: these are followed into any layout.
     """
-    stored, public = registry.manifest(model).leaves, published(registry, model)
-    leaves = {leaf.name: leaf.data_hash for leaf in (stored if public is None else public)}
+    made_of, public = in_both_layouts(registry, model)
+    leaves = {leaf.name: leaf.data_hash for leaf in (made_of.leaves if public is None else public)}
     if tensor is not None and tensor not in leaves:
-        at_hand = {leaf.name for leaf in stored}
+        at_hand = {leaf.name for leaf in made_of.leaves}
         instead = _published_near(tensor, leaves.keys() - at_hand) if tensor in at_hand else ""
         raise UsageError(instead or f"{registry.label(model)} has no tensor {quoted(tensor)}")
     asked = leaves if tensor is None else {tensor: leaves[tensor]}

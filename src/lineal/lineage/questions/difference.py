@@ -7,7 +7,7 @@ from typing import final
 
 from lineal.checkpoint.content.identity import Leaf
 from lineal.checkpoint.names.tensor_names import BLOCK, is_derived_buffer
-from lineal.lineage.questions.layouts import published
+from lineal.lineage.questions.layouts import in_both_layouts
 from lineal.lineage.registry import Registry
 
 
@@ -70,9 +70,10 @@ def difference(registry: Registry, before: bytes, after: bytes) -> Difference:
 
     The tensors are those that their architecture is published with, where that is known of both models.
     """
-    old, new = registry.manifest(before), registry.manifest(after)
+    known = [in_both_layouts(registry, model) for model in (before, after)]
+    old, new = (made_of for made_of, _ in known)
     stored = [_by_name(made_of.leaves) for made_of in (old, new)]
-    public = [_by_name(leaves) for model in (before, after) if (leaves := published(registry, model)) is not None]
+    public = [_by_name(leaves) for _, leaves in known if leaves is not None]
     theirs, ours = public if len(public) == len(stored) else stored
     match [registry.model(model).form for model in (before, after)]:
         case ["gguf", "full"]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from lineal.checkpoint.content.identity import Leaf
+from lineal.checkpoint.content.identity import Leaf, Manifest
 from lineal.lineage.database.connection import Connection
 from lineal.lineage.records.records import KnownModel, StepRecord, Weights, another_layout
 from lineal.lineage.registry import Registry
@@ -20,10 +20,11 @@ def if_another_layout(one: Weights, other: Weights) -> str:
     return f", {ANOTHER_LAYOUT}" if another_layout(one, other) else ""
 
 
-def published(registry: Registry, model: bytes) -> tuple[Leaf, ...] | None:
-    """A model's tensors as its architecture is published, by name; None where that is not known."""
+def in_both_layouts(registry: Registry, model: bytes) -> tuple[Manifest, tuple[Leaf, ...] | None]:
+    """What a model stores, and its tensors as its architecture is published; None where that is not known."""
     with registry.reading() as connection:
-        return models.published(connection, model, models.manifest(connection, model))
+        made_of = models.manifest(connection, model)
+        return made_of, models.published(connection, model, made_of)
 
 
 def with_layout(connection: Connection, layout_hash: bytes) -> tuple[bytes, ...]:
