@@ -128,3 +128,13 @@ def test_blame_follows_tensors_from_one_layout_into_another(lineal: Command, kno
     refused = lineal("blame", "tuned", "model.layers.1.mlp.experts.down_proj")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "model.layers.1.mlp.experts.0.down_proj.weight" in refused.err
+
+
+def test_a_folder_in_two_layouts_is_known_and_told_by_name(lineal: Command, tmp_path: Path) -> None:
+    weights = mixture(1)
+    write_mixture(tmp_path / "both", {**weights, **fused(weights)})
+    added = lineal("add", "./both")
+    assert added.code == 0
+    assert "layout hash" not in added.out
+    assert "nothing can be made of it, and it has no layout hash: both: holds 'model.layers.0." in added.err
+    assert added.err.count("\n") == 1

@@ -76,6 +76,15 @@ class Published:
         return tuple(sorted(found, key=lambda leaf: leaf.name.encode()))
 
 
+def layout_faults(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Why a model whose architecture's layouts are known is in none of them; nothing where it is, or they are not."""
+    try:
+        _ = seen(checkpoint.specs, checkpoint.config, checkpoint.folder.name) if _may_be(checkpoint) else None
+    except CheckpointError as error:
+        return (str(error),)
+    return ()
+
+
 def _may_be(checkpoint: Checkpoint) -> bool:
     """Whether a layout is a question: an adapter has none, and a GGUF names its tensors itself."""
-    return checkpoint.form == "full"
+    return checkpoint.form == "full" and (checkpoint.folder / "config.json").is_file()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import final
 
 from lineal.checkpoint.content.hashing import FolderHashes
+from lineal.checkpoint.content.published import layout_faults
 from lineal.checkpoint.inside import resolved
 from lineal.checkpoint.reader import Checkpoint
 from lineal.derivation.hashes import format_hash
@@ -71,6 +72,8 @@ def add_folder(
     session.registry.set_name(called)
     if before is not None:
         history += f"; {called} was {format_hash(before)[:11]} before"
+    for fault in layout_faults(local.checkpoint):
+        session.progress.say(f"nothing can be made of it, and it has no layout hash: {fault}")
     return Added(folder, called, local.model_hash, history, *_layout(session, local.model_hash))
 
 
