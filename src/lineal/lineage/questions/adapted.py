@@ -40,7 +40,7 @@ def _updates(adapter: Manifest) -> Mapping[str, tuple[int, ...]]:
 
 
 def _is_among(leaf: Leaf, experts: Mapping[str, Sequence[tuple[int, ...]]]) -> bool:
-    """Whether a matrix is of adapted experts, all or one of them; where one parameter alone is adapted, by its sizes."""
+    """Whether a matrix is of adapted experts, all or one; where one parameter alone is adapted, its sizes tell."""
     found = _OF_EXPERTS.fullmatch(leaf.name)
     updates = experts.get(found["block"], ()) if found else ()
     rows, columns = leaf.shape[-2:]
