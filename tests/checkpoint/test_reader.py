@@ -163,6 +163,14 @@ def test_a_tensor_that_no_shard_holds_is_refused(tmp_path: Path, tensors: dict[s
     refuse(tmp_path, "places 'z' in model-00001-of-00002.safetensors, which does not hold it")
 
 
+def test_an_index_that_places_a_tensor_twice_is_refused(tmp_path: Path, tensors: dict[str, Array]) -> None:
+    make_checkpoint(tmp_path, tensors, shards=2)
+    text, name = (tmp_path / INDEX).read_text(), min(tensors)
+    again = f'"{name}": "model-00001-of-00002.safetensors", "{name}"'
+    (tmp_path / INDEX).write_text(text.replace(f'"{name}"', again))
+    refuse(tmp_path, f"{INDEX}: '{name}' stands in it twice")
+
+
 @pytest.mark.parametrize("index", [[], {}, {"weight_map": None}, {"weight_map": {}}, {"weight_map": ["a"]}])
 def test_an_index_without_a_weight_map_is_refused(tmp_path: Path, index: Any) -> None:
     write_json(tmp_path / INDEX, index)

@@ -3,10 +3,11 @@
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, cast, final
 
@@ -163,14 +164,14 @@ def _open_folder(folder: Path) -> Checkpoint:
     raise CheckpointError(f"{folder}: no {FULL_WEIGHTS}, {FULL_INDEX}, {ADAPTER_WEIGHTS} or GGUF file")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of bounded size."""
+def read_json(path: Path, *, unique: bool = False) -> dict[str, Any]:
+    """A JSON object from a file of bounded size; unique: one in which a key stands twice is refused."""
     require_regular(path)
     try:
         if path.stat().st_size > _LARGEST_JSON:
             raise CheckpointError(f"{path}: larger than {_LARGEST_JSON} bytes")
         content = path.read_bytes()
-        found = json.loads(content)
+        found = json.loads(content, object_pairs_hook=partial(_unique, path) if unique else None)
         if _ESCAPED_HALF.search(content):
             _ = json.dumps(found, ensure_ascii=False).encode()
     except FileNotFoundError:
@@ -182,6 +183,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CheckpointError(f"{path}: not a JSON object")
     return cast(dict[str, Any], found)
+
+
+def _unique(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise CheckpointError(f"{path}: {quoted(twice)} stands in it twice")
+    return found
 
 
 def read_exactly(descriptor: int, buffer: memoryview, offset: int, path: Path) -> None:
@@ -210,7 +219,7 @@ def _gguf(folder: Path, file: str, *, lone: bool) -> Checkpoint:
 
 def _sharded(folder: Path) -> Checkpoint:
     index = folder / FULL_INDEX
-    weight_map = read_json(index).get("weight_map")
+    weight_map = read_json(index, unique=True).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index}: no weight_map")
     local = cast(dict[str, Any], weight_map)
