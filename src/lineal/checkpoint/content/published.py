@@ -7,6 +7,7 @@ from typing import final
 from lineal.checkpoint.content.identity import Leaf, Manifest
 from lineal.checkpoint.content.stretches import Parts
 from lineal.checkpoint.headers.safetensors import TensorSpec
+from lineal.checkpoint.layouts.known import layouts_of
 from lineal.checkpoint.layouts.views import View, seen
 from lineal.checkpoint.reader import Checkpoint
 from lineal.errors import CheckpointError
@@ -40,13 +41,13 @@ class Published:
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        try:
-            found = seen(checkpoint.specs, checkpoint.config, checkpoint.folder.name) if _may_be(checkpoint) else None
-        except CheckpointError:
-            found = None
-        self._views = None if found is None else found.views
+        self._views = _views(checkpoint)
         parts: dict[str, list[View]] = {}
-        for view in (self._views or {}).values():
+        self._is_stored_so = True
+        for name, view in (self._views or {}).items():
+            if view.spec is checkpoint.specs[name if name in checkpoint.specs else view.whole]:
+                continue
+            self._is_stored_so = False
             if view.turn is not None or view.spec.byte_length != checkpoint[view.whole].byte_length:
                 parts.setdefault(view.whole, []).append(view)
         self.parts: Parts = parts
@@ -67,7 +68,7 @@ class Published:
         """The leaves of the published tensors, sorted by name; the manifest's own where they are stored so."""
         if self._views is None:
             return None
-        if all(name == view.whole for name, view in self._views.items()) and not self.parts:
+        if self._is_stored_so:
             return manifest.leaves
         found: list[Leaf] = []
         for name, view in self._views.items():
@@ -83,6 +84,17 @@ def layout_faults(checkpoint: Checkpoint) -> tuple[str, ...]:
     except CheckpointError as error:
         return (str(error),)
     return ()
+
+
+def _views(checkpoint: Checkpoint) -> Mapping[str, View] | None:
+    """By published name; none of one that has no other layout; None where none is known, or it is in several."""
+    try:
+        if not _may_be(checkpoint) or (layouts := layouts_of(checkpoint.config)) is None:
+            return None
+        found = seen(checkpoint.specs, checkpoint.config, checkpoint.folder.name) if layouts else None
+    except CheckpointError:
+        return None
+    return {} if found is None else found.views
 
 
 def _may_be(checkpoint: Checkpoint) -> bool:

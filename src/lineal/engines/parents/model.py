@@ -183,8 +183,9 @@ def _as_published(
 def _source(
     name: str, stored: Mapping[str, TensorSpec], view: View, update: LowRankUpdate | None, scales: Scales | None
 ) -> Source:
-    whole = stored[view.whole]
-    spec = replace(view.spec, name=whole.name) if view.spec.byte_length == whole.byte_length else view.spec
+    whole, spec = stored[view.whole], view.spec
+    if spec is not whole and spec.byte_length == whole.byte_length:
+        spec = replace(spec, name=whole.name)
     return Source(name, spec, update, scales, view.turn)
 
 
