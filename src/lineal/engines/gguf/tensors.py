@@ -1,14 +1,15 @@
 """The tensors of a GGUF under transformers' names."""
 
+import math
 from collections.abc import Iterator
 
 from lineal.checkpoint.headers.safetensors import TensorSpec
+from lineal.checkpoint.layouts.turn import unpaired
 from lineal.checkpoint.reader import Checkpoint
 from lineal.engines.gguf.architectures import architecture_of
 from lineal.engines.gguf.decoded import Float32, decoded
 from lineal.engines.gguf.llama_keys import ROTARY_DIVISORS
 from lineal.errors import CheckpointError
-from lineal.methods.quantize.rotary_pairs import halves
 from lineal.shown import quoted
 
 
@@ -21,7 +22,10 @@ def gguf_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, Float32]]:
     """transformers' name of each tensor and its values."""
     for name, (spec, head_size) in checked_tensors(checkpoint).items():
         values = decoded(checkpoint, spec)
-        yield name, values if head_size is None else halves(values, head_size)
+        if head_size is not None:
+            turn = unpaired(head_size, math.prod(values.shape[1:]))
+            values = turn.turned(values.reshape(-1)).reshape(values.shape)
+        yield name, values
 
 
 def checked_tensors(checkpoint: Checkpoint) -> dict[str, tuple[TensorSpec, int | None]]:

@@ -13,16 +13,16 @@ from lineal.methods.recipe.settings import Rule, Settings
 from lineal.methods.streaming import StreamingMethod
 from lineal.shown import quoted
 
-LAYOUTS = (PUBLISHED, *LAYOUT_NAMES)
+LAYOUT_WORDS = (PUBLISHED, *LAYOUT_NAMES)
 
 
 def read_layout(written: object, models: Sequence[str]) -> str | int:
     """The name of a layout, or the place of the model whose layout it is; models: as they are written, in order."""
-    if isinstance(written, str) and written in LAYOUTS:
+    if isinstance(written, str) and written in LAYOUT_WORDS:
         return written
     if isinstance(written, str) and written in models:
         return models.index(written)
-    raise UsageError(f"layout is {', '.join(LAYOUTS)} or one of the models that are merged, got {quoted(written)}")
+    raise UsageError(f"layout is {', '.join(LAYOUT_WORDS)} or one of the models that are merged, got {quoted(written)}")
 
 
 def in_layout(method: Method, inputs: Sequence[Reference], written: object) -> Method:

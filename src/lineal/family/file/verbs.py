@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, cast, final
 
 from lineal.derivation.step import Kind, Role
 from lineal.errors import MethodError, UsageError
-from lineal.family.file.layout import LAYOUTS, in_layout
+from lineal.family.file.layout import LAYOUT_WORDS, in_layout
 from lineal.family.file.located_yaml import Faults, KeyPath, Located
 from lineal.family.file.mergekit.document import KEYS, read_document
 from lineal.family.file.mergekit.references import References
@@ -222,7 +222,7 @@ class VerbReader:
     def _in_layout(
         self, method: Method, inputs: tuple[Reference, ...], written: object, keys: KeyPath
     ) -> Method | None:
-        if isinstance(written, str) and written not in LAYOUTS:
+        if isinstance(written, str) and written not in LAYOUT_WORDS:
             written = self._from_here(written)
         return self._faults.attempt(keys, lambda: in_layout(method, inputs, written))
 

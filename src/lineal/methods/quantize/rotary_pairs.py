@@ -8,7 +8,7 @@ import numpy as np
 
 from lineal.errors import MethodError
 from lineal.methods.method import Reproducibility
-from lineal.methods.streaming import Block, Emit, Float32, Site, StreamingMethod
+from lineal.methods.streaming import Block, Emit, Site, StreamingMethod
 
 
 @final
@@ -56,9 +56,3 @@ class RotaryPairs(StreamingMethod):
 def _columns(site: Site) -> int:
     """The values of a row; of a bias 1."""
     return int(np.prod(site.shape[1:], dtype=np.int64))
-
-
-def halves(values: Float32, head_size: int) -> Float32:
-    """The inverse on [heads * head_size, ...]: the rows of each head from neighbouring pairs back to two halves."""
-    pairs = values.reshape(-1, head_size // 2, 2, *values.shape[1:])
-    return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(values.shape)

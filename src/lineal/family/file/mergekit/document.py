@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 from lineal.errors import MethodError, UsageError
-from lineal.family.file.layout import LAYOUTS
+from lineal.family.file.layout import LAYOUT_WORDS
 from lineal.family.file.located_yaml import Faults, KeyPath
 from lineal.family.file.mergekit.inputs import InputList
 from lineal.family.file.mergekit.parts import FORMS, PartReader
@@ -87,7 +87,7 @@ def _dtype(body: Body) -> str | None:
 
 def _layout(written: Any, keys: KeyPath, references: References, inputs: InputList) -> str | int | None:
     """A layout's name, or the place of the model whose layout it is."""
-    if written is None or written in LAYOUTS:
+    if written is None or written in LAYOUT_WORDS:
         return written
     named = references.read(written, keys)
     return None if named is None else inputs.index_of(named)
