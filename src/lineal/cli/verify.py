@@ -1,5 +1,6 @@
 """lineal verify: check models against the record, and recompute what is exact."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,8 @@ Examples:
   lineal verify ./both                a folder, against the registry or its own lineal.json
 
   lineal verify lean --deep --sample 5%    its ancestors, too; of each a twentieth recomputed
+
+  lineal verify ./model-Q4_K_M.gguf --against ./model    a stranger's quant, encoded again from its parent
 """
 
 
@@ -34,11 +37,20 @@ def verify(
         str, typer.Option("--sample", metavar="SHARE", help="Recompute a share of the tensors, such as 5%.")
     ] = "100%",
     deep: Annotated[bool, typer.Option("--deep", help="Also everything that they go back to, before them.")] = False,
+    against: Annotated[
+        str | None, typer.Option("--against", help="Encode a GGUF again from this parent, as llama.cpp would.")
+    ] = None,
+    imatrix: Annotated[
+        Path | None, typer.Option("--imatrix", help="With --against: the importance matrix that it was made with.")
+    ] = None,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Hash every byte again and recompute every exact derivation; remembered hashes are not trusted."""
+    if against is not None:
+        _verify_against(models or [], against, imatrix, registry, threads, as_json=as_json)
+        return
     from lineal.cli.session import is_named, open_session
     from lineal.cli.verdicts import lines_of, verdict_json
     from lineal.errors import UsageError, VerificationFailed
@@ -58,6 +70,26 @@ def verify(
     failed = [verdict for verdict in verdicts if not verdict.ok]
     if failed:
         raise VerificationFailed(f"{len(failed)} of {len(verdicts)} models do not agree with the record")
+
+
+def _verify_against(
+    files: list[str], parent: str, imatrix: Path | None, registry: str | None, threads: int | None, *, as_json: bool
+) -> None:
+    from lineal.cli.against_lines import against_json, against_lines
+    from lineal.cli.session import is_named, open_session
+    from lineal.errors import UsageError, VerificationFailed
+    from lineal.family.trust.against import Answer, verify_against
+
+    if len(files) != 1:
+        raise UsageError("--against takes one GGUF: lineal verify FILE.gguf --against MODEL")
+    with open_session(registry, threads, must_exist=is_named(registry), keeps=False) as session:
+        found = verify_against(session, files[0], parent, imatrix)
+    if as_json:
+        print_json(against_json(found))
+    else:
+        say(*against_lines(found))
+    if found.answer is not Answer.REPLAYED:
+        raise VerificationFailed(f"{found.label}: {found.answer.value}")
 
 
 def _share(written: str) -> float:

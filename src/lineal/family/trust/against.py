@@ -1,0 +1,185 @@
+"""A quantization that somebody else made, encoded once more from the model that it is said to come from."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from lineal.checkpoint.headers.gguf_metadata import ARCHITECTURE, Metadata, Value
+from lineal.derivation.step import Input, Step
+from lineal.engines.gguf.child import GgufChild
+from lineal.engines.quantize.gguf_plan import plan_gguf
+from lineal.engines.quantize.rederived import Rederived, Variant, in_words, rederive
+from lineal.engines.stream.plan import StreamPlan
+from lineal.errors import UsageError, VerificationFailed
+from lineal.family.build.weights import own_weights
+from lineal.family.session import LocalModel, Session
+from lineal.lineage.records.environment import environment
+from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.records import StepRecord
+from lineal.methods.quantize.gguf import GgufQuantization
+from lineal.shown import quoted
+
+METHOD = "llama.cpp"
+"""How a step is recorded that another tool did, and that was replayed here."""
+
+_UNTOUCHED = frozenset({"F32", "F16", "BF16", "F64", "Q8_0"})
+"""Types that an importance matrix does not change: where such a tensor differs, other weights were stored."""
+
+_NEAR = 4.0
+"""Times the squared error of what is made here, up to which a tensor may be the parent's, quantized otherwise.
+
+Importance matrices raised it by less than 2 wherever it was measured; weights that a training has moved raise it, too,
+as soon as they moved by more than the rounding.
+"""
+
+_MATRIX_FILE = "quantize.imatrix.file"
+_SHOWN = 12
+
+
+class Answer(Enum):
+    REPLAYED = "replayed"
+    UNDECIDED = "undecided"
+    DIFFERS = "differs"
+
+
+@final
+@dataclass(frozen=True)
+class Against:
+    """What became of a file that was made again. variants: those that give every byte of it; why: of the answer.
+
+    remarks: what the file says of the model beside its weights, where its parent says something else.
+    """
+
+    label: str
+    parent: str
+    answer: Answer
+    why: str
+    tensors: tuple[Rederived, ...]
+    variants: tuple[Variant, ...]
+    remarks: tuple[str, ...]
+    recorded: bool = False
+
+    @property
+    def differing(self) -> tuple[Rederived, ...]:
+        return tuple(tensor for tensor in self.tensors if not tensor.agrees)
+
+
+def verify_against(session: Session, reference: str, parent: str, imatrix: Path | None = None) -> Against:
+    """Encode a GGUF's tensors from a parent's weights and compare; where all are equal, the edge is replayed.
+
+    imatrix: the importance matrix that the file is said to be made with, a file.
+    """
+    file, source = session.find(reference), session.find(parent)
+    if file.form != "gguf":
+        raise UsageError(f"{reference}: --against makes GGUFs again, it is none; lineal verify MODEL checks others")
+    model = own_weights(source)
+    plan = plan_gguf(GgufQuantization(scheme="f32"), model)
+    if faults := list(_tensor_faults(plan, file)):
+        shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
+        raise VerificationFailed(f"{file.label} is no quantization of {source.label}: {'; '.join(shown)}")
+    began = time.monotonic()
+    with session.progress.task(f"making {file.label} again", plan.bytes_read, "bytes") as advance:
+        variants, tensors = rederive(plan, file.checkpoint, {}, threads=session.threads, bytes_done=advance)
+    answer, why = _judged(variants, tensors, file.checkpoint.metadata, given=imatrix is not None)
+    recorded = answer is Answer.REPLAYED and _record(session, file, source, variants, time.monotonic() - began)
+    remarks = tuple(_remarks(plan, file.checkpoint.metadata))
+    return Against(file.label, source.label, answer, why, tensors, variants, remarks, recorded)
+
+
+def _tensor_faults(plan: StreamPlan, file: LocalModel) -> Iterator[str]:
+    ours, theirs = {tensor.name: tensor.shape for tensor in plan.planned}, file.checkpoint
+    for name in sorted(ours.keys() & theirs.keys()):
+        if theirs[name].shape != ours[name]:
+            yield f"{quoted(name)} is {list(theirs[name].shape)}, the parent's gives {list(ours[name])}"
+    yield from (f"it has no {quoted(name)}" for name in sorted(ours.keys() - theirs.keys()))
+    yield from (f"{quoted(name)} comes from nothing there" for name in sorted(theirs.keys() - ours.keys()))
+
+
+def _judged(
+    variants: Sequence[Variant], tensors: Sequence[Rederived], metadata: Metadata, *, given: bool
+) -> tuple[Answer, str]:
+    if variants:
+        return Answer.REPLAYED, in_words(variants)
+    differing = [tensor for tensor in tensors if not tensor.agrees]
+    fault = next(_against_the_parent(differing), None)
+    if fault is None and given:
+        fault = "with this importance matrix, other blocks are made"
+    return (Answer.UNDECIDED, _what_may_be(differing, metadata)) if fault is None else (Answer.DIFFERS, fault)
+
+
+def _against_the_parent(differing: Sequence[Rederived]) -> Iterator[str]:
+    """What no build and no importance matrix explains."""
+    for tensor in differing:
+        if tensor.is_made and tensor.error > _NEAR * tensor.expected:
+            yield f"{quoted(tensor.name)} is further from the parent's than quantizing takes it"
+        elif tensor.dtype in _UNTOUCHED:
+            yield f"{quoted(tensor.name)} is {tensor.dtype}, which depends on the weights alone"
+
+
+def _what_may_be(differing: Sequence[Rederived], metadata: Metadata) -> str:
+    if not differing:
+        return "each tensor is equal under some build of llama.cpp, and no build gives them all"
+    unknown = next((tensor for tensor in differing if not tensor.is_made), None)
+    if unknown is not None:
+        return f"{quoted(unknown.name)} is {unknown.dtype}, which nothing here encodes"
+    named = metadata.get(_MATRIX_FILE)
+    if named is not None:
+        return f"an importance matrix that is not here, {quoted(str(named.content))}: --imatrix FILE"
+    return "perhaps an importance matrix that is not here (--imatrix FILE), or another compiler"
+
+
+def _record(session: Session, file: LocalModel, parent: LocalModel, variants: Sequence[Variant], took: float) -> bool:
+    """Whether both are known here, so that the edge between them can be; steps that say the same are attested."""
+    registry = session.registry
+    child, source = session.identify(file).model_hash, session.identify(parent).model_hash
+    if not (registry.knows(child) and registry.knows(source)):
+        return False
+    said = [step for step in registry.steps_of(child) if step.step.type == "quantize"]
+    said = [step for step in said if [used.model_hash for used in step.step.inputs] == [source]]
+    for standing in said:
+        registry.raise_evidence(standing, Evidence.REPLAYED, 1.0)
+    if not said:
+        options = {"scheme": _main_type(file), "source": variants[0].source, "fused": variants[0].fused}
+        step = Step(type="quantize", method=METHOD, inputs=(Input("parent", source),), options=options)
+        _ = registry.record(StepRecord(step, child, Evidence.REPLAYED, environment(), took, time.time(), share=1.0))
+    return True
+
+
+def _main_type(file: LocalModel) -> str:
+    """The type that holds most weights."""
+    counts: dict[str, int] = {}
+    for spec in file.checkpoint.values():
+        counts[spec.dtype] = counts.get(spec.dtype, 0) + spec.elements
+    return max(counts, key=lambda dtype: counts[dtype]).lower()
+
+
+def _remarks(plan: StreamPlan, theirs: Metadata) -> Iterator[str]:
+    """Keys that decide what the model computes or reads, and are not as its parent gives them."""
+    child = plan.child
+    assert isinstance(child, GgufChild)
+    architecture = f"{child.metadata[ARCHITECTURE].content}."
+    for key in sorted(child.metadata.keys() | theirs.keys()):
+        if not key.startswith((architecture, "tokenizer.")):
+            continue
+        if key in child.metadata and key in theirs:
+            if not _same(child.metadata[key], theirs[key]):
+                yield f"{key} is not as the parent gives it{_both(child.metadata[key], theirs[key])}"
+        elif key in theirs and key.startswith("tokenizer.chat_template"):
+            yield f"{key}: the parent has none"
+
+
+def _same(ours: Value, theirs: Value) -> bool:
+    if isinstance(ours.content, float) and isinstance(theirs.content, int | float):
+        return np.float32(ours.content) == np.float32(theirs.content)
+    return ours.content == theirs.content
+
+
+def _both(ours: Value, theirs: Value) -> str:
+    if isinstance(ours.content, tuple) or isinstance(theirs.content, tuple):
+        return ""
+    return f": {quoted(str(theirs.content)[:40])}, the parent's {quoted(str(ours.content)[:40])}"
