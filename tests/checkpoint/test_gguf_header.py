@@ -251,3 +251,28 @@ def test_tensors_need_not_be_described_in_their_order(tmp_path: Path) -> None:
     described = [tensor("b", (1,), F32, 32), tensor("a", (1,), F32, 0)]
     path.write_bytes(raw_gguf(tensors=described, data=bytes(36)))
     assert list(read_gguf_header(path)[0]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("stated", [8, 64, 4096])
+@pytest.mark.parametrize("longer", [0, 8, 16, 24, 32, 40, 48, 56])
+def test_a_file_that_states_one_alignment_and_is_laid_out_for_32_is_read_where_its_tensors_lie(
+    tmp_path: Path, stated: int, longer: int
+) -> None:
+    """As llama.cpp's quantizer writes: it hands the key on, begins the data at 32 and pads every tensor to it."""
+    path = tmp_path / "x.gguf"
+    keys = [pair("general.alignment", KINDS.UINT32, struct.pack("<I", stated)), pair("a", 8, text("a" * longer))]
+    described = [tensor("a", (9,), F32, 0), tensor("b", (3,), F32, 64), tensor("c", (8,), F32, 96)]
+    data = bytes([1] * 36 + [0] * 28 + [2] * 12 + [0] * 20 + [3] * 32)
+    path.write_bytes(raw_gguf(keys, described, data, alignment=32))
+    specs, content = read_gguf_header(path)[0], path.read_bytes()
+    found = {spec.name: set(content[spec.offset : spec.offset + spec.byte_length]) for spec in specs.values()}
+    assert found == {"a": {1}, "b": {2}, "c": {3}}
+
+
+def test_a_file_laid_out_for_neither_its_alignment_nor_32_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.gguf"
+    keys = [pair("general.alignment", KINDS.UINT32, struct.pack("<I", 64))]
+    described = [tensor("a", (1,), F32, 0), tensor("b", (1,), F32, 128)]
+    path.write_bytes(raw_gguf(keys, described, bytes(192), alignment=64))
+    with pytest.raises(CheckpointError, match="'b' is not at the next multiple of the alignment after 'a'"):
+        read_gguf_header(path)

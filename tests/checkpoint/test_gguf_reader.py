@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gguf import GGUFValueType
 
 from lineal.checkpoint.content.hashing import hash_folder, recall_checkpoint
 from lineal.checkpoint.content.memory import HashMemory
 from lineal.checkpoint.reader import Checkpoint, is_lone_file, open_checkpoint
 from lineal.errors import CheckpointError
 from tests.builders import make_checkpoint, random_tensors
-from tests.ggufs import METADATA, random_gguf, random_values, raw_gguf
+from tests.ggufs import random_gguf, random_values, raw_gguf
 
 
 def refuse(place: Path, message: str) -> None:
@@ -50,13 +49,6 @@ def test_a_folder_with_several_is_refused_with_their_names(tmp_path: Path) -> No
     for name in ("b", "a"):
         random_gguf(tmp_path / f"{name}.gguf")
     refuse(tmp_path, r"2 GGUF files \(a\.gguf, b\.gguf\): name the one that is meant")
-
-
-def test_a_part_of_a_split_model_is_refused(tmp_path: Path) -> None:
-    part = {**METADATA, "split.count": (GGUFValueType.UINT16, 3)}
-    refuse(
-        random_gguf(tmp_path / "x-00001-of-00003.gguf", metadata=part), "one of 3 parts; join them: llama-gguf-split"
-    )
 
 
 def test_a_damaged_one_is_refused(tmp_path: Path) -> None:

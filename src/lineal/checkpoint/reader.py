@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
@@ -40,7 +40,8 @@ _LONGEST_NAME = 255
 class Checkpoint(Mapping[str, TensorSpec]):
     """A model folder (one safetensors file, shards with an index, a PEFT adapter or a GGUF), or a GGUF alone.
 
-    folder: where the files lie; metadata: of a GGUF; lone: the model is the one file, whatever lies beside it.
+    folder: where the files lie; metadata: of a GGUF; lone: the model is the one file, or the parts of one, whatever
+    lies beside it.
     """
 
     folder: Path
@@ -70,7 +71,7 @@ class Checkpoint(Mapping[str, TensorSpec]):
 
     @property
     def path(self) -> Path:
-        """What a user calls the model by: its folder, or the file that is all of it."""
+        """What a user calls the model by: its folder, or the file that is all of it, or the first part of all."""
         return self.folder / self.weight_files[0] if self.lone else self.folder
 
     @cached_property
@@ -152,10 +153,8 @@ def _open_folder(folder: Path) -> Checkpoint:
     if ADAPTER_WEIGHTS in here:
         return _single(folder, "adapter", ADAPTER_WEIGHTS)
     ggufs = sorted(name for name in here if name.endswith(GGUF_SUFFIX))
-    if len(ggufs) > 1:
-        raise CheckpointError(f"{folder}: {len(ggufs)} GGUF files ({', '.join(ggufs)}): name the one that is meant")
     if ggufs:
-        return _gguf(folder, ggufs[0], lone=False)
+        return _gguf(folder, _one_gguf(folder, ggufs), lone=False)
     pickles = sorted(name for name in here if any(fnmatchcase(name, pattern) for pattern in _PICKLES))
     if pickles:
         raise CheckpointError(
@@ -208,13 +207,24 @@ def _single(folder: Path, form: Form, weights: str) -> Checkpoint:
 
 
 def _gguf(folder: Path, file: str, *, lone: bool) -> Checkpoint:
-    from lineal.checkpoint.headers.gguf import read_gguf_header  # noqa: PLC0415 - numpy, which others do without
+    from lineal.checkpoint.headers.gguf_parts import read_gguf  # noqa: PLC0415 - numpy, which others do without
 
-    specs, metadata = read_gguf_header(folder / file)
-    parts = metadata.get("split.count")
-    if parts is not None and isinstance(parts.content, int) and parts.content > 1:
-        raise CheckpointError(f"{folder / file}: one of {parts.content} parts; join them: llama-gguf-split --merge")
-    return Checkpoint(folder, "gguf", (file,), specs, metadata, lone)
+    files, specs, metadata = read_gguf(folder, file)
+    return Checkpoint(folder, "gguf", files, specs, metadata, lone)
+
+
+def _one_gguf(folder: Path, files: Sequence[str]) -> str:
+    """The file of a folder that is opened: the only one, or the first of the parts of one model."""
+    from lineal.checkpoint.headers.gguf_parts import first_part  # noqa: PLC0415 - numpy, which others do without
+
+    if len(files) == 1:
+        return files[0]
+    first = first_part(files)
+    if first is None:
+        raise CheckpointError(f"{folder}: {len(files)} GGUF files ({', '.join(files)}): name the one that is meant")
+    if first not in files:
+        raise CheckpointError(f"{folder}: parts of a GGUF without the first, {first}")
+    return first
 
 
 def _sharded(folder: Path) -> Checkpoint:

@@ -8,11 +8,18 @@ import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, final
+from typing import Any, BinaryIO, cast, final
 
 from gguf import GGMLQuantizationType, GGUFValueType
 
-from lineal.checkpoint.headers.gguf_metadata import FORMATS, Metadata, Scalar, Value, alignment_of
+from lineal.checkpoint.headers.gguf_metadata import (
+    DEFAULT_ALIGNMENT,
+    FORMATS,
+    Metadata,
+    Scalar,
+    Value,
+    alignment_of,
+)
 from lineal.checkpoint.headers.kept import KeptHeaders
 from lineal.checkpoint.headers.safetensors import LARGEST_HEADER, TensorSpec
 from lineal.checkpoint.headers.storage import byte_length, padded
@@ -53,11 +60,29 @@ def _read(path: Path, file: BinaryIO) -> tuple[Mapping[str, TensorSpec], Metadat
     metadata = dict(_unique(path, [header.pair() for _ in range(pairs)]))
     alignment = _alignment(path, metadata)
     described = _unique(path, [header.tensor() for _ in range(tensors)])
-    data_start = padded(header.position, alignment)
-    specs = [_spec(path, name, kind, shape, data_start + offset) for name, (kind, shape, offset) in described]
-    specs.sort(key=lambda spec: (spec.offset, spec.byte_length))
-    _check_layout(path, specs, header.position, alignment, header.size)
+    specs = _laid_out(path, described, header, alignment)
     return {spec.name: spec for spec in specs}, metadata
+
+
+def _laid_out(
+    path: Path, described: list[tuple[str, tuple[int, tuple[int, ...], int]]], header: "_Header", alignment: int
+) -> list[TensorSpec]:
+    """The tensors where they lie: at the alignment that the file states, or at the one that files have by default.
+
+    llama.cpp's quantizer hands the key on and writes by the default: only one of the two can tile such a file.
+    """
+    refused: CheckpointError | None = None
+    for multiple in dict.fromkeys((alignment, DEFAULT_ALIGNMENT)):
+        start = padded(header.position, multiple)
+        specs = [_spec(path, name, kind, shape, start + offset) for name, (kind, shape, offset) in described]
+        specs.sort(key=lambda spec: (spec.offset, spec.byte_length))
+        try:
+            _check_layout(path, specs, header.position, multiple, header.size)
+        except CheckpointError as error:
+            refused = refused or error
+        else:
+            return specs
+    raise cast(CheckpointError, refused)
 
 
 @final

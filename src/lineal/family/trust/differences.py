@@ -35,7 +35,7 @@ def _difference(was: Leaf, now: Leaf, where: str) -> str:
 
 def named_as_recorded(checkpoint: Checkpoint, found: FolderHashes, provenance: Provenance) -> FolderHashes:
     """A lone file may be called otherwise by now: nothing of it depends on its name."""
-    if not checkpoint.lone or len(provenance.hashes.files) != 1:
+    if not checkpoint.lone or len(provenance.hashes.files) != 1 or len(found.files) != 1:
         return found
     return replace(found, files=dict(zip(provenance.hashes.files, found.files.values(), strict=True)))
 
