@@ -51,16 +51,34 @@ def verify(
     if against is not None:
         _verify_against(models or [], against, imatrix, registry, threads, as_json=as_json)
         return
-    from lineal.cli.session import is_named, open_session
-    from lineal.cli.verdicts import lines_of, verdict_json
-    from lineal.errors import UsageError, VerificationFailed
-    from lineal.family.trust.verify import verify_references
+    from lineal.errors import UsageError
 
     if not models and family is None:
         raise UsageError("name models to verify, or --family")
+    _verify_record(
+        models or [], family, registry, threads, recompute=recompute, share=_share(sample), deep=deep, as_json=as_json
+    )
+
+
+def _verify_record(
+    models: list[str],
+    family: str | None,
+    registry: str | None,
+    threads: int | None,
+    *,
+    recompute: bool,
+    share: float,
+    deep: bool,
+    as_json: bool,
+) -> None:
+    from lineal.cli.session import is_named, open_session
+    from lineal.cli.verdicts import lines_of, verdict_json
+    from lineal.errors import VerificationFailed
+    from lineal.family.trust.verify import verify_references
+
     with open_session(registry, threads, must_exist=is_named(registry), keeps=False) as session:
         verdicts = []
-        asked = verify_references(session, models or [], family, recompute=recompute, share=_share(sample), deep=deep)
+        asked = verify_references(session, models, family, recompute=recompute, share=share, deep=deep)
         for verdict in asked:
             verdicts.append(verdict)
             if not as_json:
