@@ -1,6 +1,6 @@
 """Runs in the peers' environment: llama.cpp's own quantizer, from one GGUF to another.
 
-stdin: {"source": path, "target": path, "file_type": number}
+stdin: {"source": path, "target": path, "file_type": number, "threads": number, 1 if it is left out}
 """
 
 import json
@@ -9,9 +9,9 @@ import sys
 import llama_cpp
 
 
-def quantize(source: str, target: str, file_type: int) -> None:
+def quantize(source: str, target: str, file_type: int, threads: int = 1) -> None:
     options = llama_cpp.llama_model_quantize_default_params()
-    options.ftype, options.nthread = file_type, 1
+    options.ftype, options.nthread = file_type, threads
     if llama_cpp.llama_model_quantize(source.encode(), target.encode(), options):
         raise SystemExit(f"llama.cpp did not quantize {source}")
 
