@@ -57,6 +57,10 @@ def _row_faults(files: TokenizerFiles, rows: int) -> Iterator[str]:
         yield f"{TOKENIZER}: two of its tokens have one id"
     elif len(set(tokens_of(files, rows))) < rows:
         yield f"{TOKENIZER}: one of its tokens is spelled like an unused row, [PADn]"
+    for token in files.added:
+        known = files.model["vocab"].get(token["content"], token["id"])
+        if known != token["id"]:
+            yield f"{TOKENIZER}: {quoted(token['content'])} is token {known}, and added as token {token['id']}"
 
 
 def _special_faults(files: TokenizerFiles, rows: int) -> Iterator[str]:

@@ -48,6 +48,6 @@ def _check_tie(checkpoint: Checkpoint, tied: Sequence[str], made: Collection[str
     if len(tied) > 1 and (len(letters) > 1 or len(tied) < sum(set(token) == letters for token in made)):
         first, second = tied[:2]
         raise CheckpointError(
-            f"{checkpoint.path}: {quoted(first)} and {quoted(second)} have the same score; which of them is merged first "
+            f"{checkpoint.path}: {quoted(first)} and {quoted(second)} have one score; which of them is merged first "
             "depends on the text, which no list of merges can say"
         )

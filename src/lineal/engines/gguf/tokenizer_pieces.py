@@ -55,8 +55,8 @@ def piece_remarks(files: TokenizerFiles) -> Iterator[str]:
     found = cast(SentencePieces, sentence_pieces_of(files.tokenizer))
     if found.spared:
         yield (
-            f"llama.cpp puts {SPACE} before texts that begin with a space, too, and before what follows special tokens; "
-            "the tokenizer does not always"
+            f"llama.cpp puts {SPACE} before texts that begin with a space, too, and before what follows special "
+            "tokens; the tokenizer does not always"
         )
 
 
