@@ -15,6 +15,7 @@ from lineal.checkpoint.reader import Checkpoint
 from lineal.engines.gguf.architectures import architecture_of
 from lineal.engines.gguf.tensors import checked_tensors, is_tied
 from lineal.engines.gguf.tokenizer_back import chat_template, special_tokens, tokenizer_json
+from lineal.engines.gguf.tokenizer_endings import further_endings
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
 
@@ -32,7 +33,10 @@ def gguf_tensors(checkpoint: Checkpoint) -> dict[str, tuple[TensorSpec, int | No
 def gguf_config(checkpoint: Checkpoint) -> dict[str, Any]:
     """The config.json of the model that transformers would make of it."""
     special = special_tokens(checkpoint)
-    ids = {f"{role}_token_id": index for role, (_, index) in special.items() if role != "unk"}
+    ids: dict[str, Any] = {f"{role}_token_id": index for role, (_, index) in special.items() if role != "unk"}
+    endings = [*([ids["eos_token_id"]] if "eos" in special else []), *further_endings(checkpoint)]
+    if len(set(endings)) > 1:
+        ids["eos_token_id"] = list(dict.fromkeys(endings))
     architecture = architecture_of(checkpoint)
     return {**architecture.config(architecture.of_gguf(checkpoint), tied=is_tied(checkpoint)), **ids}
 

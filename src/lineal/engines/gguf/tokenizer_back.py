@@ -1,42 +1,47 @@
-"""The tokenizer that a GGUF holds: the inverse of gguf_tokenizer.py, as far as it matters to the ids of a text."""
+"""The tokenizer that a GGUF holds: the inverse of tokenizer_keys.py, as far as it matters to the ids of a text."""
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 from gguf import TokenType
 
-from lineal.checkpoint.headers.gguf_metadata import Scalar
 from lineal.checkpoint.reader import Checkpoint
+from lineal.engines.gguf.tokenizer_byte_level import BYTE_LEVEL
+from lineal.engines.gguf.tokenizer_endings import ENDS_BY_SIGHT
 from lineal.engines.gguf.tokenizer_keys import SPECIAL_KEYS
+from lineal.engines.gguf.tokenizer_merges import merges_of
+from lineal.engines.gguf.tokenizer_pieces import PIECES
+from lineal.engines.gguf.tokenizer_stored import flag_of, integers_of, strings_of, text_of
+from lineal.engines.gguf.tokenizer_tokens import CUT_OUT
+from lineal.engines.gguf.tokenizer_white_space import drops
 from lineal.engines.tokenizers.pre_tokenizers import byte_level, pre_tokenizer_named
+from lineal.engines.tokenizers.sentence_pieces import SentencePieces, decoder_of, normalizer_of
 from lineal.engines.tokenizers.tokenizer_files import Special
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
 
-_TEMPLATE = "tokenizer.chat_template"
-_WHOLE = frozenset({TokenType.CONTROL, TokenType.USER_DEFINED})
-"""Tokens that are found in a text before it is cut into words."""
+_MODEL, _PRE = "tokenizer.ggml.model", "tokenizer.ggml.pre"
+_TEMPLATE, _NAME = "tokenizer.chat_template", "general.name"
+_UNSAID: Mapping[Special, int] = {"bos": 1, "eos": 2, "unk": 0}
+"""The tokens with a role in a GGUF with scores that names none."""
 
 
 def tokenizer_json(checkpoint: Checkpoint) -> dict[str, Any]:
     """A tokenizer.json that gives texts the ids that llama.cpp gives them."""
-    if _text(checkpoint, "tokenizer.ggml.model") != "gpt2":
-        model = _text(checkpoint, "tokenizer.ggml.model")
+    model = text_of(checkpoint, _MODEL)
+    if model == PIECES:
+        return _in_pieces(checkpoint)
+    if model != BYTE_LEVEL:
         raise CheckpointError(
-            f"{checkpoint.path}: a {quoted(model)} tokenizer; only byte-level BPE, 'gpt2', can be run"
+            f"{checkpoint.path}: a {quoted(model)} tokenizer; those that can be run: {BYTE_LEVEL}, {PIECES}"
         )
-    tokens = cast(tuple[str, ...], _items(checkpoint, "tokenizer.ggml.tokens", "STRING"))
-    merges = cast(tuple[str, ...], _items(checkpoint, "tokenizer.ggml.merges", "STRING"))
-    known = pre_tokenizer_named(_text(checkpoint, "tokenizer.ggml.pre"))
-    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    tokens = strings_of(checkpoint, "tokenizer.ggml.tokens")
+    merges = strings_of(checkpoint, "tokenizer.ggml.merges")
+    known = pre_tokenizer_named(text_of(checkpoint, _PRE))
     return {
         "version": "1.0",
-        "added_tokens": [
-            {"id": index, "content": tokens[index], "special": kind == TokenType.CONTROL, **plain}
-            for index, kind in enumerate(_items(checkpoint, "tokenizer.ggml.token_type", "INT32"))
-            if kind in _WHOLE
-        ],
-        "pre_tokenizer": known.steps,
+        "added_tokens": _added(checkpoint, tokens),
+        "pre_tokenizer": known.steps if known.cut is None else known.cut,
         "post_processor": _post_processor(checkpoint, adds_bos=known.adds_bos),
         "decoder": byte_level(use_regex=True),
         "model": {
@@ -48,28 +53,72 @@ def tokenizer_json(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
+def _in_pieces(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Of a GGUF with scores; llama.cpp does not ask for its pre-tokenizer."""
+    tokens = strings_of(checkpoint, "tokenizer.ggml.tokens")
+    steps = SentencePieces(prefix=flag_of(checkpoint, "tokenizer.ggml.add_space_prefix", default=True))
+    unknown = special_tokens(checkpoint).get("unk")
+    return {
+        "version": "1.0",
+        "added_tokens": _added(checkpoint, tokens),
+        "normalizer": normalizer_of(steps),
+        "post_processor": _post_processor(checkpoint, adds_bos=True),
+        "decoder": decoder_of(steps),
+        "model": {
+            "type": "BPE",
+            "vocab": {token: index for index, token in enumerate(tokens)},
+            "merges": merges_of(checkpoint),
+            "unk_token": None if unknown is None else unknown[0],
+            "fuse_unk": True,
+            "byte_fallback": True,
+        },
+    }
+
+
 def special_tokens(checkpoint: Checkpoint) -> dict[Special, tuple[str, int]]:
     """The tokens with a role, and their ids."""
-    tokens = cast(tuple[str, ...], _items(checkpoint, "tokenizer.ggml.tokens", "STRING"))
+    tokens = strings_of(checkpoint, "tokenizer.ggml.tokens")
+    unsaid = _UNSAID if text_of(checkpoint, _MODEL) == PIECES else {}
     special: dict[Special, tuple[str, int]] = {}
     for role, key in SPECIAL_KEYS.items():
         value = checkpoint.metadata.get(key)
-        if value is None:
+        found = unsaid.get(role) if value is None else value.content
+        if found is None or (value is None and role in unsaid and unsaid[role] >= len(tokens)):
             continue
-        if not isinstance(value.content, int) or not 0 <= value.content < len(tokens):
-            raise CheckpointError(f"{checkpoint.path}: {key} is {quoted(value.content)} of {len(tokens)} tokens")
-        special[role] = tokens[value.content], value.content
+        if not isinstance(found, int) or not 0 <= found < len(tokens):
+            raise CheckpointError(f"{checkpoint.path}: {key} is {quoted(found)} of {len(tokens)} tokens")
+        special[role] = tokens[found], found
     return special
 
 
 def chat_template(checkpoint: Checkpoint) -> str | None:
-    return _text(checkpoint, _TEMPLATE) if _TEMPLATE in checkpoint.metadata else None
+    return text_of(checkpoint, _TEMPLATE) if _TEMPLATE in checkpoint.metadata else None
+
+
+def _added(checkpoint: Checkpoint, tokens: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The tokens that are found in a text as it stands."""
+    name = text_of(checkpoint, _NAME) if _NAME in checkpoint.metadata else ""
+    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return [
+        {
+            "id": index,
+            "content": tokens[index],
+            "special": kind != TokenType.USER_DEFINED,
+            **plain,
+            "rstrip": drops(name, tokens[index]),
+        }
+        for index, kind in enumerate(integers_of(checkpoint, "tokenizer.ggml.token_type"))
+        if kind in CUT_OUT or tokens[index] in ENDS_BY_SIGHT
+    ]
 
 
 def _post_processor(checkpoint: Checkpoint, *, adds_bos: bool) -> dict[str, Any] | None:
     """What puts the first and the last token around a text; None if there are none."""
     special = special_tokens(checkpoint)
-    added = {role: _flag(checkpoint, role, default=default) for role, default in (("bos", adds_bos), ("eos", False))}
+    added = {
+        role: flag_of(checkpoint, f"tokenizer.ggml.add_{role}_token", default=default)
+        for role, default in (("bos", adds_bos), ("eos", False))
+    }
     for role in ("bos", "eos"):
         if added[role] and role not in special:
             raise CheckpointError(f"{checkpoint.path}: adds a {role} token to texts and names none")
@@ -82,22 +131,3 @@ def _post_processor(checkpoint: Checkpoint, *, adds_bos: bool) -> dict[str, Any]
     known = {token: {"id": token, "ids": [index], "tokens": [token]} for token, index in used.values()}
     pair = [*text, {"Sequence": {"id": "B", "type_id": 1}}]
     return {"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": known}
-
-
-def _flag(checkpoint: Checkpoint, role: str, *, default: bool) -> bool:
-    value = checkpoint.metadata.get(f"tokenizer.ggml.add_{role}_token")
-    return default if value is None else bool(value.content)
-
-
-def _text(checkpoint: Checkpoint, key: str) -> str:
-    value = checkpoint.metadata.get(key)
-    if value is None or not isinstance(value.content, str):
-        raise CheckpointError(f"{checkpoint.path}: {key} must be a text, got {value}")
-    return value.content
-
-
-def _items(checkpoint: Checkpoint, key: str, kind: str) -> Sequence[Scalar]:
-    value = checkpoint.metadata.get(key)
-    if value is None or value.items is None or value.items.name != kind:
-        raise CheckpointError(f"{checkpoint.path}: {key} must be an array of {kind}, got {str(value)[:80]}")
-    return cast(tuple[Scalar, ...], value.content)

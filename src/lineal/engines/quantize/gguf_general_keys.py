@@ -25,7 +25,7 @@ def general_metadata(
 ) -> dict[str, Value]:
     """The keys under general: the name and licence are the parent's, without its family or folder."""
     licence = card_licence(model.folder / CARD)
-    texts = {"general.type": "model", "general.name": model.name.rpartition(":")[2], "general.license": licence}
+    texts = {"general.type": "model", "general.name": shown_name(model), "general.license": licence}
     most = LlamaFileType.ALL_F32 if method.scheme == "f32" else LlamaFileType[f"MOSTLY_{method.scheme.upper()}"]
     counts = {"general.file_type": most, "general.quantization_version": GGML_QUANT_VERSION}
     given = {key: value for key in _SAMPLING if isinstance(value := generation.get(key), int | float)}
@@ -35,3 +35,8 @@ def general_metadata(
         **{key: Value(GGUFValueType.UINT32, int(count)) for key, count in counts.items()},
         **{f"general.sampling.{_SAMPLING[key][0]}": Value(_SAMPLING[key][1], value) for key, value in given.items()},
     }
+
+
+def shown_name(model: Model) -> str:
+    """The model's own, without that of its family."""
+    return model.name.rpartition(":")[2]

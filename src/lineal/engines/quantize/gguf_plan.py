@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from lineal.checkpoint.codes.dtypes import FLOATS
@@ -14,9 +13,9 @@ from lineal.checkpoint.written.layout import Planned
 from lineal.engines.gguf.architectures import Architecture, architecture_to_write
 from lineal.engines.gguf.child import GgufChild
 from lineal.engines.gguf.llama_keys import EMBEDDING, HEAD, ROTARY_DIVISORS, Llama
-from lineal.engines.gguf.tokenizer_keys import tokenizer_faults, tokenizer_metadata
+from lineal.engines.gguf.tokenizer_keys import tokenizer_faults, tokenizer_metadata, tokenizer_remarks
 from lineal.engines.parents.model import Model
-from lineal.engines.quantize.gguf_general_keys import general_metadata
+from lineal.engines.quantize.gguf_general_keys import general_metadata, shown_name
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.tokenizers.tokenizer_files import TokenizerFiles, read_tokenizer
@@ -30,13 +29,13 @@ _SHOWN = 12
 
 
 def plan_gguf(method: GgufQuantization, model: Model) -> StreamPlan:
-    """The plan for a model of a known architecture with a byte-level BPE tokenizer."""
+    """The plan for a model of a known architecture with a BPE tokenizer."""
     config = model.checkpoint.config
     architecture = architecture_to_write(config, model.name)
     _refuse(model.name, architecture.faults(config))
     numbers = architecture.of_config(config)
     planned = _planned(method, architecture, numbers, tied=model.tied)
-    tokenizer, faults = _tokenizer(model.folder, numbers.vocabulary)
+    tokenizer, faults = _tokenizer(model, numbers.vocabulary)
     _refuse(model.name, chain(_tensor_faults(model, planned), _row_faults(planned), faults))
     metadata = {
         **general_metadata(method, model, tokenizer.generation, architecture.name),
@@ -48,7 +47,8 @@ def plan_gguf(method: GgufQuantization, model: Model) -> StreamPlan:
         jobs.append(Job(tensor, (model[name],), method=pairs if name.endswith(architecture.turned) else method))
     if numbers.rotary.divisors:
         jobs.append(Job(_divisors(numbers), (), method=Constant(values=numbers.rotary.divisors)))
-    return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder), model.remarks, model.rules)
+    remarks = (*model.remarks, *tokenizer_remarks(tokenizer))
+    return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder), remarks, model.rules)
 
 
 def gguf_tensors(
@@ -88,13 +88,13 @@ def _divisors(numbers: Llama) -> Planned:
     return Planned(ROTARY_DIVISORS, "F32", (len(numbers.rotary.divisors),))
 
 
-def _tokenizer(folder: Path, rows: int) -> tuple[TokenizerFiles, list[str]]:
+def _tokenizer(model: Model, rows: int) -> tuple[TokenizerFiles, list[str]]:
     """The model's tokenizer, and what is wrong with it for an embedding of so many rows."""
     try:
-        files = read_tokenizer(folder)
-        return files, list(tokenizer_faults(files, rows))
+        files = read_tokenizer(model.folder)
+        return files, list(tokenizer_faults(files, rows, shown_name(model)))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise CheckpointError(f"{folder / TOKENIZER}: not a tokenizer: {quoted(error)}") from None
+        raise CheckpointError(f"{model.folder / TOKENIZER}: not a tokenizer: {quoted(error)}") from None
 
 
 def _tensor_faults(model: Model, planned: Mapping[str, Planned]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, final
 
@@ -9,6 +10,8 @@ from lineal.checkpoint.package import vocabulary
 from lineal.checkpoint.reader import read_json
 from lineal.checkpoint.tokenizer_types import read_tokenizer_json, read_tokenizer_settings
 from lineal.engines.tokenizers.chat_templates import chat_templates
+from lineal.engines.tokenizers.merging import Merged, Pair, Rank, by_pairs, merged
+from lineal.engines.tokenizers.sentence_pieces import SPACE, sentence_pieces_of
 
 Object: TypeAlias = Mapping[str, Any]
 Special: TypeAlias = Literal["bos", "eos", "unk", "pad"]
@@ -40,6 +43,18 @@ class TokenizerFiles:
         """Each as its two halves with a space between, however the file writes them."""
         found = cast(Sequence[Any], self.model["merges"])
         return tuple(merge if isinstance(merge, str) else " ".join(merge) for merge in found)
+
+    @cached_property
+    def rank(self) -> Rank:
+        """In which order the merges of a tokenizer in SentencePiece's way are made."""
+        found = sentence_pieces_of(self.tokenizer)
+        pairs = (cast(Pair, tuple(merge.split(" "))) for merge in self.merges)
+        return by_pairs(pair for pair in pairs if found is None or not (found.words and pair[1].startswith(SPACE)))
+
+    @cached_property
+    def made(self) -> Mapping[str, Merged]:
+        """What its merges leave of the text of each of its tokens."""
+        return {token: merged(token, self.rank) for token in self.vocabulary if len(token) > 1}
 
     def declared(self, role: Special) -> str | None:
         """The token that tokenizer_config.json gives this role."""
