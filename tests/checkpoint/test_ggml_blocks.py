@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lineal.checkpoint.codes.dtypes import decode, encode, first_nonfinite
-from lineal.checkpoint.codes.ggml_blocks import BLOCK_CODECS, BLOCK_DECODERS
+from lineal.checkpoint.codes.ggml import BLOCK_CODECS, BLOCK_DECODERS
 from lineal.checkpoint.headers.safetensors import BITS
 from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.errors import CheckpointError

@@ -16,7 +16,8 @@ import lineal.methods
 import lineal.randomness
 from lineal.checkpoint import scaled
 from lineal.checkpoint.codes.dtypes import FLOATS, decode, encode, first_nonfinite
-from lineal.checkpoint.codes.ggml_blocks import BLOCK_CODECS, BLOCK_DECODERS, CODECS, float16_bits, float16_value
+from lineal.checkpoint.codes.ggml import BLOCK_CODECS, BLOCK_DECODERS, CODECS
+from lineal.checkpoint.codes.ggml.float16 import float16_bits, float16_value
 from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.kernels.compiled import numba_type
 from lineal.kernels.kernel import Kernel
@@ -107,7 +108,7 @@ def test_a_kernel_has_no_fused_operations_and_calls_no_library(name: str) -> Non
 def test_all_kernels_are_looked_at() -> None:
     assert len(CALLED) >= 55
     assert {"lineal.randomness._philox", "lineal.methods.merge.adapter.add_low_rank"} <= CALLED.keys()
-    of_blocks = [name for name in CALLED if name.startswith("lineal.checkpoint.codes.ggml_blocks.")]
+    of_blocks = [name for name in CALLED if name.startswith("lineal.checkpoint.codes.ggml.")]
     assert len(of_blocks) == 2 + sum((codec.encode is not None) + 1 for codec in CODECS.values())
     within_others = {"arc.arc_shares", "entries._exponent", "entries._thin_end"}
     assert {".".join(name.split(".")[-2:]) for name in KERNELS.keys() - CALLED.keys()} == within_others

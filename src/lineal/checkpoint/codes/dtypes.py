@@ -6,7 +6,15 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from lineal.checkpoint.codes.ggml_blocks import BLOCK_CODECS, BLOCK_DECODERS, CODECS, decode_blocks, encode_blocks
+from lineal.checkpoint.codes.ggml import (
+    BLOCK_CODECS,
+    BLOCK_DECODERS,
+    CODECS,
+    PLAIN,
+    Encoding,
+    decode_blocks,
+    encode_blocks,
+)
 from lineal.checkpoint.headers.storage import BLOCKS
 from lineal.errors import CheckpointError
 from lineal.kernels.kernel import kernel
@@ -63,8 +71,10 @@ def decode(raw: Raw, dtype: str, out: Float32) -> bool:
     return False
 
 
-def encode(values: Float32, dtype: str, raw: Raw) -> bool:
+def encode(values: Float32, dtype: str, raw: Raw, encoding: Encoding = PLAIN) -> bool:
     """Write values as stored bytes, rounded to nearest, ties to even; block types as ggml rounds.
+
+    encoding: of a block type, how its blocks are found.
 
     Returns whether all are known to be finite as stored.
     """
@@ -74,7 +84,7 @@ def encode(values: Float32, dtype: str, raw: Raw) -> bool:
             _keep_nans(values.view(np.uint32), raw.view("<u2"))
         return bool(largest < _TOO_LARGE["BF16"])
     if dtype in BLOCK_CODECS:
-        encode_blocks(values, dtype, raw)
+        encode_blocks(values, dtype, raw, encoding)
     elif dtype == "F32":
         raw.view("<f4")[:] = values
     else:

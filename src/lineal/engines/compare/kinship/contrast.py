@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.checkpoint.codes.dtypes import FLOATS, decode, encode
-from lineal.checkpoint.codes.ggml_blocks import BLOCK_CODECS
+from lineal.checkpoint.codes.ggml import BLOCK_CODECS
 from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.engines.compare.kinship.grid import Grid, grid_of
 from lineal.engines.compare.kinship.independence import Agreement, agreement
