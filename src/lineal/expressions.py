@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterable
 from math import prod
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, Literal, final
 
 from lineal.errors import LinealError
 from lineal.shown import quoted
@@ -39,13 +39,23 @@ class Expressions:
 
     def whole(self, expression: str, name: str) -> bool:
         """Whether the expression is the whole name."""
-        return self._ask(expression, name, expression, whole=True)
+        return self._ask(expression, name, expression, "fullmatch")
 
-    def _ask(self, expression: str, name: str, written: str, *, whole: bool = False) -> bool:
+    def found(self, expression: str, name: str) -> bool:
+        """Whether the expression is anywhere in the name."""
+        return self._ask(expression, name, expression, "search")
+
+    def check(self, expression: str) -> None:
+        """Refuse what is no expression, before there are names."""
+        _ = self._compiled.get(expression) or self._compile(expression, expression)
+
+    def _ask(
+        self, expression: str, name: str, written: str, how: Literal["match", "fullmatch", "search"] = "match"
+    ) -> bool:
         pattern = self._compiled.get(expression) or self._compile(expression, written)
         begun = time.monotonic()
         try:
-            compare = pattern.fullmatch if whole else pattern.match
+            compare = {"match": pattern.match, "fullmatch": pattern.fullmatch, "search": pattern.search}[how]
             return compare(name, timeout=max(self._left, 0.0)) is not None
         except TimeoutError:
             raise self._fault(f"the expression {quoted(written)} takes too long to compare with names") from None

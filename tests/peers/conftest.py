@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,14 @@ class LlamaCpp:
         self._run("quantize_in_llama_cpp.py", source=f"{source}", target=f"{target}", file_type=file_type)
         return target
 
+    def quantize_all(self, jobs: Sequence[Mapping[str, Any]]) -> None:
+        """Many files in one process, with all that its quantizer takes: see types_in_llama_cpp.py."""
+        self._ask("types_in_llama_cpp.py", list(jobs))
+
     def _run(self, script: str, **question: Any) -> str:
+        return self._ask(script, question)
+
+    def _ask(self, script: str, question: object) -> str:
         done = subprocess.run(
             [self.python, HERE / script], input=json.dumps(question), capture_output=True, text=True, check=False
         )

@@ -1,5 +1,6 @@
 """Types that weights are quantized to, and what one weight costs in each."""
 
+from collections.abc import Mapping
 from enum import Enum
 from fractions import Fraction
 from typing import Self
@@ -80,3 +81,20 @@ class QuantizationType(Enum):
         except ValueError:
             known = ", ".join(str(member.value) for member in cls)
             raise DerivationError(f"unknown quantization type {quoted(name)} (known: {known})") from None
+
+    @classmethod
+    def of_scheme(cls, scheme: object) -> "QuantizationType":
+        """The type that sums up a scheme: that of most weights where several are mixed, else the scheme's own."""
+        return cls.named(_OF_MIXES.get(scheme, scheme) if isinstance(scheme, str) else scheme)
+
+
+_OF_MIXES: Mapping[str, str] = {
+    "q3_k_s": "q3_k",
+    "q3_k_m": "q3_k",
+    "q3_k_l": "q3_k",
+    "q4_k_s": "q4_k",
+    "q4_k_m": "q4_k",
+    "q5_k_s": "q5_k",
+    "q5_k_m": "q5_k",
+}
+"""llama.cpp's mixes that are not called as their type is."""

@@ -103,10 +103,15 @@ class Step:
             case "merge":
                 return Merge(tuple(i.model_hash for i in self.inputs), self.method)
             case "quantize":
-                scheme = QuantizationType.named(self.options.get("scheme", self.method))
-                return Quantize(self._only(hashes, "parent"), scheme)
+                return Quantize(self._only(hashes, "parent"), self._quant_type)
             case "prune":
                 return Prune(self._only(hashes, "parent"), cast(float, self.options.get("sparsity")))
+
+    @property
+    def _quant_type(self) -> QuantizationType:
+        """That of most weights, where it is recorded, else the scheme's; dynamic while a size is still to decide."""
+        of_none = QuantizationType.DYNAMIC.value if self.method == "gguf" else self.method
+        return QuantizationType.of_scheme(self.options.get("main_type", self.options.get("scheme", of_none)))
 
     def _only(self, hashes: Mapping[Role, tuple[bytes, ...]], role: Role) -> bytes:
         if len(hashes[role]) != 1:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gguf import GGML_QUANT_VERSION, GGUFValueType, LlamaFileType
+from gguf import GGML_QUANT_VERSION, GGUFValueType
 
 from lineal.checkpoint.headers.gguf_metadata import ARCHITECTURE, Value
 from lineal.checkpoint.licence.texts import card_licence
@@ -26,8 +26,7 @@ def general_metadata(
     """The keys under general: the name and licence are the parent's, without its family or folder."""
     licence = card_licence(model.folder / CARD)
     texts = {"general.type": "model", "general.name": shown_name(model), "general.license": licence}
-    most = LlamaFileType.ALL_F32 if method.scheme == "f32" else LlamaFileType[f"MOSTLY_{method.scheme.upper()}"]
-    counts = {"general.file_type": most, "general.quantization_version": GGML_QUANT_VERSION}
+    counts = {"general.file_type": method.file_type, "general.quantization_version": GGML_QUANT_VERSION}
     given = {key: value for key in _SAMPLING if isinstance(value := generation.get(key), int | float)}
     return {
         ARCHITECTURE: Value(GGUFValueType.STRING, architecture),

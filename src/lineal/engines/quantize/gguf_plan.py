@@ -6,13 +6,14 @@ from typing import Any
 
 from lineal.checkpoint.codes.dtypes import FLOATS
 from lineal.checkpoint.headers.storage import BLOCKS
+from lineal.checkpoint.importance.matrix import ImportanceMatrix
 from lineal.checkpoint.names.tensor_names import is_derived_buffer
 from lineal.checkpoint.names.tied_heads import says_tied
 from lineal.checkpoint.tokenizer_types import TOKENIZER
 from lineal.checkpoint.written.layout import Planned
 from lineal.engines.gguf.architectures import Architecture, architecture_to_write
 from lineal.engines.gguf.child import GgufChild
-from lineal.engines.gguf.llama_keys import EMBEDDING, HEAD, ROTARY_DIVISORS, Llama
+from lineal.engines.gguf.llama_keys import HEAD, ROTARY_DIVISORS, Llama
 from lineal.engines.gguf.tokenizer_keys import tokenizer_faults, tokenizer_metadata, tokenizer_remarks
 from lineal.engines.parents.model import Model
 from lineal.engines.quantize.gguf_general_keys import general_metadata, shown_name
@@ -22,19 +23,20 @@ from lineal.engines.tokenizers.tokenizer_files import TokenizerFiles, read_token
 from lineal.errors import CheckpointError
 from lineal.methods.quantize.constant import Constant
 from lineal.methods.quantize.gguf import GgufQuantization
+from lineal.methods.quantize.mix_table import ModelShape
 from lineal.methods.quantize.rotary_pairs import RotaryPairs
 from lineal.shown import quoted
 
 _SHOWN = 12
 
 
-def plan_gguf(method: GgufQuantization, model: Model) -> StreamPlan:
+def plan_gguf(method: GgufQuantization, model: Model, importance: ImportanceMatrix | None = None) -> StreamPlan:
     """The plan for a model of a known architecture with a BPE tokenizer."""
     config = model.checkpoint.config
     architecture = architecture_to_write(config, model.name)
     _refuse(model.name, architecture.faults(config))
     numbers = architecture.of_config(config)
-    planned = _planned(method, architecture, numbers, tied=model.tied)
+    planned = _planned(method, architecture, numbers, importance, tied=model.tied)
     tokenizer, faults = _tokenizer(model, numbers.vocabulary)
     _refuse(model.name, chain(_tensor_faults(model, planned), _row_faults(planned), faults))
     metadata = {
@@ -47,8 +49,10 @@ def plan_gguf(method: GgufQuantization, model: Model) -> StreamPlan:
         jobs.append(Job(tensor, (model[name],), method=pairs if name.endswith(architecture.turned) else method))
     if numbers.rotary.divisors:
         jobs.append(Job(_divisors(numbers), (), method=Constant(values=numbers.rotary.divisors)))
+    shapes = {tensor.name: tensor.shape for tensor in planned.values()}
+    rules = max(model.rules, method.rules(shapes, _shape(architecture, numbers, importance, tied=model.tied)))
     remarks = (*model.remarks, *tokenizer_remarks(tokenizer))
-    return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder), remarks, model.rules)
+    return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder), remarks, rules)
 
 
 def gguf_tensors(
@@ -75,13 +79,32 @@ def gguf_weights(
     )
 
 
-def _planned(method: GgufQuantization, architecture: Architecture, numbers: Llama, *, tied: bool) -> dict[str, Planned]:
+def _planned(
+    method: GgufQuantization,
+    architecture: Architecture,
+    numbers: Llama,
+    importance: ImportanceMatrix | None = None,
+    *,
+    tied: bool,
+) -> dict[str, Planned]:
     """transformers' name of each tensor -> the tensor of the GGUF."""
-    names, logits = architecture.names(numbers, tied=tied), EMBEDDING if tied else HEAD
-    return {
-        name: Planned(names[name], method.stored_as(shape, makes_logits=name == logits), shape)
-        for name, shape in architecture.tensors(numbers, tied=tied).items()
-    }
+    names, shapes = architecture.names(numbers, tied=tied), architecture.tensors(numbers, tied=tied)
+    stored = {names[name]: shape for name, shape in shapes.items()}
+    types = method.types(stored, _shape(architecture, numbers, importance, tied=tied))
+    return {name: Planned(names[name], types[names[name]], shape) for name, shape in shapes.items()}
+
+
+def _shape(
+    architecture: Architecture, numbers: Llama, importance: ImportanceMatrix | None, *, tied: bool
+) -> ModelShape:
+    return ModelShape(
+        architecture=architecture.name,
+        blocks=numbers.blocks,
+        heads=numbers.heads,
+        kv_heads=numbers.kv_heads,
+        tied=tied,
+        importance=importance is not None,
+    )
 
 
 def _divisors(numbers: Llama) -> Planned:

@@ -16,6 +16,7 @@ _TELLING_OPTIONS: Mapping[str, str] = {
     "temperature": "T={:g}",
     "layers": "{:g} layers",
     "sparsity": "{:.0%} sparse",
+    "bits_per_weight": "{:g} bits a weight",
 }
 """The options by which people tell two runs of a method apart, and how they say them."""
 
