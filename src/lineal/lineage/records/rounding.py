@@ -1,6 +1,5 @@
 """What rounding cost the weights of a tensor: sums, from which every figure of a quantization's report follows."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from decimal import Context, Decimal
@@ -10,6 +9,8 @@ from lineal.derivation.canonical import Json
 
 _DECIBELS = Context(prec=20)
 _SHOWN = Decimal("0.0001")
+_MOST = 1e300
+"""Above what any sum of squares of float32 can be; infinities and what is no number are not below."""
 
 
 @final
@@ -30,7 +31,7 @@ class Rounding:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             kinds = (float, int) if type(getattr(Rounding, name)) is float else (int,)
-            if type(value) not in kinds or not math.isfinite(value) or value < 0:
+            if type(value) not in kinds or not 0 <= value <= _MOST:
                 raise ValueError(f"{name} is {str(value)[:40]}, where a {kinds[0].__name__} of at least 0 is needed")
 
     @property
