@@ -32,6 +32,7 @@ ACCESS = f"local all {GUARDED} scram-sha-256\nlocal all all trust\n"
 _SHARED = "shared"
 
 BEFORE_LAYOUTS = (
+    "DROP TABLE quantization_report",
     "DROP TABLE model_published_tensor",
     "DROP INDEX model_by_layout",
     "ALTER TABLE model DROP COLUMN layout_hash",

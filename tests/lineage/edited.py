@@ -12,6 +12,7 @@ from lineal.checkpoint.licence.stated import StatedLicence
 from lineal.lineage.licensing import records as licences
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.records import Evaluation, Inference, Name
+from lineal.lineage.records.rounding import Rounding
 from lineal.lineage.records.semantic_version import SemanticVersion
 from lineal.lineage.records.stages import Stage
 from lineal.lineage.registry import Registry
@@ -70,6 +71,9 @@ def fill(place: Path, key: Path) -> None:
         )
         registry.record(guessed)
         registry.record(step(made["base"], made["both"], method="back", evidence=Evidence.RECORDED))
+        cost = Rounding(squares=2.0, squared_error=0.01, largest_error=0.125, outliers=1)
+        (quantized,) = registry.steps_of(made["q4"])
+        registry.record(replace(quantized, rounding={"model.embed_tokens.weight": cost}))
         registry.raise_evidence(registry.steps_of(made["both"])[0], Evidence.REPLAYED, 0.5)
         compared = Evaluation(
             made["both"], "kl", digest("kl"), {"context": 8}, made["base"], kl=0.25, tokens=8, text_bytes=9

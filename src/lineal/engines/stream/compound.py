@@ -1,7 +1,7 @@
 """A tensor of the child that several jobs make, one after the other, or whose elements are stored in another order."""
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast, final
+from typing import Any, TypeAlias, final
 
 from blake3 import blake3
 
@@ -11,6 +11,8 @@ from lineal.checkpoint.layouts.turn import Turn, raw_elements
 from lineal.checkpoint.written.layout import Planned
 from lineal.derivation.canonical import Json
 from lineal.engines.stream.jobs import Job, Sink
+from lineal.engines.stream.notes import note_of, read_of, rounding_of
+from lineal.lineage.records.rounding import Rounding, combined
 
 OF_CHILD = ""
 """In place of a file, in notes of what was read: the data hashes of parts of the child."""
@@ -50,7 +52,7 @@ class PartSink:
     notes: dict[str, Json] = field(default_factory=dict[str, Json])
 
     def __post_init__(self) -> None:
-        self._offset, self._digest, self._read = 0, blake3(), list[Any]()
+        self._offset, self._digest, self._read, self._roundings = 0, blake3(), list[Any](), list[Rounding]()
 
     def write(self, planned: Planned, start: int, raw: memoryview) -> None:
         """Take bytes of a part, whole units of what is turned."""
@@ -63,6 +65,10 @@ class PartSink:
     def finish(self, planned: Planned, data_hash: bytes, note: Json) -> None:
         """A part is written; after the last, the whole is."""
         self._offset += planned.byte_length
-        self._read += [*cast(list[Any], note), [OF_CHILD, planned.name, data_hash.hex()]]
+        self._read += [*read_of(note), [OF_CHILD, planned.name, data_hash.hex()]]
+        rounding = rounding_of(note)
+        if rounding is not None:
+            self._roundings.append(rounding)
         if planned.name == self.compound.parts[-1].planned.name:
-            self.sink.finish(self.compound.planned, self._digest.digest(), self._read)
+            whole = combined(self._roundings) if self._roundings else None
+            self.sink.finish(self.compound.planned, self._digest.digest(), note_of(self._read, whole))

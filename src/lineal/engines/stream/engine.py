@@ -5,11 +5,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
-from typing import Any, cast
 
 from lineal.derivation.canonical import Json
 from lineal.engines.stream.compound import PartSink, Task, jobs_of
 from lineal.engines.stream.jobs import Job, Sink
+from lineal.engines.stream.notes import read_of
 from lineal.engines.stream.open_files import OpenFiles
 from lineal.engines.stream.reading import Rules
 from lineal.engines.stream.shared_matrices import SharedMatrices
@@ -90,6 +90,6 @@ def _gather_hashes(jobs: Sequence[Task], notes: Mapping[str, Json]) -> DataHashe
     """The inputs' hashes stand in the notes of the tensors made from them, so a resumed run has them too."""
     found: DataHashes = {}
     for job in jobs:
-        for path, name, digest in cast(list[Any], notes[job.planned.name]):
+        for path, name, digest in read_of(notes[job.planned.name]):
             found.setdefault(path, {})[name] = bytes.fromhex(digest)
     return found

@@ -19,7 +19,8 @@ from lineal.methods.streaming import Site, StreamingMethod
 class Job:
     """One tensor: what it comes from, and what makes it. Without a method it is copied.
 
-    unit: elements that are written together; encoding: where it has an importance, windows are whole rows.
+    unit: elements that are written together; encoding: where it has an importance, windows are whole rows; measured:
+    whether what rounding costs is kept with its note.
     """
 
     planned: Planned
@@ -28,6 +29,7 @@ class Job:
     method: StreamingMethod | None = None
     unit: int = 1
     encoding: Encoding = PLAIN
+    measured: bool = False
 
     @property
     def inputs(self) -> tuple[Input, ...]:

@@ -8,18 +8,21 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from lineal.checkpoint.codes.dtypes import encode
+from lineal.checkpoint.codes.dtypes import decode, encode
 from lineal.checkpoint.headers.safetensors import TensorSpec
-from lineal.checkpoint.headers.storage import byte_length
+from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.checkpoint.layouts.turn import raw_elements
 from lineal.derivation.canonical import Json
 from lineal.engines.stream.gathered import Gathered, Input, stored
 from lineal.engines.stream.jobs import Job, Sink
+from lineal.engines.stream.notes import note_of
 from lineal.engines.stream.open_files import OpenFiles
 from lineal.engines.stream.reading import Reading, Rules
 from lineal.engines.stream.row_reading import RowReading
 from lineal.engines.stream.source import Source
 from lineal.errors import CheckpointError
+from lineal.lineage.records.rounding import Rounding
+from lineal.methods.quantize.rounding_error import FIGURES, GRANULE, add_rounding_error
 from lineal.methods.streaming import Block, Emit, Sample, StreamingMethod
 from lineal.shown import quoted
 
@@ -52,6 +55,8 @@ class TensorPass:
             _Streamed(spec, np.empty(byte_length(spec.dtype, self._count), np.uint8), blake3()) for spec in job.specs
         ]
         self._raw = {streamed.spec: streamed.raw for streamed in self._streamed}
+        self._figures = np.zeros(FIGURES)
+        self._rounded = np.empty(self._count if _is_measured(job) else 0, np.float32)
 
     def run(self) -> None:
         digest = self._copy() if self._job.method is None else self._derive(self._job.method)
@@ -102,6 +107,10 @@ class TensorPass:
             self._rules.refuse_nonfinite(block.out, planned.dtype, block.start, "the child", planned.name)
         digest.update(raw.data)
         self._sink.write(planned, byte_length(planned.dtype, block.start), raw.data)
+        if self._rounded.size:
+            rounded = self._rounded[: block.out.size]
+            _ = decode(raw, planned.dtype, rounded)
+            add_rounding_error(block.out, rounded, BLOCKS.get(planned.dtype, (1, 0))[0], self._figures)
 
     def _copy(self) -> bytes:
         """Tensors that are not numbers to compute with (masks, ids): copied, and every parent must agree."""
@@ -140,10 +149,14 @@ class TensorPass:
             self._reading.values(source, raw, start, row, first=first)
 
     def _note(self) -> Json:
-        """The inputs' data hashes, for the journal: a resumed run need not read them again."""
+        """The inputs' data hashes, for the journal: a resumed run need not read them again; and what rounding cost."""
         streamed = {spec: hasher.digest() for spec, _, hasher in self._streamed}
         digests = {**self._reading.whole_hashes, **streamed}
-        return [[str(spec.path), spec.name, digest.hex()] for spec, digest in digests.items()]
+        read: list[Json] = [[str(spec.path), spec.name, digest.hex()] for spec, digest in digests.items()]
+        if not _is_measured(self._job):
+            return note_of(read)
+        sums, counts = self._figures[:3].tolist(), map(int, self._figures[3:])
+        return note_of(read, Rounding(*sums, *counts))
 
 
 def _at_most(total: int, bytes_done: Callable[[int], None] | None) -> Callable[[int], None] | None:
@@ -172,7 +185,7 @@ def working_bytes(job: Job) -> int:
     matrices = sum(4 * (1 if one.part is None else 2) * (one.a.elements + one.b.elements) for one in updates)
     scales = sum(4 * s.scales.spec.elements for s in beside if s.scales)
     picked = 8 * count if job.gathered else 0
-    decoded = 4 * count * (len(job.inputs) + 1)
+    decoded = 4 * count * (len(job.inputs) + (2 if job.measured else 1))
     return raw + decoded + picked + byte_length(job.planned.dtype, count) + matrices + scales
 
 
@@ -185,7 +198,13 @@ def _window(job: Job) -> int:
 def _unit(job: Job) -> int:
     of_method = job.method.unit(job.site) if job.method else 1
     row = 1 if job.encoding.importance is None else job.site.columns
-    return math.lcm(job.unit, row, of_method, *(max(1, source.unit) for source in job.inputs))
+    granule = GRANULE if _is_measured(job) else 1
+    return math.lcm(job.unit, row, granule, of_method, *(max(1, source.unit) for source in job.inputs))
+
+
+def _is_measured(job: Job) -> bool:
+    """Nothing is rounded where a tensor is copied."""
+    return job.measured and job.method is not None
 
 
 def _columns(rows: NDArray[np.float32], n: int) -> NDArray[np.float32]:

@@ -22,9 +22,8 @@ from lineal.family.build.scratch import Scratch
 from lineal.family.build.target import check_target
 from lineal.family.session import LocalModel, Session, name_by_path, register
 from lineal.lineage.records.environment import environment
-from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.lineal_json import Provenance, read_provenance, record_path, write_provenance
-from lineal.lineage.records.records import ModelRecord, Outcome, StepRecord
+from lineal.lineage.records.records import ModelRecord, Outcome
 from lineal.lineage.shown.card import model_card
 from lineal.methods.catalogue import registrant
 from lineal.methods.method import Reproducibility
@@ -219,7 +218,8 @@ def _describe(session: Session, request: Request, place: Path, made: Made) -> Pr
     hashes = hash_checkpoint(checkpoint, threads=session.threads, known=known, known_parts=parts)
     names = tuple(local.label for _, local in request.inputs)
     hub_ids = {label: str(origin.hub) for label, origin in request.hub_origins.items()}
-    provenance = Provenance(step, names, hashes, checkpoint.form, environment(registrant(request.method.origin)))
+    here, rounding = environment(registrant(request.method.origin)), made.rounding or None
+    provenance = Provenance(step, names, hashes, checkpoint.form, here, rounding=rounding)
     if not checkpoint.lone:
         card = model_card(request.name.name, provenance, hub_ids, request.licence)
         (place / CARD).write_text(card, encoding="utf-8")
@@ -234,7 +234,7 @@ def _record(session: Session, request: Request, provenance: Provenance, place: P
         register(session, local)
         name_by_path(session, local)
     child = registry.add_model(_model_record(provenance), place)
-    record = StepRecord(provenance.step, child, Evidence.RECORDED, provenance.environment, seconds, time.time())
+    record = replace(provenance.told(time.time()), seconds=seconds)
     recording = registry.record(record)
     registry.set_name(replace(request.name, model_hash=child))
     if recording.outcome is Outcome.IRREPRODUCIBLE and request.method.reproducibility is Reproducibility.EXACT:

@@ -1,7 +1,7 @@
 """What a maker hands back, and how streamed weights come to lie in a folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast, final
 
 from lineal.checkpoint.content.identity import Leaf
@@ -12,6 +12,7 @@ from lineal.family.build.request import Request
 from lineal.family.build.scratch import Scratch
 from lineal.family.build.streams import write_stream
 from lineal.family.session import Session
+from lineal.lineage.records.rounding import Rounding
 from lineal.methods.method import Method
 
 DOING: Mapping[Kind, str] = {
@@ -30,11 +31,13 @@ class Made:
     """What a maker learnt on the way: data hashes of the child's tensors and of the inputs it read whole.
 
     method: as it is to be recorded; a budget in tokens has become epochs, too, and a greedy soup has its ingredients.
+    rounding: of a quantization, what it cost each tensor.
     """
 
     method: Method
     leaves: Mapping[str, Leaf] = field(default_factory=dict[str, Leaf])
     inputs: DataHashes = field(default_factory=dict[str, dict[str, bytes]])
+    rounding: Mapping[str, Rounding] = field(default_factory=dict[str, Rounding])
 
 
 def make_streamed(
@@ -45,7 +48,9 @@ def make_streamed(
     for remark in plan.remarks:
         session.progress.say(f"{name}: {remark}")
     title = f"{DOING[method.kind]} {name}"
-    leaves, read = write_stream(
+    if method.kind == "quantize":
+        plan = plan.each(lambda job: replace(job, measured=True))
+    written = write_stream(
         session, plan, scratch.child, scratch.key, title, allow_nonfinite=request.allow_nonfinite
     )
-    return Made(method, leaves, read)
+    return Made(method, written.leaves, written.read, written.rounding)

@@ -2,22 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from lineal.checkpoint.content.identity import Leaf
 from lineal.checkpoint.written.writer import CheckpointWriter
 from lineal.engines.parents.model import CODES_ARE_NO_PARENT, Model, full_model
 from lineal.engines.stream.engine import DataHashes, stream
+from lineal.engines.stream.notes import rounding_of
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import CheckpointError
 from lineal.family.build.weights import full_weights
 from lineal.family.session import Inputs, Session
+from lineal.lineage.records.rounding import Rounding
 from lineal.methods.streaming import StreamingMethod
+
+
+class Written(NamedTuple):
+    """The child's tensors, the data hashes of what was read, and what rounding cost those tensors that are measured."""
+
+    leaves: Mapping[str, Leaf]
+    read: DataHashes
+    rounding: Mapping[str, Rounding]
 
 
 def write_stream(
     session: Session, plan: StreamPlan, folder: Path, key: str, title: str, *, allow_nonfinite: bool
-) -> tuple[Mapping[str, Leaf], DataHashes]:
-    """Write the planned child; what a killed run with the same key finished stays. Also: what was read, hashed."""
+) -> Written:
+    """Write the planned child; what a killed run with the same key finished stays."""
     with (
         CheckpointWriter(folder, plan.child.lay_out(plan.planned), key) as writer,
         session.progress.task(title, plan.bytes_read, "bytes") as advance,
@@ -25,7 +36,8 @@ def write_stream(
         read = stream(plan.jobs, writer, threads=session.threads, allow_nonfinite=allow_nonfinite, bytes_done=advance)
         writer.seal()
         plan.child.write_package(folder)
-        return dict(writer.leaves), read
+        roundings = {name: rounding_of(note) for name, note in writer.notes.items()}
+        return Written(dict(writer.leaves), read, {name: one for name, one in roundings.items() if one is not None})
 
 
 def weights_of(inputs: Inputs) -> tuple[Model | None, Sequence[Model]]:

@@ -95,7 +95,7 @@ BY_COLUMN: Mapping[str, Domain] = {
     **dict.fromkeys(("name", "family", "method", "dtype", "tag", "metric", "licence"), _WORD),
     **dict.fromkeys(("reason", "source", "text", "cleared_because", "envelope"), _TEXT),
     "path": _PATH,
-    **dict.fromkeys(("content", "options", "settings"), _OBJECT),
+    **dict.fromkeys(("content", "options", "settings", "rounding"), _OBJECT),
     **dict.fromkeys(("created", "cleared"), _TIME),
     **dict.fromkeys(("parameters", "tensor_bytes", "byte_length", "position", "tokens", "text_bytes"), _integers(0)),
     **dict.fromkeys(("method_version", "rules"), _integers(1)),

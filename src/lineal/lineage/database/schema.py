@@ -13,7 +13,7 @@
     journal       every change of a name or version since the journal began, each bound to those before it by a hash
 
 The tables of evidence stand in evidence_schema.py, those of what is judged of models and data in judgement_schema.py,
-those of published tensors in layout_schema.py.
+those of published tensors in layout_schema.py, that of quantizations' reports in report_schema.py.
 
 Words in braces are the database's (sqlite.py, postgres.py). A migration that has been released is never edited: add
 another. Where rows come by the thousand a check says OR: for IN with three values SQLite makes a table, each time.
@@ -26,6 +26,7 @@ from lineal.lineage.database.domains import IllFormedRow
 from lineal.lineage.database.evidence_schema import INFERENCES, RECIPES, SEALS, SIGNATURES
 from lineal.lineage.database.judgement_schema import JUDGEMENT
 from lineal.lineage.database.layout_schema import LAYOUTS
+from lineal.lineage.database.report_schema import REPORTS
 
 MIGRATIONS_TABLE = "lineal_migration"
 
@@ -254,6 +255,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _RULES,
     SEALS,
     LAYOUTS,
+    REPORTS,
 )
 
 SEALED = 10

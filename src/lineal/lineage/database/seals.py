@@ -88,8 +88,13 @@ _SEALED: Mapping[str, _Sealed] = {
     "recipe_file": _Sealed(
         ("model_hash", "content_hash", "recipe_file.name"), f"recipe_file {_OF_MODEL}", "model_hash"
     ),
+    "quantization_report": _Sealed(
+        ("derivation_id", "model_hash", "rounding"),
+        "quantization_report JOIN step ON step.id = step_id JOIN model ON model.id = child_id",
+        "derivation_id",
+    ),
 }
-_YOUNGER = ("model_layout",)
+_YOUNGER = ("model_layout", "quantization_report")
 """What came to be sealed after seals had begun: of it an older registry holds nothing."""
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

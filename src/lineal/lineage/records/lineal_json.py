@@ -16,13 +16,15 @@ from lineal.derivation.hashes import format_hash, parse_hash
 from lineal.derivation.step import Step
 from lineal.errors import CheckpointError, LinealError
 from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.quantization_report import report_of, roundings_of
 from lineal.lineage.records.records import StepRecord
+from lineal.lineage.records.rounding import Rounding
 from lineal.shown import quoted
 
 SCHEMA = 1
 
-
 _TRAININGS = ("fine-tune", "distillation")
+_QUANTIZATION = "quantization"
 _quote = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -32,7 +34,7 @@ class Provenance:
     """What a record says: the child by content, how it was made and on what.
 
     input_names: for each input of the step, the name it went by; told_layout: of a record that was read, the layout
-    hash that it tells of, which only hashing the child can confirm.
+    hash that it tells of, which only hashing the child can confirm; rounding: of a quantization, what it cost tensors.
     """
 
     step: Step
@@ -41,6 +43,7 @@ class Provenance:
     form: Form
     environment: Mapping[str, Json]
     told_layout: bytes | None = None
+    rounding: Mapping[str, Rounding] | None = None
 
     @property
     def weights_hash(self) -> bytes:
@@ -57,8 +60,9 @@ class Provenance:
 
     def told(self, now: float) -> StepRecord:
         """The step as it enters a registry in which it was not run; now: seconds since 1970."""
+        child = self.hashes.manifest.model_hash
         return StepRecord(
-            self.step, self.hashes.manifest.model_hash, Evidence.RECORDED, self.environment, seconds=0.0, created=now
+            self.step, child, Evidence.RECORDED, self.environment, seconds=0.0, created=now, rounding=self.rounding
         )
 
 
@@ -119,6 +123,9 @@ def _to_json(p: Provenance) -> dict[str, Json]:
         path: {"size": file.size, "hash": format_hash(file.digest)} for path, file in p.hashes.files.items()
     }
     layout: dict[str, Json] = {} if p.layout_hash is None else {"layout_hash": format_hash(p.layout_hash)}
+    rounding: dict[str, Json] = {}
+    if p.rounding is not None:
+        rounding[_QUANTIZATION] = report_of(manifest.leaves, p.rounding).to_json()
     return {
         "schema": SCHEMA,
         "model_hash": format_hash(manifest.model_hash),
@@ -133,6 +140,7 @@ def _to_json(p: Provenance) -> dict[str, Json]:
         "inputs": inputs,
         "licence_hash": None if p.hashes.licence is None else format_hash(p.hashes.licence),
         "environment": dict(p.environment),
+        **rounding,
         "package": {path: format_hash(digest) for path, digest in manifest.package.items()},
         "files": files,
         "tensors": tensors,
@@ -157,6 +165,7 @@ def _from_json(record: Mapping[str, Any]) -> Provenance:
         form=_form(record["form"]),
         environment=dict(record["environment"]),
         told_layout=parse_hash(record["layout_hash"]) if "layout_hash" in record else None,
+        rounding=roundings_of(record[_QUANTIZATION]) if _QUANTIZATION in record else None,
     )
     _check_against_itself(record, found)
     return found

@@ -16,6 +16,7 @@ from lineal.derivation.hashes import check_hash
 from lineal.derivation.step import Step
 from lineal.errors import UsageError
 from lineal.lineage.records.evidence import Evidence
+from lineal.lineage.records.rounding import Rounding
 from lineal.lineage.records.semantic_version import SemanticVersion
 from lineal.lineage.records.stages import STAGES, Stage
 from lineal.shown import quoted
@@ -137,7 +138,8 @@ class StepRecord:
 
     created: seconds since 1970. reproduces: the child was there before, so the step is no edge of the graph (the
     registry finds that out; said beforehand, it is kept). share: of a replay, the part of the tensors recomputed.
-    inference: of a step that was once inferred, by what.
+    inference: of a step that was once inferred, by what. rounding: of a quantization, what it cost each tensor; it is
+    no part of what is read back with a step.
     """
 
     step: Step
@@ -149,6 +151,7 @@ class StepRecord:
     reproduces: bool = False
     share: float | None = None
     inference: Inference | None = None
+    rounding: Mapping[str, Rounding] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         _ = check_hash(self.child)

@@ -11,7 +11,7 @@ from lineal.lineage.database.insertion import Insertion
 from lineal.lineage.database.seals import sealed
 from lineal.lineage.database.statements import batches, insert
 from lineal.lineage.records.records import Outcome, Recording, StepRecord
-from lineal.lineage.tables import edges, models, steps
+from lineal.lineage.tables import edges, models, reports, steps
 from lineal.lineage.tables.order import shortest_path
 from lineal.lineage.tables.references import labels
 
@@ -98,6 +98,7 @@ class _Batch:
     def record(self) -> list[Recording]:
         recordings = [self._judge(entry) for entry in self.entries]
         self._write()
+        reports.keep(self.connection, (entry.record for entry in self.entries))
         return recordings
 
     def _judge(self, entry: _Entry) -> Recording:

@@ -1,0 +1,111 @@
+"""What quantizing a model cost: bits and bytes a tensor, and how far what is stored is from the weights."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+from lineal.checkpoint.content.identity import Leaf
+from lineal.derivation.canonical import Json
+from lineal.lineage.records.rounding import Rounding, combined
+from lineal.shown import quoted
+
+
+@final
+@dataclass(frozen=True)
+class Stored:
+    """Weights as they are stored, and what rounding cost them; of a tensor, or of all that were measured."""
+
+    weights: int
+    stored_bytes: int
+    rounding: Rounding
+
+    @property
+    def bits_per_weight(self) -> float:
+        return 8 * self.stored_bytes / self.weights if self.weights else 0.0
+
+    @property
+    def mean_squared_error(self) -> float:
+        finite = self.weights - self.rounding.nonfinite
+        return self.rounding.squared_error / finite if finite else 0.0
+
+    def to_json(self) -> dict[str, Json]:
+        found = self.rounding
+        return {
+            "weights": self.weights,
+            "bytes": self.stored_bytes,
+            "bits_per_weight": self.bits_per_weight,
+            "squares": found.squares,
+            "squared_error": found.squared_error,
+            "mean_squared_error": self.mean_squared_error,
+            "largest_error": found.largest_error,
+            "sqnr_decibels": found.decibels,
+            "outliers": found.outliers,
+            "shifted_blocks": found.shifted_blocks,
+            "nonfinite": found.nonfinite,
+        }
+
+
+@final
+@dataclass(frozen=True)
+class QuantizationReport:
+    """tensors: those that were measured, (name, type) -> how they are stored, blocks in their order."""
+
+    tensors: Mapping[tuple[str, str], Stored]
+
+    @cached_property
+    def total(self) -> Stored:
+        """Added in the order of the tensors."""
+        weights = sum(one.weights for one in self.tensors.values())
+        stored_bytes = sum(one.stored_bytes for one in self.tensors.values())
+        return Stored(weights, stored_bytes, combined(one.rounding for one in self.tensors.values()))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know of the weights, a line each."""
+        found: list[str] = []
+        shifted = [name for (name, _), one in self.tensors.items() if one.rounding.shifted_blocks]
+        if shifted:
+            blocks = self.total.rounding.shifted_blocks
+            found.append(
+                f"{blocks:,} blocks in {len(shifted)} tensors have values too small for their scale, and came out with "
+                f"an error larger than the values: {', '.join(map(quoted, shifted[:3]))}{', ...' * (len(shifted) > 3)}"
+            )
+        if self.total.rounding.nonfinite:
+            found.append(f"{self.total.rounding.nonfinite:,} weights are infinite or no number, and are not measured")
+        return found
+
+    def to_json(self) -> dict[str, Json]:
+        tensors: dict[str, Json] = {
+            name: {"type": dtype, **one.to_json()} for (name, dtype), one in self.tensors.items()
+        }
+        return {"total": self.total.to_json(), "tensors": tensors}
+
+
+def report_of(leaves: Iterable[Leaf], roundings: Mapping[str, Rounding]) -> QuantizationReport:
+    """The report of a model with these tensors; one of a tensor that it does not have is refused with a ValueError."""
+    known = {leaf.name: leaf for leaf in leaves}
+    for name, rounding in roundings.items():
+        if name not in known:
+            raise ValueError(f"rounding of {quoted(name)}, which the model does not have")
+        if max(rounding.outliers, rounding.shifted_blocks, rounding.nonfinite) > known[name].elements:
+            raise ValueError(f"rounding of {quoted(name)} counts more than its {known[name].elements} weights")
+    ordered = sorted(roundings.items(), key=lambda one: _in_order(one[0]))
+    return QuantizationReport(
+        {
+            (name, known[name].dtype): Stored(known[name].elements, known[name].byte_length, rounding)
+            for name, rounding in ordered
+        }
+    )
+
+
+def roundings_of(report: Mapping[str, Any]) -> dict[str, Rounding]:
+    """What a report's JSON says of each tensor; KeyError, TypeError or ValueError where it is none."""
+    names = ("squares", "squared_error", "largest_error", "outliers", "shifted_blocks", "nonfinite")
+    return {name: Rounding(*(one[figure] for figure in names)) for name, one in report["tensors"].items()}
+
+
+def _in_order(name: str) -> list[tuple[int, int, str]]:
+    """blk.2 before blk.10."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name)]

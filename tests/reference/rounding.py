@@ -1,0 +1,36 @@
+"""What rounding cost, in numpy's float64: squares are added pair by pair over 4,096 weights at a time."""
+
+import numpy as np
+
+from lineal.lineage.records.rounding import Rounding
+from tests.builders import Array
+
+
+def rounding(values: Array, stored: Array, block: int) -> Rounding:
+    """block: weights that share a scale; 1: none do."""
+    found = [0.0, 0.0, 0.0, 0, 0, 0]
+    for start in range(0, values.size, 4096):
+        weights, rounded = values[start : start + 4096], stored[start : start + 4096]
+        finite = np.isfinite(weights) & np.isfinite(rounded)
+        weights, rounded = np.where(finite, weights, 0), np.where(finite, rounded, 0)
+        errors = (weights - rounded).astype(np.float32)
+        squares, squared_errors = _levels(weights), _levels(errors)
+        found[0] += float(squares[1][0])
+        found[1] += float(squared_errors[1][0])
+        found[2] = max(found[2], float(abs(errors).max()))
+        found[3] += int((abs(weights.astype(np.float64)) > 6 * np.sqrt(squares[1][0] / weights.size)).sum())
+        if block > 1:
+            found[4] += int((squared_errors[4096 // block] > squares[4096 // block]).sum())
+        found[5] += int((~finite).sum())
+    return Rounding(*found)  # pyright: ignore[reportArgumentType]
+
+
+def _levels(numbers: Array) -> dict[int, Array]:
+    """The sums of squares of so many equal stretches of 4,096, by their number."""
+    sums = np.zeros(4096)
+    sums[: numbers.size] = numbers.astype(np.float64) ** 2
+    levels = {4096: sums}
+    while sums.size > 1:
+        sums = sums[::2] + sums[1::2]
+        levels[sums.size] = sums
+    return levels
