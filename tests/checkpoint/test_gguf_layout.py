@@ -165,13 +165,26 @@ def test_a_file_without_an_architecture_is_refused(value: Value | None) -> None:
         Value(GGUFValueType.ARRAY, (), GGUFValueType.STRING),
         Value(GGUFValueType.UINT8, 256),
         Value(GGUFValueType.UINT32, "four"),
-        Value(GGUFValueType.STRING, "\udcff"),
     ],
-    ids=["an empty array", "too large", "a word as a number", "no UTF-8"],
+    ids=["an empty array", "too large", "a word as a number"],
 )
 def test_a_value_that_the_library_does_not_write_is_refused(value: Value) -> None:
     with pytest.raises(CheckpointError, match="the metadata cannot be written as a GGUF"):
         lay_out_gguf(PLANNED, {**METADATA, "k": value}, "x.gguf")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Value(GGUFValueType.STRING, "a\udcff"),
+        Value(GGUFValueType.ARRAY, ("é", "\udcc3\udcff"), GGUFValueType.STRING),
+    ],
+    ids=["a text", "a list of texts"],
+)
+def test_a_text_that_is_not_utf8_is_written_as_the_bytes_that_it_was(tmp_path: Path, value: Value) -> None:
+    path = tmp_path / "x.gguf"
+    path.write_bytes(by_lineal(tmp_path / "ours", lay_out_gguf(PLANNED, {**METADATA, "k": value}, "x.gguf")))
+    assert read_gguf_header(path)[1]["k"] == value
 
 
 def test_what_is_written_is_what_was_planned(tmp_path: Path) -> None:

@@ -114,21 +114,12 @@ def test_a_mistake_is_one_line_with_its_exit_code(
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        ("quantize", "./both.gguf", "--scheme", "f16"),
-        ("finetune", "./both.gguf", "--data", "text.txt"),
-    ],
+    "words", [("quantize", "./both.gguf", "--scheme", "q4_0"), ("prune", "./both.gguf", "--sparsity", "0.5")]
 )
-def test_nothing_but_merges_is_derived_from_a_gguf(lineal: Command, both: Path, words: tuple[str, ...]) -> None:
-    Path("text.txt").write_text("the text")
+def test_prunings_and_quantizations_take_a_gguf(lineal: Command, both: Path, words: tuple[str, ...]) -> None:
     lineal("quantize", "./both", "--scheme", "q8_0", "--out", "both.gguf")
-    answer = lineal(*words, "--out", "m")
-    assert error_of(answer).endswith(
-        "both.gguf is a GGUF, which only merges take; make full weights of it first: "
-        "lineal merge MODEL --method passthrough --out FOLDER"
-    )
-    assert (answer.code, Path("m").exists()) == (3, False)
+    assert lineal(*words, "--out", "m").code == 0
+    assert lineal("verify", "./m").code == 0
 
 
 @pytest.mark.parametrize(

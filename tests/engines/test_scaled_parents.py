@@ -23,6 +23,7 @@ from lineal.methods.merge.passthrough import Passthrough
 from tests.builders import CONFIG, Array, make_checkpoint, random_tensors, read_folder
 from tests.engines.merges import write
 from tests.family.conftest import write_family
+from tests.reference.prune import magnitude
 
 WEIGHT, NORM = "model.layers.0.mlp.up_proj.weight", "model.norm.weight"
 OUT, WIDTH = 70, 150
@@ -154,14 +155,23 @@ models:
         verdicts = {v.label: v for v in verify_references(session, [], "f")}
         assert all(verdict.ok for verdict in verdicts.values())
         assert verdicts["both"].recomputed == 2
-        pruned = text.replace(
-            "both: {merge: {parents: [a, b], method: linear}}", "x: {prune: {parent: a, sparsity: 0.5}}"
-        )
-        trained = text.replace(
-            "both: {merge: {parents: [a, b], method: linear}}",
-            "x: {finetune: {parent: a, method: full, data: family.yaml, tokens: 8, sequence_length: 4}}",
-        )
-        way = r"scaled float8 codes, which only merges take; .*lineal merge MODEL --method passthrough --out FOLDER"
-        for other in (pruned, trained):
-            with pytest.raises(CheckpointError, match=way):
-                run_family(session, read_family(write_family(tmp_path, other)), tmp_path / "models")
+
+
+def test_a_family_prunes_them_as_the_floats_that_they_stand_for_and_trains_none(tmp_path: Path) -> None:
+    make(tmp_path / "a", "blocks")
+    steps = (
+        "prune: {parent: a, sparsity: 0.5}",
+        "finetune: {parent: a, method: full, data: family.yaml, tokens: 8, sequence_length: 4}",
+    )
+    pruned, trained = (f"family: f\nmodels: {{a: {{original: {{path: ./a}}}}, x: {{{step}}}}}" for step in steps)
+    with Registry.open(tmp_path / ".lineal" / "registry.db") as registry:
+        session = Session(registry, threads=2)
+        local = run_family(session, read_family(write_family(tmp_path, pruned)), tmp_path / "models")["x"]
+        wanted = magnitude(expected(FORMS["blocks"][2]), 0.5, "tensor").astype(np.float32)
+        assert read_folder(local.folder)[WEIGHT].tobytes() == wanted.astype(ml_dtypes.bfloat16).tobytes()
+        assert "quantization_config" not in json.loads((local.folder / "config.json").read_text())
+        (verdict,) = verify_references(session, ["f:x"])
+        assert (verdict.ok, verdict.recomputed) == (True, 2)
+        way = r"scaled float8 codes, which no training takes; .*lineal merge MODEL --method passthrough --out FOLDER"
+        with pytest.raises(CheckpointError, match=way):
+            run_family(session, read_family(write_family(tmp_path, trained)), tmp_path / "models")

@@ -13,7 +13,6 @@ from transformers import AutoTokenizer
 
 from lineal.engines.inference.language_model import load_model, load_tokenizer
 from lineal.engines.stream import tensor_pass
-from lineal.errors import CheckpointError
 from lineal.family.build.one_off import derive, family_of_recipe
 from lineal.family.build.plan import plan_family
 from lineal.family.build.run import run_family
@@ -153,14 +152,6 @@ def test_a_licence_beside_a_gguf_in_a_folder_travels_and_one_beside_a_lone_file_
     (tmp_path / "models" / "NOTICE").write_text("of whoever")
     assert (local["from_folder"].folder / "LICENSE").read_text() == "MIT"
     assert not (local["same"].folder / "LICENSE").exists()
-
-
-def test_nothing_else_is_derived_from_a_gguf(session: Session, model: Path, tmp_path: Path) -> None:
-    built(session, model, tmp_path, "q8_0")
-    text = FAMILY % "q8_0" + "  lean: {prune: {parent: q.gguf, sparsity: 0.5}}\n"
-    family = read_family(write_family(tmp_path, text))
-    with pytest.raises(CheckpointError, match=r"is a GGUF, which only merges take; make full weights of it"):
-        run_family(session, family, tmp_path / "models")
 
 
 @pytest.mark.parametrize("kind", ["Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "TQ2_0"])

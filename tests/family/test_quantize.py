@@ -1,4 +1,4 @@
-"""Quantized models of a family: compared with what they were made from, and parents of nothing."""
+"""Quantized models of a family: compared with what they were made from, and parents themselves."""
 
 import math
 from pathlib import Path
@@ -73,22 +73,20 @@ def test_of_an_adapter_it_is_the_whole_that_is_stored_and_compared_with(
     assert record.step.derivation == Quantize(reference.model_hash, QuantizationType.F32)
 
 
-def test_a_plan_refuses_what_the_run_would(session: Session, parent: Path, tmp_path: Path) -> None:
-    text = FAMILY + "  lean: {prune: {parent: q8, sparsity: 0.5}}\n"
-    family = read_family(write_family(tmp_path, text))
-    for _ in range(2):  # when the GGUF is still to be made, and when it is there
-        with pytest.raises(CheckpointError, match=r"lean: .*q8 is a GGUF, which only merges take"):
-            plan_family(session, family, tmp_path / "models")
-        run_family(session, family, tmp_path / "models", ["q8"])
-
-
-def test_a_plan_knows_what_a_merge_makes_of_a_gguf(session: Session, parent: Path, tmp_path: Path) -> None:
-    text = FAMILY + "  mean: {merge: {parents: [q8, q8], method: linear}}\n"
-    family = read_family(write_family(tmp_path, text))
+@pytest.mark.parametrize(
+    "step",
+    [
+        "merge: {parents: [q8, q8], method: linear}",
+        "prune: {parent: q8, sparsity: 0.5}",
+        "quantize: {parent: q8, scheme: q4_0}",
+    ],
+)
+def test_a_plan_knows_what_is_made_of_a_gguf(session: Session, parent: Path, tmp_path: Path, step: str) -> None:
+    family = read_family(write_family(tmp_path, FAMILY + f"  child: {{{step}}}\n"))
     planned = [plan_family(session, family, tmp_path / "models")[-1]]  # when the GGUF is still to be made
     run_family(session, family, tmp_path / "models", ["q8"])
     planned.append(plan_family(session, family, tmp_path / "models")[-1])  # and when it is there
-    made = run_family(session, family, tmp_path / "models")["mean"].checkpoint
+    made = run_family(session, family, tmp_path / "models")["child"].checkpoint
     for plan in planned:
         assert (plan.parameters, plan.tensor_bytes) == (made.parameters, made.tensor_bytes)
 

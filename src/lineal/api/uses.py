@@ -127,7 +127,7 @@ def generate(
         local.path,
         prompt,
         tokens,
-        base_folder_for_adapter=local.base.folder if local.base else None,
+        base_folder_for_adapter=local.base.path if local.base else None,
         temperature=temperature,
         top_p=top_p,
         seed=seed,

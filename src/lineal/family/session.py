@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 from lineal.checkpoint.content.hashing import FolderHashes, hash_checkpoint, recall_checkpoint, to_remember
 from lineal.checkpoint.content.identity import Leaf, Manifest
@@ -17,6 +17,7 @@ from lineal.checkpoint.licence.texts import stated_licence
 from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role
+from lineal.engines.parents.stated import config_of
 from lineal.errors import CheckpointError, LinealError, RegistryError, UsageError
 from lineal.family.names import is_path, name_of_folder
 from lineal.family.progress import Progress, Silent
@@ -24,7 +25,6 @@ from lineal.lineage.questions.layouts import if_another_layout
 from lineal.lineage.records.lineal_json import read_provenance, record_path
 from lineal.lineage.records.records import ModelRecord
 from lineal.lineage.registry import Registry
-from lineal.shown import quoted
 
 
 @final
@@ -79,6 +79,11 @@ class LocalModel:
         """Its tensors as its architecture is published, and where that is not known as they are stored."""
         found = self.known_hashes.published
         return self.manifest.leaves if found is None else found
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """Its config.json, or an adapter's own; of a GGUF what follows from its metadata."""
+        return config_of(self.checkpoint)
 
     @cached_property
     def record(self) -> ModelRecord:
@@ -179,10 +184,8 @@ class Session:
         if base_hash is None or not self.registry.knows(base_hash):
             return None
         base = self.by_hash(base_hash)
-        if base.form != "full":
-            raise CheckpointError(
-                f"{label}: its base {base.label} is of the form {quoted(base.form)}, not a model in full"
-            )
+        if base.form == "adapter":
+            raise CheckpointError(f"{label}: its base {base.label} is an adapter, not a model in full")
         return base
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter
@@ -59,6 +59,13 @@ def _check(tensor: Planned) -> None:
         raise CheckpointError(f"{quoted(tensor.name)}: a name in a GGUF has 1 to {LONGEST_NAME} bytes")
 
 
+def _raw(content: Any) -> Any:
+    """Texts as their bytes, which need not be UTF-8: those of another GGUF are handed on as they are."""
+    if isinstance(content, tuple):
+        return [_raw(item) for item in cast(tuple[Any, ...], content)]
+    return content.encode(errors="surrogateescape") if isinstance(content, str) else content
+
+
 def _header(tensors: Sequence[Planned], metadata: Metadata, alignment: int) -> bytes:
     """Everything before the first tensor's bytes, padding included."""
     architecture = metadata.get(ARCHITECTURE)
@@ -69,7 +76,7 @@ def _header(tensors: Sequence[Planned], metadata: Metadata, alignment: int) -> b
         writer.data_alignment = alignment
         for key in sorted(metadata.keys() - {ARCHITECTURE}, key=str.encode):
             value = metadata[key]
-            writer.add_key_value(key, value.content, value.kind, value.items)
+            writer.add_key_value(key, _raw(value.content), value.kind, value.items)
         for tensor in tensors:
             kind = GGMLQuantizationType[tensor.dtype]
             writer.add_tensor_info(tensor.name, tensor.shape, np.dtype(np.void), tensor.byte_length, kind)

@@ -18,16 +18,17 @@ _FILE = f"model{GGUF_SUFFIX}"
 @final
 @dataclass(frozen=True)
 class GgufChild:
-    """Tensors and metadata in one file; of the donor's folder only the licence comes along."""
+    """Tensors and metadata in one file; of the donor's folder, if it is one, only the licence comes along."""
 
     metadata: Metadata
-    donor: Path
+    donor: Path | None
 
     def lay_out(self, tensors: Sequence[Planned]) -> Layout:
         return lay_out_gguf(tensors, self.metadata, _FILE)
 
     def write_package(self, folder: Path) -> None:
-        copy_licence(self.donor, folder)
+        if self.donor is not None:
+            copy_licence(self.donor, folder)
 
     def package(self) -> Mapping[str, bytes]:
         return gguf_package(self.metadata)

@@ -1,7 +1,7 @@
 """Language models and tokenizers from ordinary folders and GGUFs; what does not fit is an error, never a warning."""
 
 import json
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from lineal.engines.gguf.tensors import gguf_weights, is_tied
 from lineal.engines.gguf.tokenizer_back import chat_template, special_tokens, tokenizer_json
 from lineal.engines.inference.next_token import no_next_token
 from lineal.engines.inference.peft_config import left_out, refuse_experts, spelled_out
+from lineal.engines.parents.stated import config_of
 from lineal.engines.silence import silence
 from lineal.engines.text.documents import Tokens
 from lineal.engines.text.encoding import Encoder
@@ -70,9 +71,9 @@ class ModelFolder:
     name: str = ""
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Mapping[str, Any]:
         """The configuration of the full weights."""
-        return open_checkpoint(full_weights_of(self.folder, self.base)).config
+        return config_of(open_checkpoint(full_weights_of(self.folder, self.base)))
 
     @property
     def adapter(self) -> Checkpoint | None:
@@ -114,13 +115,13 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel:
 
 def load_tokenizer(place: Path, base: Path | None = None) -> PreTrainedTokenizerBase:
     """The model's own tokenizer; an adapter without one has its base's."""
-    checkpoint = open_checkpoint(place)
-    if checkpoint.form == "gguf":
-        return _gguf_tokenizer(checkpoint)
     candidates = [path for path in (place, base) if path is not None]
-    if checkpoint.form == "full":
-        require_dtype(checkpoint)
     for candidate in candidates:
+        checkpoint = open_checkpoint(candidate)
+        if checkpoint.form == "gguf":
+            return _gguf_tokenizer(checkpoint)
+        if checkpoint.form == "full":
+            require_dtype(checkpoint)
         if has_tokenizer(candidate):
             with silence(), _blamed_on(candidate):
                 return cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(str(candidate), **_LOCAL))

@@ -18,9 +18,9 @@ def possible_borders(place: Path, base: Path | None = None) -> frozenset[str]:
 
     base: of an adapter, whose tokenizer it has where it brings none.
     """
-    if open_checkpoint(place).form == "gguf":
-        return frozenset(_named(tokenizer_json(open_checkpoint(place))["post_processor"]))
-    folder = next((path for path in (place, base) if path is not None and has_tokenizer(path)), place)
+    folder = next((path for path in (place, base) if path is not None and _holds_tokenizer(path)), place)
+    if open_checkpoint(folder).form == "gguf":
+        return frozenset(_named(tokenizer_json(open_checkpoint(folder))["post_processor"]))
     settings: Mapping[str, Any] = read_tokenizer_settings(folder)
     if not (folder / TOKENIZER).is_file():
         return frozenset(_declared(settings, ("bos", "eos")))
@@ -28,6 +28,11 @@ def possible_borders(place: Path, base: Path | None = None) -> frozenset[str]:
     if str(settings.get("tokenizer_class")).removesuffix("Fast") not in [name.removesuffix("Fast") for name in _PLAIN]:
         asked = ["bos", "eos"]
     return frozenset([*_named(read_tokenizer_json(folder).get("post_processor")), *_declared(settings, asked)])
+
+
+def _holds_tokenizer(place: Path) -> bool:
+    """Whether a model brings a tokenizer of its own: a GGUF in its keys, a folder in its files."""
+    return open_checkpoint(place).form == "gguf" or has_tokenizer(place)
 
 
 def holds_borders(document: str, borders: Iterable[str]) -> bool:

@@ -18,6 +18,7 @@ from lineal.checkpoint.reader import Checkpoint
 from lineal.checkpoint.scaled import Scales, cache_scales, scales_of
 from lineal.checkpoint.stated_dtype import require_dtype
 from lineal.checkpoint.tokenizer_types import read_tokenizer_json
+from lineal.engines.parents.stated import config_of, vocabulary_of
 from lineal.engines.stream.gathered import Gathered, Input
 from lineal.engines.stream.source import Source
 from lineal.engines.tokenizers.chat_templates import DEFAULT, chat_templates
@@ -26,10 +27,9 @@ from lineal.errors import CheckpointError
 from lineal.shown import quoted
 
 MAKE_WEIGHTS = "make full weights of it first: lineal merge MODEL --method passthrough --out FOLDER"
-"""The way out where a model's weights are stored in a form that only merges take."""
+"""The way out where a model's weights are stored in a form that is not taken as it is."""
 
-CODES_ARE_NO_PARENT = f"holds scaled float8 codes, which only merges take; {MAKE_WEIGHTS}"
-GGUF_IS_NO_PARENT = f"is a GGUF, which only merges take; {MAKE_WEIGHTS}"
+CODES_ARE_NOT_TRAINED = f"holds scaled float8 codes, which no training takes; {MAKE_WEIGHTS}"
 
 
 @final
@@ -63,12 +63,7 @@ class Model(Mapping[str, Input]):
 
         With a head of its own it says that it is not tied, whatever is stored.
         """
-        if self.checkpoint.form == "gguf":
-            from lineal.engines.gguf.parent import gguf_config
-
-            stored = gguf_config(self.checkpoint)
-        else:
-            stored = self.checkpoint.config
+        stored = config_of(self.checkpoint)
         config = {key: value for key, value in stored.items() if key != "quantization_config"}
         return untied(config) if says_tied(config) and heads(self.sources) else config
 
@@ -84,7 +79,9 @@ class Model(Mapping[str, Input]):
 
     @cached_property
     def tokenizer_folder(self) -> Path:
-        """Where its tokenizer lies: beside the weights, else beside the adapter on top of them."""
+        """Where its tokenizer lies: in a GGUF, else beside the weights, else beside the adapter on top of them."""
+        if self.checkpoint.form == "gguf":
+            return self.folder
         places = (self.folder, *(() if self.adapter is None else (self.adapter.folder,)))
         return next((place for place in places if has_tokenizer(place)), self.folder)
 
@@ -99,9 +96,7 @@ class Model(Mapping[str, Input]):
     def vocabulary(self) -> Mapping[str, int] | None:
         """Token -> id; None where nothing says."""
         if self.checkpoint.form == "gguf":
-            from lineal.engines.gguf.parent import gguf_vocabulary
-
-            return gguf_vocabulary(self.checkpoint)
+            return vocabulary_of(self.checkpoint)
         return vocabulary(self.tokenizer_folder)
 
     @cached_property
@@ -139,7 +134,7 @@ class Model(Mapping[str, Input]):
 def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = None) -> Model:
     """A checkpoint, or an adapter on its base, as full weights; a head that is a copy of the embedding is left out."""
     if checkpoint.form == "gguf":
-        return _of_gguf(name, checkpoint)
+        return _adapted(_of_gguf(name, checkpoint), adapter)
     if checkpoint.form != "full":
         raise CheckpointError(f"{name}: {checkpoint.folder} is an adapter; its base is needed to see full weights")
     require_dtype(checkpoint)
@@ -168,6 +163,16 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
         remarks.append(f"whether the stored head of {name} differs from its embedding is unknown until downloaded")
     rules = 2 if dropped else head.rules
     return Model(name, checkpoint, adapter, sources, remarks=tuple(remarks), rules=rules, layouts=layouts)
+
+
+def _adapted(model: Model, adapter: Checkpoint | None) -> Model:
+    """A GGUF with an adapter on it, whose updates are added to the decoded weights."""
+    if adapter is None:
+        return model
+    weights = {key: replace(source.spec, name=key, dtype=source.dtype) for key, source in model.sources.items()}
+    updates = low_rank_updates(adapter, weights, model.config)
+    sources = {key: replace(source, update=updates.get(key)) for key, source in model.sources.items()}
+    return replace(model, adapter=adapter, sources=sources)
 
 
 def _as_published(

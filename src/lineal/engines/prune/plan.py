@@ -18,12 +18,15 @@ _PRUNABLE = FLOATS - {"F64"}
 
 
 def plan_pruning(method: StreamingMethod, model: Model) -> StreamPlan:
-    """Every tensor keeps its dtype and shape; where an adapter's update lands, it is added before anything else."""
+    """Every tensor keeps its dtype and shape; where an adapter's update lands, it is added before anything else.
+
+    What is stored as codes or in blocks is decoded first, and stored as the floats that a merge would make of it.
+    """
     method.check(1, has_base=False)
     shapes = {name: source.spec.shape for name, source in model.sources.items()}
-    pruned = linear_layers(shapes, model.checkpoint.config.get("model_type"), model.name)
+    pruned = linear_layers(shapes, model.config.get("model_type"), model.name)
     for name in pruned:
-        dtype = model.sources[name].spec.dtype
+        dtype = model.sources[name].dtype
         if dtype not in _PRUNABLE:
             known = ", ".join(sorted(_PRUNABLE))
             raise CheckpointError(
@@ -37,7 +40,8 @@ def plan_pruning(method: StreamingMethod, model: Model) -> StreamPlan:
 
 def _job(method: StreamingMethod | None, model: Model, name: str) -> Job:
     source = model.sources[name]
-    planned = Planned(name, source.spec.dtype, source.spec.shape)
-    if method is None and source.update is not None:
+    planned = Planned(name, source.dtype, source.shape)
+    is_stored = source.dtype == source.spec.dtype and source.update is None
+    if method is None and not is_stored:
         return Job(planned, (source,), method=AdapterMerge())
     return Job(planned, (source,), method=method)

@@ -17,6 +17,7 @@ from lineal.engines.gguf.llama_keys import HEAD, ROTARY_DIVISORS, Llama
 from lineal.engines.gguf.tokenizer_keys import tokenizer_faults, tokenizer_metadata, tokenizer_remarks
 from lineal.engines.parents.model import Model
 from lineal.engines.quantize.gguf_general_keys import general_metadata, shown_name
+from lineal.engines.quantize.gguf_requantized import plan_requantized
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.tokenizers.tokenizer_files import TokenizerFiles, read_tokenizer
@@ -32,7 +33,9 @@ _SHOWN = 12
 
 def plan_gguf(method: GgufQuantization, model: Model, importance: ImportanceMatrix | None = None) -> StreamPlan:
     """The plan for a model of a known architecture with a BPE tokenizer."""
-    config = model.checkpoint.config
+    if model.checkpoint.form == "gguf":
+        return plan_requantized(method, model)
+    config = model.config
     architecture = architecture_to_write(config, model.name)
     _refuse(model.name, architecture.faults(config))
     numbers = architecture.of_config(config)
@@ -127,13 +130,13 @@ def _tensor_faults(model: Model, planned: Mapping[str, Planned]) -> Iterator[str
         if not is_derived_buffer(name, model[name].shape):
             yield f"{quoted(name)} is not a tensor of a model with this config"
     for name, tensor in planned.items():
-        spec = model.sources[name].spec if name in model else None
-        if spec is None:
+        found = model.get(name)
+        if found is None:
             continue
-        if spec.shape != tensor.shape:
-            yield f"{quoted(name)} is {list(spec.shape)}, its config says {list(tensor.shape)}"
-        elif spec.dtype not in FLOATS:
-            yield f"{quoted(name)} is {spec.dtype}, which has no values to round"
+        if found.shape != tensor.shape:
+            yield f"{quoted(name)} is {list(found.shape)}, its config says {list(tensor.shape)}"
+        elif found.dtype not in FLOATS:
+            yield f"{quoted(name)} is {found.dtype}, which has no values to round"
 
 
 def _row_faults(planned: Mapping[str, Planned]) -> Iterator[str]:

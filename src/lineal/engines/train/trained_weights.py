@@ -18,6 +18,7 @@ from lineal.checkpoint.names.tensor_names import is_derived_buffer
 from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
 from lineal.checkpoint.written.layout import Planned, lay_out
 from lineal.checkpoint.written.writer import CheckpointWriter
+from lineal.engines.parents.model import full_model
 from lineal.engines.silence import silence
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
@@ -32,19 +33,23 @@ def trainable_dtypes(parent: Path) -> dict[str, str]:
 
     By published names, and without a head that transformers does not read.
     """
-    weights = trained_tensors(parent)
-    for name, spec in weights.items():
-        if spec.dtype not in FLOATS:
-            raise CheckpointError(f"{parent}: {name} is {spec.dtype}; training needs floating-point weights")
-    return {name: spec.dtype for name, spec in weights.items()}
+    found = trained_tensors(parent)
+    for name, dtype in found.items():
+        if dtype not in FLOATS:
+            raise CheckpointError(f"{parent}: {name} is {dtype}; training needs floating-point weights")
+    return found
 
 
-def trained_tensors(parent: Path) -> dict[str, TensorSpec]:
-    """What transformers reads of a parent, by published names."""
+def trained_tensors(parent: Path) -> dict[str, str]:
+    """What transformers reads of a parent, by published names, and the dtype of each; of a GGUF as a merge has it."""
     checkpoint = open_checkpoint(parent)
+    if checkpoint.form == "gguf":
+        return {name: source.dtype for name, source in full_model(str(parent), checkpoint).items()}
     specs = {name: spec for name, (_, spec) in _published(checkpoint).items()}
     head = prediction_head(specs, checkpoint.config)
-    return {name: spec for name, spec in specs.items() if name not in head and not is_derived_buffer(name, spec.shape)}
+    return {
+        name: spec.dtype for name, spec in specs.items() if name not in head and not is_derived_buffer(name, spec.shape)
+    }
 
 
 def write_model(model: PreTrainedModel, folder: Path, staging: Path, dtype_of: DtypeOf) -> frozenset[str]:

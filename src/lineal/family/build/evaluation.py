@@ -9,7 +9,6 @@ from lineal.checkpoint.content.hashing import hash_file
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.engines.extra import require_training
-from lineal.engines.gguf.architectures import architecture_of
 from lineal.engines.inference.text_borders import possible_borders
 from lineal.errors import MethodError
 from lineal.family.file.recipe import Family
@@ -111,7 +110,7 @@ def settings_of(local: LocalModel, asked: Asked) -> dict[str, Json]:
     first did. base: of an adapter that has no record of its own.
     """
     settings: dict[str, Json] = {"context": asked.context or context_of(local)}
-    if possible_borders(local.path, local.base.folder if local.base else None):
+    if possible_borders(local.path, local.base.path if local.base else None):
         settings["beginning"] = "every window"
     if asked.dtype != "float32":
         settings["dtype"] = asked.dtype
@@ -147,14 +146,12 @@ def _scores(
 def _folder(local: LocalModel) -> "ModelFolder":
     from lineal.engines.inference.language_model import ModelFolder
 
-    return ModelFolder(local.path, local.base.folder if local.base else None, local.label)
+    return ModelFolder(local.path, local.base.path if local.base else None, local.label)
 
 
 def context_of(local: LocalModel) -> int:
     """The model's positions, at most 1,024."""
-    if local.form == "gguf":
-        return min(architecture_of(local.checkpoint).of_gguf(local.checkpoint).context, LARGEST_CONTEXT)
-    config = (local.base or local).checkpoint.config
+    config = (local.base or local).config
     positions = config.get("max_position_embeddings", LARGEST_CONTEXT)
     if not isinstance(positions, int) or positions < 1:
         raise MethodError(f"{local.label}: max_position_embeddings is {quoted(positions)}")

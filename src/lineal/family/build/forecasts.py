@@ -37,11 +37,13 @@ def stored(local: LocalModel) -> list[Planned]:
 
 
 def _full_weights(local: LocalModel) -> Forecast | None:
-    """The base of an adapter, or a model as a merge sees it; nothing of one that no merge could take."""
+    """The base of an adapter, or a model as a merge sees it; nothing of a folder that no merge could take."""
     if local.form == "adapter":
         return None if local.base is None else _full_weights(local.base) or of_local(local.base)
     try:
         model = full_model(local.label, local.checkpoint)
     except CheckpointError:
+        if local.form == "gguf":  # nothing else of it is of use to a child
+            raise
         return None
     return Forecast([Planned(name, source.dtype, source.shape) for name, source in model.items()], model.config)

@@ -23,7 +23,7 @@ def foreseen_models(
 
 
 def _of(local: LocalModel) -> Foreseen:
-    full = local if local.form == "full" else local.base
+    full = local.base if local.form == "adapter" else local
     return Foreseen(local.label, local.form, full, full)
 
 

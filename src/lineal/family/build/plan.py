@@ -7,9 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, final
 
-from lineal.engines.parents.model import GGUF_IS_NO_PARENT
 from lineal.engines.stream.plan import StreamPlan
-from lineal.errors import AnswerIsNo, CheckpointError
+from lineal.errors import AnswerIsNo
 from lineal.family.build.forecasts import Forecast, of_local, stored
 from lineal.family.build.makers.table import maker_of
 from lineal.family.build.preflight import foresee
@@ -133,7 +132,4 @@ def _note(recipe: ModelRecipe, status: Status) -> str:
 def _forecast(run: FamilyRun, recipe: ModelRecipe, known: Mapping[str, Forecast]) -> Forecast:
     maker = maker_of(recipe.made_by)
     parents = [known[r.model] if r.model in known else of_local(run.session.find(r.model)) for r in recipe.inputs]
-    for reference, parent in zip(recipe.inputs, parents, strict=True):
-        if parent.form == "gguf" and (parent.base is None or not maker.takes_gguf):
-            raise CheckpointError(f"{recipe.name}: {reference.model} {GGUF_IS_NO_PARENT}")
     return maker.forecast(recipe.method, parents, [reference.model for reference in recipe.inputs])

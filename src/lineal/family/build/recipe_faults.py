@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lineal.engines.parents.model import GGUF_IS_NO_PARENT
 from lineal.engines.text.documents import read_documents
-from lineal.errors import CheckpointError, LinealError
-from lineal.family.build.foreseen import Foreseen, in_roles
+from lineal.errors import LinealError
+from lineal.family.build.foreseen import Foreseen
 from lineal.family.build.makers.table import maker_of
 from lineal.family.build.target import check_apart, check_target
 from lineal.family.file.recipe import ModelRecipe
@@ -20,7 +19,6 @@ def recipe_faults(
     checks = (
         lambda: _target(recipe, seen, target),
         *(lambda path=path: read_documents(path) for path in recipe.data),
-        lambda: _forms(recipe, models),
         *maker_of(recipe.made_by).checks(recipe, models, is_there=target.exists()),
     )
     for check in checks:
@@ -35,9 +33,3 @@ def _target(recipe: ModelRecipe, seen: Mapping[str, LocalModel], target: Path) -
     check_apart(recipe.name, target, (*seen.values(), *(one.base for one in seen.values() if one.base)))
     if recipe.method is not None:
         check_target(target, recipe.method)
-
-
-def _forms(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
-    for model in in_roles(recipe, models):
-        if model.form == "gguf" and not maker_of(recipe.made_by).takes_gguf:
-            raise CheckpointError(f"{recipe.name}: {model.label} {GGUF_IS_NO_PARENT}")

@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 from lineal.checkpoint.content.identity import Leaf
 from lineal.checkpoint.written.writer import CheckpointWriter
-from lineal.engines.parents.model import CODES_ARE_NO_PARENT, Model, full_model
+from lineal.engines.parents.model import Model, full_model
 from lineal.engines.stream.engine import DataHashes, stream
 from lineal.engines.stream.notes import rounding_of
 from lineal.engines.stream.plan import StreamPlan
-from lineal.errors import CheckpointError
 from lineal.family.build.weights import full_weights
 from lineal.family.session import Inputs, Session
 from lineal.lineage.records.rounding import Rounding
@@ -48,8 +47,5 @@ def weights_of(inputs: Inputs) -> tuple[Model | None, Sequence[Model]]:
 
 def only_model(method: StreamingMethod, inputs: Inputs) -> Model:
     _, models = weights_of(inputs)
-    codes = next((model for model in models if model.is_codes), None)
-    if codes is not None:
-        raise CheckpointError(f"{codes.name}: {codes.folder} {CODES_ARE_NO_PARENT}")
     method.check_models(len(models))
     return models[0]

@@ -30,7 +30,7 @@ def _rules_of_data(method: Method, inputs: Inputs, data: Sequence[Path]) -> int:
         return 1
     if isinstance(method, Distill) and _rules_of_cut(method, parent) > 1:
         return 2
-    borders = possible_borders(parent.path, parent.base.folder if parent.base else None)
+    borders = possible_borders(parent.path, parent.base.path if parent.base else None)
     if not borders:
         return 1
     return 2 if any(holds_borders(text, borders) for path in data for text in read_documents(path)) else 1
@@ -38,8 +38,8 @@ def _rules_of_data(method: Method, inputs: Inputs, data: Sequence[Path]) -> int:
 
 def _rules_of_cut(method: Distill, parent: LocalModel) -> int:
     full = parent.base or parent
-    if method.layers is None or full.form == "gguf":
+    if method.layers is None:
         return 1
-    config = full.checkpoint.config
+    config = full.config
     kept = method.kept_blocks(block_count(config, parent.label))
     return rules_of_stack(config, [(config, kept)], parent.label)

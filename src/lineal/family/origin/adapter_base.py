@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from lineal.checkpoint.reader import ADAPTER_CONFIG
+from lineal.checkpoint.reader import ADAPTER_CONFIG, is_lone_file
 from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, StorageError, UsageError
 from lineal.family.hub.repository import cached_snapshot, commit_of
@@ -27,10 +27,8 @@ def with_base(session: Session, local: LocalModel, named: str | None = None) -> 
     if named is None and local.base is not None:
         return local
     base = _claimed(session, local) if named is None else session.find(named)
-    if base.form != "full":
-        raise CheckpointError(
-            f"{local.label}: its base {base.label} is of the form {quoted(base.form)}, not a model in full"
-        )
+    if base.form == "adapter":
+        raise CheckpointError(f"{local.label}: its base {base.label} is an adapter, not a model in full")
     base = session.identify(base)
     if local.base_hash is not None and local.base_hash != base.model_hash:
         recorded, found = (format_hash(one)[:11] for one in (local.base_hash, base.model_hash))
@@ -60,7 +58,7 @@ def _found(session: Session, local: LocalModel, claim: str) -> LocalModel | None
     if known is not None:
         return session.by_hash(known)
     for place in (Path(claim), local.folder / claim, local.folder.parent / claim):
-        if place.is_dir() and (place / "config.json").is_file():
+        if (place / "config.json").is_file() or (place.is_file() and is_lone_file(place)):
             return session.open(claim, place)
     folder = _cached(claim, local.checkpoint.config.get("revision")) if _HUB_ID.fullmatch(claim) else None
     return None if folder is None else session.open(claim, folder)

@@ -20,14 +20,13 @@ from lineal.family.session import Inputs, Session
 class Maker(ABC):
     """One kind of derivation. The methods of that kind are instances of the class that the table gives for it.
 
-    form: of what is made; is_trained: and not streamed; needs: what torch is needed for, if it is; takes_gguf: whether
-    a GGUF may be a parent; planned_whole: whether the engine's plan is all that is read.
+    form: of what is made; is_trained: and not streamed; needs: what torch is needed for, if it is; planned_whole:
+    whether the engine's plan is all that is read.
     """
 
     form: ClassVar[Form] = "full"
     is_trained: ClassVar[bool] = False
     needs: ClassVar[str] = ""
-    takes_gguf: ClassVar[bool] = False
     planned_whole: ClassVar[bool] = True
 
     @abstractmethod

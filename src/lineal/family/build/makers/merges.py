@@ -30,8 +30,6 @@ from lineal.methods.streaming import StreamingMethod
 
 
 class Merging(Streaming):
-    takes_gguf = True
-
     def check_count(self, method: StreamingMethod, parents: Sequence[Foreseen], *, has_base: bool) -> None:
         adapts = any(parent.form == "adapter" for parent in parents)
         method.check(len(parents), has_base=(has_base or adapts) if method.uses_base else has_base and not adapts)
@@ -83,8 +81,6 @@ class PickingASoup(Merging):
 
 
 class FollowingARecipe(Streaming):
-    takes_gguf = True
-
     def checks(
         self, recipe: ModelRecipe, models: Mapping[str, Foreseen], *, is_there: bool
     ) -> Sequence[Callable[[], None]]:

@@ -5,9 +5,8 @@ from importlib import import_module
 
 from lineal.derivation.hashes import HASH_LENGTH
 from lineal.derivation.step import Input, Kind, Step
-from lineal.engines.parents.model import GGUF_IS_NO_PARENT
 from lineal.engines.stream.plan import StreamPlan
-from lineal.errors import CheckpointError, MethodError
+from lineal.errors import MethodError
 from lineal.family.build.makers.maker import Maker
 from lineal.family.session import Inputs, Session
 from lineal.methods.method import Method
@@ -36,9 +35,6 @@ def maker_of(method: Method) -> Maker:
 def inputs_of(session: Session, name: str, method: Method, found: Inputs) -> Inputs:
     """The models that a derivation is given, as its step records them; name: of the child."""
     maker = maker_of(method)
-    for _, local in found:
-        if local.form == "gguf" and not maker.takes_gguf:
-            raise CheckpointError(f"{name}: {local.label} {GGUF_IS_NO_PARENT}")
     if not maker.is_trained and any(local.form == "adapter" for _, local in found):
         # of which base an adapter is, is a question of hashes
         found = [(role, session.identify(local) if role == "base" else local) for role, local in found]

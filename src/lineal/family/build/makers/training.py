@@ -38,11 +38,11 @@ def make_trained(session: Session, request: Request, scratch: Scratch) -> Made:
             data=request.data,
             out=scratch.child,
             scratch=scratch.work,
-            parent=parent.folder if parent else None,
-            parent_base=parent.base.folder if parent and parent.base else None,
+            parent=parent.path if parent else None,
+            parent_base=parent.base.path if parent and parent.base else None,
             base=_base_name(parent, request.hub_origins) if parent else None,
             teachers=[
-                ModelFolder(local.folder, local.base.folder if local.base else None, local.label)
+                ModelFolder(local.path, local.base.path if local.base else None, local.label)
                 for role, local in inputs
                 if role == "teacher"
             ],

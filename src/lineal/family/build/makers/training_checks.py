@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from lineal.checkpoint.package import vocabulary
 from lineal.engines.architecture.depth import block_count
 from lineal.engines.extra import require_training
-from lineal.engines.parents.model import CODES_ARE_NO_PARENT
+from lineal.engines.parents.model import CODES_ARE_NOT_TRAINED
+from lineal.engines.parents.stated import vocabulary_of
 from lineal.engines.train.distill.common_tokens import check_sizes, check_vocabularies
 from lineal.errors import CheckpointError
 from lineal.family.build.foreseen import Foreseen, in_roles
@@ -30,14 +30,14 @@ def _forms(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
             recipe.method.refuse_adapter(model.label)
     for model in in_roles(recipe, models, "parent", "student"):  # a teacher is loaded by transformers, whatever it is
         trained = model.local
-        if trained and trained.checkpoint.config.get("quantization_config") and own_weights(trained).is_codes:
-            raise CheckpointError(f"{recipe.name}: {trained.label} {CODES_ARE_NO_PARENT}")
+        if trained and trained.config.get("quantization_config") and own_weights(trained).is_codes:
+            raise CheckpointError(f"{recipe.name}: {trained.label} {CODES_ARE_NOT_TRAINED}")
 
 
 def _positions(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
     if isinstance(recipe.method, Training):
         for model in in_roles(recipe, models):
-            config = {} if model.full is None else model.full.checkpoint.config
+            config = {} if model.full is None else model.full.config
             bound = config.get("text_config", config).get("max_position_embeddings")
             recipe.method.check_positions(bound if isinstance(bound, int) else None)
 
@@ -52,9 +52,9 @@ def _tokens(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
         theirs = teacher.full
         if theirs is None or theirs.checkpoint is ours.checkpoint:
             continue
-        sizes = (one.checkpoint.config.get("vocab_size") for one in (ours, theirs))
+        sizes = (one.config.get("vocab_size") for one in (ours, theirs))
         check_sizes(student.label, next(sizes), teacher.label, next(sizes))
-        tables = [vocabulary(one.folder) for one in (ours, theirs)]
+        tables = [vocabulary_of(one.checkpoint) for one in (ours, theirs)]
         if None not in tables:
             check_vocabularies(student.label, tables[0], teacher.label, tables[1])
 
@@ -64,10 +64,10 @@ def _blocks(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
     method, students = recipe.method, in_roles(recipe, models, "student")
     if not isinstance(method, Distill) or not students or students[0].local is None or not method.names_layers:
         return
-    kept = method.kept_blocks(block_count(students[0].local.checkpoint.config, students[0].label))
+    kept = method.kept_blocks(block_count(students[0].local.config, students[0].label))
     for teacher in in_roles(recipe, models, "teacher"):
         if teacher.local is not None:
-            method.check_layers(len(kept), block_count(teacher.local.checkpoint.config, teacher.label))
+            method.check_layers(len(kept), block_count(teacher.local.config, teacher.label))
 
 
 def _training(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
@@ -77,10 +77,10 @@ def _training(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
     from lineal.engines.train.forecast import adapter_tensors, original_tensors
 
     for model in in_roles(recipe, models):
-        if model.full is not None and (why := no_next_token(model.full.checkpoint.config)):
+        if model.full is not None and (why := no_next_token(model.full.config)):
             raise CheckpointError(f"{model.label}: {why}")
     if isinstance(recipe.method, Scratch):
         _ = original_tensors(recipe.method)
     parents = in_roles(recipe, models, "parent")
-    if isinstance(recipe.method, Lora) and parents and parents[0].form == "full" and parents[0].local is not None:
-        _ = adapter_tensors(recipe.method, parents[0].local.checkpoint.config)
+    if isinstance(recipe.method, Lora) and parents and parents[0].form != "adapter" and parents[0].local is not None:
+        _ = adapter_tensors(recipe.method, parents[0].local.config)

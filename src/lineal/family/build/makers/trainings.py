@@ -6,7 +6,7 @@ from dataclasses import replace
 from lineal.derivation.step import Role
 from lineal.engines.architecture.depth import block_count, check_blocks, shallower_config, shallower_names
 from lineal.engines.extra import require_training
-from lineal.engines.parents.model import CODES_ARE_NO_PARENT
+from lineal.engines.parents.model import CODES_ARE_NOT_TRAINED
 from lineal.errors import CheckpointError
 from lineal.family.build.forecasts import Forecast
 from lineal.family.build.foreseen import Foreseen
@@ -43,10 +43,10 @@ class TrainingAWhole(Maker):
         """As they are; what is trained must be weights. A teacher is run by transformers, whatever it is stored as."""
         for role, local in found:
             trained = local.base or local
-            if role == "teacher" or not trained.checkpoint.config.get("quantization_config"):
+            if role == "teacher" or not trained.config.get("quantization_config"):
                 continue
             if own_weights(trained).is_codes:
-                raise CheckpointError(f"{name}: {trained.label} {CODES_ARE_NO_PARENT}")
+                raise CheckpointError(f"{name}: {trained.label} {CODES_ARE_NOT_TRAINED}")
         return found
 
     def make(self, session: Session, request: Request, scratch: Scratch) -> Made:
