@@ -18,13 +18,13 @@ from lineal.engines.gguf.tokenizer_keys import tokenizer_faults, tokenizer_metad
 from lineal.engines.parents.model import Model
 from lineal.engines.quantize.gguf_general_keys import general_metadata, shown_name
 from lineal.engines.quantize.gguf_requantized import plan_requantized
+from lineal.engines.quantize.gguf_types import model_shape, rules_of
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.tokenizers.tokenizer_files import TokenizerFiles, read_tokenizer
 from lineal.errors import CheckpointError
 from lineal.methods.quantize.constant import Constant
 from lineal.methods.quantize.gguf import GgufQuantization
-from lineal.methods.quantize.mix_table import ModelShape
 from lineal.methods.quantize.rotary_pairs import RotaryPairs
 from lineal.shown import quoted
 
@@ -34,7 +34,7 @@ _SHOWN = 12
 def plan_gguf(method: GgufQuantization, model: Model, importance: ImportanceMatrix | None = None) -> StreamPlan:
     """The plan for a model of a known architecture with a BPE tokenizer."""
     if model.checkpoint.form == "gguf":
-        return plan_requantized(method, model)
+        return plan_requantized(method, model, importance)
     config = model.config
     architecture = architecture_to_write(config, model.name)
     _refuse(model.name, architecture.faults(config))
@@ -53,7 +53,7 @@ def plan_gguf(method: GgufQuantization, model: Model, importance: ImportanceMatr
     if numbers.rotary.divisors:
         jobs.append(Job(_divisors(numbers), (), method=Constant(values=numbers.rotary.divisors)))
     shapes = {tensor.name: tensor.shape for tensor in planned.values()}
-    rules = max(model.rules, method.rules(shapes, _shape(architecture, numbers, importance, tied=model.tied)))
+    rules = rules_of(method, model.rules, shapes, model_shape(architecture, numbers, importance, tied=model.tied))
     remarks = (*model.remarks, *tokenizer_remarks(tokenizer))
     return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder), remarks, rules)
 
@@ -93,21 +93,8 @@ def _planned(
     """transformers' name of each tensor -> the tensor of the GGUF."""
     names, shapes = architecture.names(numbers, tied=tied), architecture.tensors(numbers, tied=tied)
     stored = {names[name]: shape for name, shape in shapes.items()}
-    types = method.types(stored, _shape(architecture, numbers, importance, tied=tied))
+    types = method.types(stored, model_shape(architecture, numbers, importance, tied=tied))
     return {name: Planned(names[name], types[names[name]], shape) for name, shape in shapes.items()}
-
-
-def _shape(
-    architecture: Architecture, numbers: Llama, importance: ImportanceMatrix | None, *, tied: bool
-) -> ModelShape:
-    return ModelShape(
-        architecture=architecture.name,
-        blocks=numbers.blocks,
-        heads=numbers.heads,
-        kv_heads=numbers.kv_heads,
-        tied=tied,
-        importance=importance is not None,
-    )
 
 
 def _divisors(numbers: Llama) -> Planned:

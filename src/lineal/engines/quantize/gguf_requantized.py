@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping
 
 from lineal.checkpoint.headers.gguf_metadata import Value
 from lineal.checkpoint.headers.storage import BLOCKS
+from lineal.checkpoint.importance.matrix import ImportanceMatrix
 from lineal.checkpoint.written.layout import Planned
 from lineal.engines.gguf.architectures import architecture_of
 from lineal.engines.gguf.child import GgufChild
 from lineal.engines.parents.model import Model
 from lineal.engines.quantize.gguf_general_keys import general_metadata
+from lineal.engines.quantize.gguf_types import model_shape, rules_of
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.stream.source import Source
@@ -23,7 +25,7 @@ _OF_THE_FILE = re.compile(r"general\.alignment|split\..+|quantize\.imatrix\..+")
 _OF_THE_TYPES = ("general.file_type", "general.quantization_version")
 
 
-def plan_requantized(method: GgufQuantization, model: Model) -> StreamPlan:
+def plan_requantized(method: GgufQuantization, model: Model, importance: ImportanceMatrix | None = None) -> StreamPlan:
     """The plan for a GGUF of a known architecture; what it holds in the type that is wanted is copied block for block.
 
     Neither rows are turned nor keys worked out anew: the child is laid out as its parent is.
@@ -34,7 +36,11 @@ def plan_requantized(method: GgufQuantization, model: Model) -> StreamPlan:
             f"{model.name}: an adapter on a GGUF; make it part of its base first: "
             "lineal merge ADAPTER --method adapter --base GGUF --out FOLDER"
         )
-    planned = _planned(method, model)
+    architecture = architecture_of(checkpoint)
+    of = model_shape(architecture, architecture.of_gguf(checkpoint), importance, tied=model.tied)
+    shapes = {name: spec.shape for name, spec in checkpoint.items()}
+    types = method.types(shapes, of)
+    planned = {name: Planned(name, types[name], shape) for name, shape in shapes.items()}
     for fault in _row_faults(planned):
         raise CheckpointError(f"{model.name} cannot be written as a GGUF: {fault}")
     jobs: list[Job] = []
@@ -43,15 +49,7 @@ def plan_requantized(method: GgufQuantization, model: Model) -> StreamPlan:
         is_copied = tensor.dtype == spec.dtype and spec.dtype in BLOCKS
         jobs.append(Job(tensor, (Source(model.name, spec),), method=None if is_copied else method))
     child = GgufChild(_metadata(method, model), None if checkpoint.lone else model.folder)
-    return StreamPlan(tuple(jobs), child, model.remarks, model.rules)
-
-
-def _planned(method: GgufQuantization, model: Model) -> dict[str, Planned]:
-    logits = "token_embd.weight" if model.tied else "output.weight"
-    return {
-        name: Planned(name, method.stored_as(spec.shape, makes_logits=name == logits), spec.shape)
-        for name, spec in model.checkpoint.items()
-    }
+    return StreamPlan(tuple(jobs), child, model.remarks, rules_of(method, model.rules, shapes, of))
 
 
 def _row_faults(planned: Mapping[str, Planned]) -> Iterator[str]:
