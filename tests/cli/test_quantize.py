@@ -86,7 +86,7 @@ def test_a_plan_tells_the_size_beforehand(lineal: Command, both: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("./both",), 2, "gguf: the option 'scheme' is needed"),
+        (("./both",), 2, "gguf: scheme is needed, or what is to be fitted"),
         (("./both", "--scheme", "q8"), 2, "got 'q8' (did you mean q8_0?)"),
         (("./both", "--sheme", "q8_0"), 2, "no such option --sheme (did you mean --scheme?)"),
         (("./both", "--scheme", "f16", "--method", "awq"), 2, "unknown quantize method 'awq'"),

@@ -100,6 +100,6 @@ def test_a_plan_refuses_rows_that_are_no_whole_blocks(session: Session, tmp_path
 
 
 def test_a_file_with_an_unknown_scheme_is_told_with_its_line(session: Session, parent: Path, tmp_path: Path) -> None:
-    path = write_family(tmp_path, FAMILY.replace("q8_0", "q4_k_m"))
+    path = write_family(tmp_path, FAMILY.replace("q8_0", "iq1_s"))
     with pytest.raises(RecipeError, match=r"family.yaml:5: q8: gguf: scheme must be one of f32, f16, bf16, q8_0, q4_0"):
         read_family(path)

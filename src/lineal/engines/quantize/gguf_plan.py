@@ -1,6 +1,7 @@
 """A GGUF before a weight is read: everything that stands against it at once, else one job a tensor and the metadata."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from lineal.engines.gguf.llama_keys import HEAD, ROTARY_DIVISORS, Llama
 from lineal.engines.gguf.tokenizer_keys import tokenizer_faults, tokenizer_metadata
 from lineal.engines.parents.model import Model
 from lineal.engines.quantize.gguf_general_keys import general_metadata
+from lineal.engines.quantize.importance import encodings, importance_metadata, importance_remarks
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.tokenizers.tokenizer_files import TokenizerFiles, read_tokenizer
@@ -42,6 +44,7 @@ def plan_gguf(method: GgufQuantization, model: Model, importance: ImportanceMatr
     _refuse(model.name, chain(_tensor_faults(model, planned), _row_faults(planned), faults))
     metadata = {
         **general_metadata(method, model, tokenizer.generation, architecture.name),
+        **importance_metadata(importance),
         **architecture.metadata(numbers),
         **tokenizer_metadata(tokenizer, numbers.vocabulary),
     }
@@ -51,8 +54,12 @@ def plan_gguf(method: GgufQuantization, model: Model, importance: ImportanceMatr
     if numbers.rotary.divisors:
         jobs.append(Job(_divisors(numbers), (), method=Constant(values=numbers.rotary.divisors)))
     shapes = {tensor.name: tensor.shape for tensor in planned.values()}
+    types = {tensor.name: tensor.dtype for tensor in planned.values()}
+    found = encodings(types, shapes, importance)
+    jobs = [replace(job, encoding=found[job.planned.name][0]) if job.planned.name in found else job for job in jobs]
+    remarks = (*model.remarks, *importance_remarks(types, importance))
     rules = max(model.rules, method.rules(shapes, _shape(architecture, numbers, importance, tied=model.tied)))
-    return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder), model.remarks, rules)
+    return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder), remarks, rules)
 
 
 def gguf_tensors(

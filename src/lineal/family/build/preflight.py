@@ -86,7 +86,7 @@ def foresee(session: Session, recipe: ModelRecipe, local: Mapping[str, LocalMode
     if stand_in is not None and any(model.form == "adapter" for _, model in known):  # its base has no hash yet
         _fit(stand_in, [model for role, model in known if role != "base"])
         return None
-    return plan_stream(method, inputs_of(session, recipe.name, method, known))
+    return plan_stream(method, inputs_of(session, recipe.name, method, known), recipe.data)
 
 
 def _fit(base: LocalModel, models: Sequence[LocalModel]) -> None:

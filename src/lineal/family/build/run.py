@@ -60,7 +60,7 @@ class FamilyRun:
         licence = self.licences[recipe.name].joined if recipe.name in self.licences else UNKNOWN
         found: list[tuple[Role, LocalModel]] = [(r.role, self._find(r.model)) for r in recipe.inputs]
         inputs = inputs_of(self.session, recipe.name, method, found)
-        plan = plan_stream(method, inputs)
+        plan = plan_stream(method, inputs, recipe.data)
         return Request(
             name=self.name(recipe.name),
             method=method,

@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from lineal.checkpoint.reader import Form
 from lineal.derivation.step import Role
 from lineal.engines.stream.plan import StreamPlan
+from lineal.engines.text.documents import read_documents
 from lineal.family.build.forecasts import Forecast
 from lineal.family.build.foreseen import Foreseen, in_roles
 from lineal.family.build.make import Made, make_streamed
@@ -43,7 +45,11 @@ class Maker(ABC):
         """
         return []
 
-    def plan(self, method: Any, inputs: Inputs) -> StreamPlan | None:
+    def check_data(self, path: Path) -> None:
+        """Refuse a data file that cannot be read: texts, as a rule."""
+        _ = read_documents(path)
+
+    def plan(self, method: Any, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan | None:
         """The engine's plan before a weight is read; None for what is trained."""
         return None
 
