@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, final
 
+from lineal.checkpoint.codes.ggml import PLAIN, Encoding
 from lineal.checkpoint.content.identity import Leaf
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.written.layout import Planned
@@ -18,7 +19,7 @@ from lineal.methods.streaming import Site, StreamingMethod
 class Job:
     """One tensor: what it comes from, and what makes it. Without a method it is copied.
 
-    unit: elements that are written together.
+    unit: elements that are written together; encoding: where it has an importance, windows are whole rows.
     """
 
     planned: Planned
@@ -26,6 +27,7 @@ class Job:
     base: Input | None = None
     method: StreamingMethod | None = None
     unit: int = 1
+    encoding: Encoding = PLAIN
 
     @property
     def inputs(self) -> tuple[Input, ...]:

@@ -98,7 +98,7 @@ class TensorPass:
 
     def _emit(self, block: Block, raw: NDArray[np.uint8], digest: blake3) -> None:
         planned = self._job.planned
-        if not encode(block.out, planned.dtype, raw):
+        if not encode(block.out, planned.dtype, raw, self._job.encoding):
             self._rules.refuse_nonfinite(block.out, planned.dtype, block.start, "the child", planned.name)
         digest.update(raw.data)
         self._sink.write(planned, byte_length(planned.dtype, block.start), raw.data)
@@ -184,7 +184,8 @@ def _window(job: Job) -> int:
 
 def _unit(job: Job) -> int:
     of_method = job.method.unit(job.site) if job.method else 1
-    return math.lcm(job.unit, of_method, *(max(1, source.unit) for source in job.inputs))
+    row = 1 if job.encoding.importance is None else job.site.columns
+    return math.lcm(job.unit, row, of_method, *(max(1, source.unit) for source in job.inputs))
 
 
 def _columns(rows: NDArray[np.float32], n: int) -> NDArray[np.float32]:
