@@ -1,6 +1,6 @@
 """A package of methods, one of every kind; test_foreign_methods.py installs it."""
 
-from collections.abc import Iterator, Mapping, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from lineal import Distill, EnsembleDistiller, FullFineTune, GgufQuantization, Lora, LoraConfig, Scratch
 from lineal.methods import Block, Emit, Reproducibility, Site, StreamingMethod
+from lineal.methods.quantize.mixes import ModelShape
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,8 @@ from lineal.engines.gguf.llama_keys import HEAD, ROTARY_DIVISORS, Llama
 from lineal.engines.gguf.tokenizer_keys import tokenizer_faults, tokenizer_metadata
 from lineal.engines.parents.model import Model
 from lineal.engines.quantize.gguf_general_keys import general_metadata
-from lineal.engines.quantize.importance import encodings, importance_metadata, importance_remarks
+from lineal.engines.quantize.importance import encodings, importance_metadata
+from lineal.engines.quantize.remarks import short_rows, without_importances
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.tokenizers.tokenizer_files import TokenizerFiles, read_tokenizer
@@ -41,7 +42,7 @@ def plan_gguf(method: GgufQuantization, model: Model, importance: ImportanceMatr
     numbers = architecture.of_config(config)
     planned = _planned(method, architecture, numbers, importance, tied=model.tied)
     tokenizer, faults = _tokenizer(model.folder, numbers.vocabulary)
-    _refuse(model.name, chain(_tensor_faults(model, planned), _row_faults(planned), faults))
+    _refuse(model.name, chain(_tensor_faults(model, planned), faults))
     metadata = {
         **general_metadata(method, model, tokenizer.generation, architecture.name),
         **importance_metadata(importance),
@@ -57,7 +58,7 @@ def plan_gguf(method: GgufQuantization, model: Model, importance: ImportanceMatr
     types = {tensor.name: tensor.dtype for tensor in planned.values()}
     found = encodings(types, shapes, importance)
     jobs = [replace(job, encoding=found[job.planned.name][0]) if job.planned.name in found else job for job in jobs]
-    remarks = (*model.remarks, *importance_remarks(types, importance))
+    remarks = (*model.remarks, *short_rows(method, types, shapes), *without_importances(types, importance))
     rules = max(model.rules, method.rules(shapes, _shape(architecture, numbers, importance, tied=model.tied)))
     return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder), remarks, rules)
 
@@ -70,7 +71,6 @@ def gguf_tensors(
     _refuse(label, architecture.faults(config))
     numbers = architecture.of_config(config)
     planned = _planned(method, architecture, numbers, tied=says_tied(config) and HEAD not in stored)
-    _refuse(label, _row_faults(planned))
     return (*planned.values(), *([_divisors(numbers)] if numbers.rotary.divisors else []))
 
 
@@ -141,13 +141,6 @@ def _tensor_faults(model: Model, planned: Mapping[str, Planned]) -> Iterator[str
             yield f"{quoted(name)} is {list(spec.shape)}, its config says {list(tensor.shape)}"
         elif spec.dtype not in FLOATS:
             yield f"{quoted(name)} is {spec.dtype}, which has no values to round"
-
-
-def _row_faults(planned: Mapping[str, Planned]) -> Iterator[str]:
-    for name, tensor in planned.items():
-        block, row = BLOCKS.get(tensor.dtype, (1, 0))[0], tensor.shape[-1]
-        if row % block:
-            yield f"{quoted(name)} {list(tensor.shape)} has rows of {row}; {tensor.dtype} has blocks of {block}"
 
 
 def _refuse(label: str, found: Iterable[str]) -> None:

@@ -1,6 +1,6 @@
 """What an importance matrix means for a quantization: how each tensor is encoded, what the file says of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from gguf import GGUFValueType
 
@@ -8,7 +8,6 @@ from lineal.checkpoint.codes.ggml import Encoding
 from lineal.checkpoint.headers.gguf_metadata import Value
 from lineal.checkpoint.importance.matrix import ImportanceMatrix
 from lineal.errors import CheckpointError
-from lineal.shown import quoted
 
 UNWEIGHTED = frozenset({"F32", "F16", "BF16", "Q8_0"})
 """Types that are rounded alike, whatever the importances."""
@@ -37,17 +36,6 @@ def encodings(
         if weights is not None:
             found[name] = tuple(Encoding(importance=row) for row in weights)
     return found
-
-
-def importance_remarks(types: Mapping[str, str], importance: ImportanceMatrix | None) -> Iterator[str]:
-    """Which tensors are rounded as without an importance matrix, although there is one."""
-    if importance is None:
-        return
-    lacking = [name for name, kind in types.items() if kind not in UNWEIGHTED and name not in importance.entries]
-    if lacking:
-        shown = ", ".join(quoted(name) for name in lacking[:_SHOWN])
-        more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
-        yield f"{importance.file} has no importances for {shown}{more}: rounded as without"
 
 
 def importance_metadata(importance: ImportanceMatrix | None) -> dict[str, Value]:

@@ -19,9 +19,7 @@ from lineal.shown import quoted
 
 __all__ = ("SCHEMES", "GgufQuantization")
 
-_LATER = frozenset(
-    ("scheme", "tensor_types", "output_type", "embedding_type", "bits_per_weight", "size", "main_type")
-)
+_LATER = frozenset(("scheme", "tensor_types", "output_type", "embedding_type", "bits_per_weight", "size", "main_type"))
 """Options that were not there, or could not be None, when the first steps were recorded."""
 
 _MOST_BITS, _MOST_BYTES = 32.0, 1 << 53

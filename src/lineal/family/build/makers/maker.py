@@ -23,7 +23,8 @@ class Maker(ABC):
     """One kind of derivation. The methods of that kind are instances of the class that the table gives for it.
 
     form: of what is made; is_trained: and not streamed; needs: what torch is needed for, if it is; takes_gguf: whether
-    a GGUF may be a parent; planned_whole: whether the engine's plan is all that is read.
+    a GGUF may be a parent; planned_whole: whether the engine's plan is all that is read; plans_with_data: whether the
+    plan needs the data files.
     """
 
     form: ClassVar[Form] = "full"
@@ -31,6 +32,7 @@ class Maker(ABC):
     needs: ClassVar[str] = ""
     takes_gguf: ClassVar[bool] = False
     planned_whole: ClassVar[bool] = True
+    plans_with_data: ClassVar[bool] = False
 
     @abstractmethod
     def inputs(self, name: str, method: Any, found: Inputs) -> Inputs:
