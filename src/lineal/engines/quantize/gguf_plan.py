@@ -1,6 +1,6 @@
 """A GGUF before a weight is read: everything that stands against it at once, else one job a tensor and the metadata."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,28 @@ from lineal.checkpoint.names.tensor_names import is_derived_buffer
 from lineal.checkpoint.names.tied_heads import says_tied
 from lineal.checkpoint.tokenizer_types import TOKENIZER
 from lineal.checkpoint.written.layout import Planned
-from lineal.engines.gguf.architectures import Architecture, architecture_to_write
+from lineal.engines.gguf.architectures import architecture_to_write
 from lineal.engines.gguf.child import GgufChild
-from lineal.engines.gguf.llama_keys import EMBEDDING, HEAD, ROTARY_DIVISORS, Llama
+from lineal.engines.gguf.config_keys import dimensions_of_config
+from lineal.engines.gguf.dimensions import Dimensions
+from lineal.engines.gguf.faults import config_faults
+from lineal.engines.gguf.metadata_keys import metadata_of
+from lineal.engines.gguf.rotary_keys import rotary_tensors
+from lineal.engines.gguf.row import HEAD, Architecture
+from lineal.engines.gguf.stored import Stored, stored_tensors
 from lineal.engines.gguf.tokenizer_keys import tokenizer_faults, tokenizer_metadata
 from lineal.engines.parents.model import Model
 from lineal.engines.quantize.gguf_general_keys import general_metadata
+from lineal.engines.stream.compound import Compound, Task
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.tokenizers.tokenizer_files import TokenizerFiles, read_tokenizer
 from lineal.errors import CheckpointError
 from lineal.methods.quantize.constant import Constant
 from lineal.methods.quantize.gguf import GgufQuantization
+from lineal.methods.quantize.raised import Raised
 from lineal.methods.quantize.rotary_pairs import RotaryPairs
+from lineal.methods.streaming import StreamingMethod
 from lineal.shown import quoted
 
 _SHOWN = 12
@@ -31,61 +40,73 @@ _SHOWN = 12
 
 def plan_gguf(method: GgufQuantization, model: Model) -> StreamPlan:
     """The plan for a model of a known architecture with a byte-level BPE tokenizer."""
-    config = model.checkpoint.config
-    architecture = architecture_to_write(config, model.name)
-    _refuse(model.name, architecture.faults(config))
-    numbers = architecture.of_config(config)
-    planned = _planned(method, architecture, numbers, tied=model.tied)
+    config = model.config
+    row, numbers = _checked(config, model.name, tied=model.tied)
+    stored = stored_tensors(row, numbers)
+    types = _types(method, stored)
     tokenizer, faults = _tokenizer(model.folder, numbers.vocabulary)
-    _refuse(model.name, chain(_tensor_faults(model, planned), _row_faults(planned), faults))
+    _refuse(model.name, chain(_tensor_faults(model, stored), _row_faults(stored, types), faults))
     metadata = {
-        **general_metadata(method, model, tokenizer.generation, architecture.name),
-        **architecture.metadata(numbers),
+        **general_metadata(method, model, tokenizer.generation, row.name),
+        **metadata_of(row, numbers),
         **tokenizer_metadata(tokenizer, numbers.vocabulary),
     }
-    pairs, jobs = RotaryPairs(head_size=numbers.head_size), list[Job]()
-    for name, tensor in planned.items():
-        jobs.append(Job(tensor, (model[name],), method=pairs if name.endswith(architecture.turned) else method))
-    if numbers.rotary.divisors:
-        jobs.append(Job(_divisors(numbers), (), method=Constant(values=numbers.rotary.divisors)))
-    return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder), model.remarks, model.rules)
+    tasks = [_task(method, model, one, types[one.name]) for one in stored]
+    constants = rotary_tensors(numbers.rotary).items()
+    jobs = [Job(_constant(name, values), (), method=Constant(values=values)) for name, values in constants]
+    return StreamPlan((*tasks, *jobs), GgufChild(metadata, model.folder), model.remarks, model.rules)
 
 
 def gguf_tensors(
     method: GgufQuantization, config: Mapping[str, Any], stored: Collection[str], label: str
 ) -> tuple[Planned, ...]:
     """What a GGUF of a model with this config and these tensors would hold."""
-    architecture = architecture_to_write(config, label)
-    _refuse(label, architecture.faults(config))
-    numbers = architecture.of_config(config)
-    planned = _planned(method, architecture, numbers, tied=says_tied(config) and HEAD not in stored)
-    _refuse(label, _row_faults(planned))
-    return (*planned.values(), *([_divisors(numbers)] if numbers.rotary.divisors else []))
+    row, numbers = _checked(config, label, tied=says_tied(config) and HEAD not in stored)
+    tensors = stored_tensors(row, numbers)
+    types = _types(method, tensors)
+    _refuse(label, _row_faults(tensors, types))
+    planned = (Planned(one.name, types[one.name], one.shape) for one in tensors)
+    return (*planned, *(_constant(name, values) for name, values in rotary_tensors(numbers.rotary).items()))
 
 
 def gguf_weights(
     method: GgufQuantization, config: Mapping[str, Any], stored: Collection[str], label: str
 ) -> tuple[Planned, ...]:
     """The tensors of the GGUF as a merge would see them: transformers' names, blocks as float16."""
-    architecture = architecture_to_write(config, label)
-    tied = says_tied(config) and HEAD not in stored
-    return tuple(
-        Planned(name, "F16" if tensor.dtype in BLOCKS else tensor.dtype, tensor.shape)
-        for name, tensor in _planned(method, architecture, architecture.of_config(config), tied=tied).items()
-    )
+    row, numbers = _checked(config, label, tied=says_tied(config) and HEAD not in stored)
+    tensors = stored_tensors(row, numbers)
+    types = {name: "F16" if dtype in BLOCKS else dtype for name, dtype in _types(method, tensors).items()}
+    return tuple(Planned(name, types[one.name], one.part) for one in tensors for name in one.published)
 
 
-def _planned(method: GgufQuantization, architecture: Architecture, numbers: Llama, *, tied: bool) -> dict[str, Planned]:
-    """transformers' name of each tensor -> the tensor of the GGUF."""
-    names, logits = architecture.names(numbers, tied=tied), EMBEDDING if tied else HEAD
-    return {
-        name: Planned(names[name], method.stored_as(shape, makes_logits=name == logits), shape)
-        for name, shape in architecture.tensors(numbers, tied=tied).items()
-    }
+def _checked(config: Mapping[str, Any], label: str, *, tied: bool) -> tuple[Architecture, Dimensions]:
+    """The row of a config's architecture and its numbers, if a GGUF can say them."""
+    row = architecture_to_write(config, label)
+    _refuse(label, config_faults(row, config, tied=tied))
+    return row, dimensions_of_config(row, config, tied=tied)
 
 
-def _divisors(numbers: Llama) -> Planned:
-    return Planned(ROTARY_DIVISORS, "F32", (len(numbers.rotary.divisors),))
+def _types(method: GgufQuantization, stored: Iterable[Stored]) -> dict[str, str]:
+    """GGUF's name of each tensor -> its ggml type."""
+    return {one.name: "F32" if one.whole else method.stored_as(one.shape, makes_logits=one.logits) for one in stored}
+
+
+def _task(method: GgufQuantization, model: Model, stored: Stored, dtype: str) -> Task:
+    """What makes a tensor: the experts that stand in one are made one after the other."""
+    planned = Planned(stored.name, dtype, stored.shape)
+    if stored.is_stack:
+        parts = (Job(Planned(name, dtype, stored.part), (model[name],), method=method) for name in stored.published)
+        return Compound(planned, tuple(parts))
+    by: StreamingMethod = method
+    if stored.paired is not None:
+        by = RotaryPairs(head_size=stored.paired)
+    elif stored.raised:
+        by = Raised(by=stored.raised)
+    return Job(planned, (model[stored.published[0]],), method=by)
+
+
+def _constant(name: str, values: Sequence[float]) -> Planned:
+    return Planned(name, "F32", (len(values),))
 
 
 def _tokenizer(folder: Path, rows: int) -> tuple[TokenizerFiles, list[str]]:
@@ -97,27 +118,29 @@ def _tokenizer(folder: Path, rows: int) -> tuple[TokenizerFiles, list[str]]:
         raise CheckpointError(f"{folder / TOKENIZER}: not a tokenizer: {quoted(error)}") from None
 
 
-def _tensor_faults(model: Model, planned: Mapping[str, Planned]) -> Iterator[str]:
-    for name in sorted(planned.keys() - model.keys()):
+def _tensor_faults(model: Model, stored: Iterable[Stored]) -> Iterator[str]:
+    shapes = {name: one.part for one in stored for name in one.published}
+    for name in sorted(shapes.keys() - model.keys()):
         yield f"has no {quoted(name)}"
-    for name in sorted(model.keys() - planned.keys()):
+    for name in sorted(model.keys() - shapes.keys()):
         if not is_derived_buffer(name, model[name].shape):
             yield f"{quoted(name)} is not a tensor of a model with this config"
-    for name, tensor in planned.items():
+    for name, shape in shapes.items():
         spec = model.sources[name].spec if name in model else None
         if spec is None:
             continue
-        if spec.shape != tensor.shape:
-            yield f"{quoted(name)} is {list(spec.shape)}, its config says {list(tensor.shape)}"
-        elif spec.dtype not in FLOATS:
+        if spec.shape != shape:
+            yield f"{quoted(name)} is {list(spec.shape)}, its config says {list(shape)}"
+        elif model.sources[name].dtype not in FLOATS:
             yield f"{quoted(name)} is {spec.dtype}, which has no values to round"
 
 
-def _row_faults(planned: Mapping[str, Planned]) -> Iterator[str]:
-    for name, tensor in planned.items():
-        block, row = BLOCKS.get(tensor.dtype, (1, 0))[0], tensor.shape[-1]
+def _row_faults(stored: Iterable[Stored], types: Mapping[str, str]) -> Iterator[str]:
+    for one in stored:
+        block, row = BLOCKS.get(types[one.name], (1, 0))[0], one.shape[-1]
         if row % block:
-            yield f"{quoted(name)} {list(tensor.shape)} has rows of {row}; {tensor.dtype} has blocks of {block}"
+            name, dtype = quoted(one.published[0]), types[one.name]
+            yield f"{name} {list(one.part)} has rows of {row}; {dtype} has blocks of {block}"
 
 
 def _refuse(label: str, found: Iterable[str]) -> None:
