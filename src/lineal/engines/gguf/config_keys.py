@@ -56,7 +56,7 @@ def kinds_of(trait: Trait, config: Mapping[str, Any], blocks: int) -> list[Any] 
 
 def config_of(row: Architecture, numbers: Dimensions) -> dict[str, Any]:
     """The config.json of a transformers model that computes the same."""
-    values = {key.config[0]: numbers.value(key.field) for key in row.keys}
+    values = {key.config[0]: value for key in row.keys if (value := numbers.value(key.field)) is not None}
     if row.square:
         values.pop("head_dim")
     if row.scaled_by_width is not None:

@@ -70,7 +70,6 @@ def sizes(context: int, width: int, ahead: int, blocks: int, heads: int, vocabul
         "num_hidden_layers": blocks,
         "num_attention_heads": heads,
         "vocab_size": vocabulary,
-        "hidden_act": "silu",
         "rms_norm_eps": 1e-6,
     }
 
