@@ -1,6 +1,6 @@
 """Small random models of the architectures that are known as GGUFs, each with what is peculiar to it made to matter."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,9 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
     },
     "phi3, short texts": {
         "model_type": "phi3",
-        "original_max_position_embeddings": 64,
-        "max_position_embeddings": 64,
-        "rope_parameters": _LONGROPE,
+        "original_max_position_embeddings": 256,
+        "max_position_embeddings": 256,  # llama.cpp has contexts of 256 n
+        "rope_parameters": {**_LONGROPE, "factor": 4.0},
     },
     "phi3, long texts": {
         "model_type": "phi3",
@@ -104,6 +104,18 @@ def make_architecture(folder: Path, name: str, seed: int = 0, dtype: torch.dtype
     model.to(dtype).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return folder
+
+
+def learn_by_heart(folder: Path, ids: Sequence[int], steps: int = 120) -> None:
+    """Train the model until it knows these tokens one after the other, so that what comes next is not in doubt."""
+    model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32, attn_implementation="eager")
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.0)
+    given = torch.tensor([list(ids)])
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(given, labels=given).loss.backward()
+        optimizer.step()
+    model.save_pretrained(folder)
 
 
 def _fill(name: str, parameter: torch.nn.Parameter) -> None:

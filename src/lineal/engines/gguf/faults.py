@@ -61,7 +61,7 @@ def _number_faults(key: Key, value: Any) -> Iterator[str]:
         yield f"{name} must be a positive number, got {quoted(value)}"
     elif not key.real and (type(value) is not int or value < 1):
         yield f"{name} must be a positive integer, got {quoted(value)}"
-    elif key.field in MOST and value > MOST[key.field]:
+    elif isinstance(value, int) and value > MOST.get(key.field, value):
         yield f"{name} is {value}; llama.cpp loads at most {MOST[key.field]}"
 
 
