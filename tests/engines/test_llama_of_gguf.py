@@ -111,8 +111,8 @@ NUMBERS = {
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"general.architecture": "qwen2"}, "of the architecture 'qwen2'; those that can be run: llama"),
-        ({"llama.expert_count": 8}, "the key 'llama.expert_count' is not understood"),
+        ({"general.architecture": "mamba"}, "of the architecture 'mamba'; those that can be run: llama, qwen2, "),
+        ({"llama.expert_gating_func": 2}, "the key 'llama.expert_gating_func' is not understood"),
         ({"llama.rope.scaling.type": "yarn"}, "rotary scaling 'yarn' is not understood"),
         ({"llama.block_count": None}, "llama.block_count must be a positive number, got None"),
         ({"llama.attention.head_count": 0}, "llama.attention.head_count must be a positive number, got 0"),

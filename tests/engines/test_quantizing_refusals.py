@@ -24,8 +24,8 @@ def refusal(parent: Path, scheme: str = "f16") -> str:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"model_type": "qwen2"}, "model_type is 'qwen2'; those that can be written: llama"),
-        ({"hidden_act": "gelu"}, "hidden_act is 'gelu'; llama.cpp's Llama has silu"),
+        ({"model_type": "mamba"}, "model_type is 'mamba'; those that can be written: llama, mistral, "),
+        ({"hidden_act": "gelu"}, "hidden_act is 'gelu'; llama.cpp's llama has 'silu'"),
         ({"num_key_value_heads": 3}, "num_attention_heads 4 is not a multiple of num_key_value_heads 3"),
         ({"head_dim": 15}, "heads have 15 rows; rotary embeddings need an even number"),
         (
@@ -46,7 +46,7 @@ def refusal(parent: Path, scheme: str = "f16") -> str:
         ),
         (
             {"rope_parameters": {"partial_rotary_factor": 0.5}},
-            "partial_rotary_factor is 0.5; a Llama turns whole heads",
+            "partial_rotary_factor is 0.5; llama.cpp's llama turns whole heads",
         ),
     ],
 )

@@ -1,26 +1,33 @@
 """A GGUF before a weight is read: everything that stands against it at once, else one job a tensor and the metadata."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from lineal.checkpoint.codes.dtypes import FLOATS
+from lineal.checkpoint.codes.ggml import PLAIN, Encoding
 from lineal.checkpoint.headers.storage import BLOCKS
 from lineal.checkpoint.importance.matrix import ImportanceMatrix
 from lineal.checkpoint.names.tensor_names import is_derived_buffer
 from lineal.checkpoint.names.tied_heads import says_tied
 from lineal.checkpoint.tokenizer_types import TOKENIZER
 from lineal.checkpoint.written.layout import Planned
-from lineal.engines.gguf.architectures import Architecture, architecture_to_write
+from lineal.engines.gguf.architectures import architecture_to_write
 from lineal.engines.gguf.child import GgufChild
-from lineal.engines.gguf.llama_keys import HEAD, ROTARY_DIVISORS, Llama
+from lineal.engines.gguf.config_keys import dimensions_of_config
+from lineal.engines.gguf.dimensions import Dimensions
+from lineal.engines.gguf.faults import config_faults
+from lineal.engines.gguf.metadata_keys import metadata_of
+from lineal.engines.gguf.rotary_keys import rotary_tensors
+from lineal.engines.gguf.row import HEAD, Architecture
+from lineal.engines.gguf.stored import Stored, stored_tensors
 from lineal.engines.gguf.tokenizer_keys import tokenizer_faults, tokenizer_metadata
 from lineal.engines.parents.model import Model
 from lineal.engines.quantize.gguf_general_keys import general_metadata
 from lineal.engines.quantize.importance import encodings, importance_metadata
 from lineal.engines.quantize.remarks import short_rows, without_importances
+from lineal.engines.stream.compound import Compound, Task
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.tokenizers.tokenizer_files import TokenizerFiles, read_tokenizer
@@ -28,94 +35,110 @@ from lineal.errors import CheckpointError
 from lineal.methods.quantize.constant import Constant
 from lineal.methods.quantize.gguf import GgufQuantization
 from lineal.methods.quantize.mix_table import ModelShape
+from lineal.methods.quantize.raised import Raised
 from lineal.methods.quantize.rotary_pairs import RotaryPairs
+from lineal.methods.streaming import StreamingMethod
 from lineal.shown import quoted
 
 _SHOWN = 12
 
 
-def plan_gguf(method: GgufQuantization, model: Model, importance: ImportanceMatrix | None = None) -> StreamPlan:
-    """The plan for a model of a known architecture with a byte-level BPE tokenizer."""
-    config = model.checkpoint.config
-    architecture = architecture_to_write(config, model.name)
-    _refuse(model.name, architecture.faults(config))
-    numbers = architecture.of_config(config)
-    planned = _planned(method, architecture, numbers, importance, tied=model.tied)
+def plan_gguf(
+    method: GgufQuantization,
+    model: Model,
+    importance: ImportanceMatrix | None = None,
+    chosen: Mapping[str, str] | None = None,
+) -> StreamPlan:
+    """The plan for a model of a known architecture; chosen: types by GGUF's names, where the scheme does not decide."""
+    config = model.config
+    row, numbers = _checked(config, model.name, tied=model.tied)
+    stored = stored_tensors(row, numbers)
+    shapes, shape = {one.name: one.shape for one in stored}, _shape(row, numbers, importance)
+    types = chosen or method.types(shapes, shape)
+    encoded = encodings(types, shapes, importance)
     tokenizer, faults = _tokenizer(model.folder, numbers.vocabulary)
-    _refuse(model.name, chain(_tensor_faults(model, planned), faults))
+    _refuse(model.name, chain(_tensor_faults(model, stored), faults))
     metadata = {
-        **general_metadata(method, model, tokenizer.generation, architecture.name),
+        **general_metadata(method, model, tokenizer.generation, row.name),
         **importance_metadata(importance),
-        **architecture.metadata(numbers),
+        **metadata_of(row, numbers),
         **tokenizer_metadata(tokenizer, numbers.vocabulary),
     }
-    pairs, jobs = RotaryPairs(head_size=numbers.head_size), list[Job]()
-    for name, tensor in planned.items():
-        jobs.append(Job(tensor, (model[name],), method=pairs if name.endswith(architecture.turned) else method))
-    if numbers.rotary.divisors:
-        jobs.append(Job(_divisors(numbers), (), method=Constant(values=numbers.rotary.divisors)))
-    shapes = {tensor.name: tensor.shape for tensor in planned.values()}
-    types = {tensor.name: tensor.dtype for tensor in planned.values()}
-    found = encodings(types, shapes, importance)
-    jobs = [replace(job, encoding=found[job.planned.name][0]) if job.planned.name in found else job for job in jobs]
+    tasks = [_task(method, model, one, types[one.name], encoded.get(one.name, ())) for one in stored]
+    constants = rotary_tensors(numbers.rotary).items()
+    jobs = [Job(_constant(name, values), (), method=Constant(values=values)) for name, values in constants]
     remarks = (*model.remarks, *short_rows(method, types, shapes), *without_importances(types, importance))
-    rules = max(model.rules, method.rules(shapes, _shape(architecture, numbers, importance, tied=model.tied)))
-    return StreamPlan(tuple(jobs), GgufChild(metadata, model.folder), remarks, rules)
+    rules = max(model.rules, method.rules(shapes, shape))
+    return StreamPlan((*tasks, *jobs), GgufChild(metadata, model.folder), remarks, rules)
 
 
 def gguf_tensors(
     method: GgufQuantization, config: Mapping[str, Any], stored: Collection[str], label: str
 ) -> tuple[Planned, ...]:
     """What a GGUF of a model with this config and these tensors would hold."""
-    architecture = architecture_to_write(config, label)
-    _refuse(label, architecture.faults(config))
-    numbers = architecture.of_config(config)
-    planned = _planned(method, architecture, numbers, tied=says_tied(config) and HEAD not in stored)
-    return (*planned.values(), *([_divisors(numbers)] if numbers.rotary.divisors else []))
+    row, numbers = _checked(config, label, tied=says_tied(config) and HEAD not in stored)
+    tensors = stored_tensors(row, numbers)
+    types = _types(method, row, numbers, tensors)
+    planned = (Planned(one.name, types[one.name], one.shape) for one in tensors)
+    return (*planned, *(_constant(name, values) for name, values in rotary_tensors(numbers.rotary).items()))
 
 
 def gguf_weights(
     method: GgufQuantization, config: Mapping[str, Any], stored: Collection[str], label: str
 ) -> tuple[Planned, ...]:
     """The tensors of the GGUF as a merge would see them: transformers' names, blocks as float16."""
-    architecture = architecture_to_write(config, label)
-    tied = says_tied(config) and HEAD not in stored
-    return tuple(
-        Planned(name, "F16" if tensor.dtype in BLOCKS else tensor.dtype, tensor.shape)
-        for name, tensor in _planned(method, architecture, architecture.of_config(config), tied=tied).items()
-    )
+    row, numbers = _checked(config, label, tied=says_tied(config) and HEAD not in stored)
+    tensors = stored_tensors(row, numbers)
+    types = {name: "F16" if dtype in BLOCKS else dtype for name, dtype in _types(method, row, numbers, tensors).items()}
+    return tuple(Planned(name, types[one.name], one.part) for one in tensors for name in one.published)
 
 
-def _planned(
-    method: GgufQuantization,
-    architecture: Architecture,
-    numbers: Llama,
-    importance: ImportanceMatrix | None = None,
-    *,
-    tied: bool,
-) -> dict[str, Planned]:
-    """transformers' name of each tensor -> the tensor of the GGUF."""
-    names, shapes = architecture.names(numbers, tied=tied), architecture.tensors(numbers, tied=tied)
-    stored = {names[name]: shape for name, shape in shapes.items()}
-    types = method.types(stored, _shape(architecture, numbers, importance, tied=tied))
-    return {name: Planned(names[name], types[names[name]], shape) for name, shape in shapes.items()}
+def _checked(config: Mapping[str, Any], label: str, *, tied: bool) -> tuple[Architecture, Dimensions]:
+    """The row of a config's architecture and its numbers, if a GGUF can say them."""
+    row = architecture_to_write(config, label)
+    _refuse(label, config_faults(row, config, tied=tied))
+    return row, dimensions_of_config(row, config, tied=tied)
 
 
-def _shape(
-    architecture: Architecture, numbers: Llama, importance: ImportanceMatrix | None, *, tied: bool
-) -> ModelShape:
+def _types(
+    method: GgufQuantization, row: Architecture, numbers: Dimensions, stored: Iterable[Stored]
+) -> dict[str, str]:
+    """GGUF's name of each tensor -> its ggml type."""
+    return method.types({one.name: one.shape for one in stored}, _shape(row, numbers, None))
+
+
+def _shape(row: Architecture, numbers: Dimensions, importance: ImportanceMatrix | None) -> ModelShape:
     return ModelShape(
-        architecture=architecture.name,
+        architecture=row.name,
         blocks=numbers.blocks,
         heads=numbers.heads,
         kv_heads=numbers.kv_heads,
-        tied=tied,
+        experts=numbers.experts,
+        tied=numbers.tied,
         importance=importance is not None,
     )
 
 
-def _divisors(numbers: Llama) -> Planned:
-    return Planned(ROTARY_DIVISORS, "F32", (len(numbers.rotary.divisors),))
+def _task(method: GgufQuantization, model: Model, stored: Stored, dtype: str, encoded: Sequence[Encoding]) -> Task:
+    """What makes a tensor: the experts that stand in one are made one after the other."""
+    planned = Planned(stored.name, dtype, stored.shape)
+    encodings_of_parts = encoded or (PLAIN,) * len(stored.published)
+    if stored.is_stack:
+        parts = (
+            Job(Planned(name, dtype, stored.part), (model[name],), method=method, encoding=encoding)
+            for name, encoding in zip(stored.published, encodings_of_parts, strict=True)
+        )
+        return Compound(planned, tuple(parts))
+    by: StreamingMethod = method
+    if stored.paired is not None:
+        by = RotaryPairs(head_size=stored.paired)
+    elif stored.raised:
+        by = Raised(by=stored.raised)
+    return Job(planned, (model[stored.published[0]],), method=by, encoding=encodings_of_parts[0])
+
+
+def _constant(name: str, values: Sequence[float]) -> Planned:
+    return Planned(name, "F32", (len(values),))
 
 
 def _tokenizer(folder: Path, rows: int) -> tuple[TokenizerFiles, list[str]]:
@@ -127,19 +150,20 @@ def _tokenizer(folder: Path, rows: int) -> tuple[TokenizerFiles, list[str]]:
         raise CheckpointError(f"{folder / TOKENIZER}: not a tokenizer: {quoted(error)}") from None
 
 
-def _tensor_faults(model: Model, planned: Mapping[str, Planned]) -> Iterator[str]:
-    for name in sorted(planned.keys() - model.keys()):
+def _tensor_faults(model: Model, stored: Iterable[Stored]) -> Iterator[str]:
+    shapes = {name: one.part for one in stored for name in one.published}
+    for name in sorted(shapes.keys() - model.keys()):
         yield f"has no {quoted(name)}"
-    for name in sorted(model.keys() - planned.keys()):
+    for name in sorted(model.keys() - shapes.keys()):
         if not is_derived_buffer(name, model[name].shape):
             yield f"{quoted(name)} is not a tensor of a model with this config"
-    for name, tensor in planned.items():
+    for name, shape in shapes.items():
         spec = model.sources[name].spec if name in model else None
         if spec is None:
             continue
-        if spec.shape != tensor.shape:
-            yield f"{quoted(name)} is {list(spec.shape)}, its config says {list(tensor.shape)}"
-        elif spec.dtype not in FLOATS:
+        if spec.shape != shape:
+            yield f"{quoted(name)} is {list(spec.shape)}, its config says {list(shape)}"
+        elif model.sources[name].dtype not in FLOATS:
             yield f"{quoted(name)} is {spec.dtype}, which has no values to round"
 
 

@@ -9,7 +9,7 @@ from lineal.checkpoint.content.hashing import hash_file
 from lineal.derivation.canonical import Json
 from lineal.derivation.hashes import format_hash
 from lineal.engines.extra import require_training
-from lineal.engines.gguf.architectures import architecture_of
+from lineal.engines.gguf.architectures import dimensions_of
 from lineal.engines.inference.text_borders import possible_borders
 from lineal.errors import MethodError
 from lineal.family.file.recipe import Family
@@ -153,7 +153,7 @@ def _folder(local: LocalModel) -> "ModelFolder":
 def context_of(local: LocalModel) -> int:
     """The model's positions, at most 1,024."""
     if local.form == "gguf":
-        return min(architecture_of(local.checkpoint).of_gguf(local.checkpoint).context, LARGEST_CONTEXT)
+        return min(dimensions_of(local.checkpoint).context, LARGEST_CONTEXT)
     config = (local.base or local).checkpoint.config
     positions = config.get("max_position_embeddings", LARGEST_CONTEXT)
     if not isinstance(positions, int) or positions < 1:
