@@ -80,15 +80,6 @@ def test_many_faults_are_counted_not_listed(tmp_path: Path) -> None:
     assert refusal(parent).endswith("; and 8 more")
 
 
-@pytest.mark.parametrize("scheme", ["q8_0", "q4_0"])
-def test_rows_that_are_no_whole_blocks_are_refused(tmp_path: Path, scheme: str) -> None:
-    parent = make_llama(tmp_path / "m", intermediate_size=40)
-    said = refusal(parent, scheme)
-    assert f"'model.layers.0.mlp.down_proj.weight' [64, 40] has rows of 40; {scheme.upper()} has blocks of 32" in said
-    assert "gate_proj" not in said
-    assert plan(parent, "bf16")
-
-
 def test_a_value_too_large_for_the_type_is_refused(tmp_path: Path) -> None:
     parent = make_llama(tmp_path / "m")
     tensors = read_folder(parent)

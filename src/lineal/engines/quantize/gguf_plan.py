@@ -43,18 +43,13 @@ from lineal.shown import quoted
 _SHOWN = 12
 
 
-def plan_gguf(
-    method: GgufQuantization,
-    model: Model,
-    importance: ImportanceMatrix | None = None,
-    chosen: Mapping[str, str] | None = None,
-) -> StreamPlan:
-    """The plan for a model of a known architecture; chosen: types by GGUF's names, where the scheme does not decide."""
+def plan_gguf(method: GgufQuantization, model: Model, importance: ImportanceMatrix | None = None) -> StreamPlan:
+    """The plan for a model of a known architecture; where a size is to be fitted, with the types that begin with."""
     config = model.config
     row, numbers = _checked(config, model.name, tied=model.tied)
     stored = stored_tensors(row, numbers)
     shapes, shape = {one.name: one.shape for one in stored}, _shape(row, numbers, importance)
-    types = chosen or method.types(shapes, shape)
+    types = method.types(shapes, shape)
     encoded = encodings(types, shapes, importance)
     tokenizer, faults = _tokenizer(model.folder, numbers.vocabulary)
     _refuse(model.name, chain(_tensor_faults(model, stored), faults))
@@ -91,6 +86,15 @@ def gguf_weights(
     tensors = stored_tensors(row, numbers)
     types = {name: "F16" if dtype in BLOCKS else dtype for name, dtype in _types(method, row, numbers, tensors).items()}
     return tuple(Planned(name, types[one.name], one.part) for one in tensors for name in one.published)
+
+
+def gguf_free(
+    method: GgufQuantization, config: Mapping[str, Any], stored: Collection[str], label: str
+) -> frozenset[str]:
+    """GGUF's names of the tensors whose types a size may decide."""
+    row, numbers = _checked(config, label, tied=says_tied(config) and HEAD not in stored)
+    shapes = {one.name: one.shape for one in stored_tensors(row, numbers)}
+    return method.free(shapes, _shape(row, numbers, None))
 
 
 def _checked(config: Mapping[str, Any], label: str, *, tied: bool) -> tuple[Architecture, Dimensions]:

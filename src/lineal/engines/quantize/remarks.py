@@ -1,5 +1,6 @@
 """What a user should know of a quantization although it stands against nothing."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from lineal.checkpoint.headers.storage import BLOCKS
@@ -17,7 +18,9 @@ def short_rows(
     method: GgufQuantization, types: Mapping[str, str], tensors: Mapping[str, tuple[int, ...]]
 ) -> Iterator[str]:
     """Which matrices are stored in another type since their rows are no whole blocks of the scheme's."""
-    base = MIXES[method.scheme].base if method.scheme is not None else "Q4_K"
+    if method.has_target or method.scheme is None:
+        return
+    base = MIXES[method.scheme].base
     block, found = BLOCKS.get(base, (1, 0))[0], dict[int, list[str]]()
     for name, shape in tensors.items():
         if is_quantized(name, shape) and shape[-1] % block:
@@ -36,3 +39,14 @@ def without_importances(types: Mapping[str, str], importance: ImportanceMatrix |
         shown = ", ".join(quoted(name) for name in lacking[:_SHOWN])
         more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
         yield f"{importance.file} has no importances for {shown}{more}: rounded as without"
+
+
+def chosen_types(types: Mapping[str, str]) -> Iterator[str]:
+    """The types that a size led to, a line for each part of the blocks."""
+    groups: dict[str, dict[str, int]] = {}
+    for name, kind in types.items():
+        counts = groups.setdefault(re.sub(r"\d+", "*", name), {})
+        counts[kind] = counts.get(kind, 0) + 1
+    for group, counts in groups.items():
+        told = ", ".join(f"{kind} {count}" if len(counts) > 1 else kind for kind, count in sorted(counts.items()))
+        yield f"{group}: {told}"

@@ -1,7 +1,7 @@
 """GGUF: every matrix in one of ggml's types, by a scheme; vectors stay float32."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -124,6 +124,12 @@ class GgufQuantization(StreamingMethod):
     def types(self, tensors: Mapping[str, tuple[int, ...]], shape: ModelShape) -> dict[str, str]:
         """The ggml type of each tensor by its GGUF name; where a size is to be fitted, those that are begun with."""
         return types_of(self.scheme or "q6_k", tensors, shape, self.wishes)
+
+    def free(self, tensors: Mapping[str, tuple[int, ...]], shape: ModelShape) -> frozenset[str]:
+        """The tensors whose type a size may decide: matrices with rows of whole blocks that nobody asked a type for."""
+        dense = replace(shape, experts=0)  # or all mixes would agree on the attention of eight experts
+        small, large = (types_of(scheme, tensors, dense, self.wishes) for scheme in ("q4_0", "q8_0"))
+        return frozenset(name for name, kind in small.items() if kind != large[name])
 
     def rules(self, tensors: Mapping[str, tuple[int, ...]], shape: ModelShape) -> int:
         """2 where lineals before there were mixes gave a tensor another type, as the head of q4_0 Q8_0; else 1."""

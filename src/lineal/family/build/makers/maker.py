@@ -55,6 +55,10 @@ class Maker(ABC):
         """The engine's plan before a weight is read; None for what is trained."""
         return None
 
+    def foresee(self, method: Any, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan | None:
+        """As much of the plan as headers tell: all of it, as a rule."""
+        return self.plan(method, inputs, data)
+
     @abstractmethod
     def make(self, session: Session, request: Request, scratch: Scratch) -> Made:
         """Fill the scratch folder with the child."""

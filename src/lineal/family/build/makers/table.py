@@ -51,6 +51,16 @@ def plan_stream(method: Method, inputs: Inputs, data: Sequence[Path] = ()) -> St
 
     Inputs that no step of this method could have are refused here, before a weight is read.
     """
+    return _checked(method, inputs).plan(method, inputs, data)
+
+
+def foresee_stream(method: Method, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan | None:
+    """The same as far as headers tell."""
+    return _checked(method, inputs).foresee(method, inputs, data)
+
+
+def _checked(method: Method, inputs: Inputs) -> Maker:
+    """The method's maker, if there can be a step with these inputs."""
     maker = maker_of(method)
     if not maker.is_trained:
         _ = Step(
@@ -59,4 +69,4 @@ def plan_stream(method: Method, inputs: Inputs, data: Sequence[Path] = ()) -> St
             inputs=tuple(Input(role, bytes(HASH_LENGTH)) for role, _ in inputs),
             options=method.options(),
         )
-    return maker.plan(method, inputs, data)
+    return maker
