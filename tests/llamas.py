@@ -120,8 +120,11 @@ def permuted(values: Array, heads: int) -> Array:
     return values.reshape(heads, 2, len(values) // heads // 2, *values.shape[1:]).swapaxes(1, 2).reshape(values.shape)
 
 
+SCHEMES_OF_GGUF_PY = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1")
+
+
 def in_gguf(tensors: Mapping[str, Array], config: Mapping[str, Any], scheme: str) -> dict[str, tuple[str, Array]]:
-    """GGUF's name of each tensor -> its type and the bytes that gguf-py makes of it."""
+    """GGUF's name of each tensor -> its type and the bytes that gguf-py makes of it; rows are shorter than 256."""
     tied, found = config["tie_word_embeddings"], {}
     for name, values in tensors.items():
         wide = values.astype(np.float32)
@@ -130,7 +133,7 @@ def in_gguf(tensors: Mapping[str, Array], config: Mapping[str, Any], scheme: str
         if ".k_proj." in name:
             wide = permuted(wide, config["num_key_value_heads"])
         logits = name == ("model.embed_tokens.weight" if tied else "lm_head.weight")
-        kind = "F32" if wide.ndim == 1 else "Q8_0" if scheme == "q4_0" and logits else scheme.upper()
+        kind = "F32" if wide.ndim == 1 else "Q8_0" if scheme.startswith("q") and logits else scheme.upper()
         stored = gguf.quants.quantize(np.ascontiguousarray(wide), GGMLQuantizationType[kind])
         found[gguf_name(name)] = kind, np.frombuffer(stored.tobytes(), np.uint8)
     return found

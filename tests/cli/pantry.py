@@ -8,6 +8,7 @@ import numpy as np
 
 from lineal import Distill, EnsembleDistiller, FullFineTune, GgufQuantization, Lora, LoraConfig, Scratch
 from lineal.methods import Block, Emit, Reproducibility, Site, StreamingMethod
+from lineal.methods.quantize.mixes import ModelShape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +68,9 @@ class WideRows(GgufQuantization):
 
     scheme: str = "q8_0"
 
-    def stored_as(self, shape: tuple[int, ...], *, makes_logits: bool) -> str:
-        return "F16" if len(shape) == 2 and shape[1] < 40 else super().stored_as(shape, makes_logits=makes_logits)
+    def types(self, tensors: Mapping[str, tuple[int, ...]], shape: ModelShape) -> dict[str, str]:
+        found = super().types(tensors, shape)
+        return {name: "F16" if len(tensors[name]) == 2 and tensors[name][1] < 40 else found[name] for name in tensors}
 
 
 @dataclass(frozen=True, kw_only=True)

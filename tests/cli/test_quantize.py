@@ -86,7 +86,7 @@ def test_a_plan_tells_the_size_beforehand(lineal: Command, both: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("./both",), 2, "gguf: the option 'scheme' is needed"),
+        (("./both",), 2, "gguf: scheme is needed, or what is to be fitted"),
         (("./both", "--scheme", "q8"), 2, "got 'q8' (did you mean q8_0?)"),
         (("./both", "--sheme", "q8_0"), 2, "no such option --sheme (did you mean --scheme?)"),
         (("./both", "--scheme", "f16", "--method", "awq"), 2, "unknown quantize method 'awq'"),
@@ -99,14 +99,14 @@ def test_a_plan_tells_the_size_beforehand(lineal: Command, both: Path) -> None:
             3,
             "other cannot be written as a GGUF: model_type is 'gpt2'; those that",
         ),
-        (("./odd", "--scheme", "q8_0"), 3, "'model.layers.0.mlp.down_proj.weight' [64, 40] has rows of 40"),
+        (("./both", "--scheme", "f16", "--tensor-type", "attn_v=q8_0"), 2, "f16 is one type for all"),
+        (("./both", "--scheme", "q8_0", "--tensor-type", "ffn_dwn=q4_0"), 2, "whose name has 'ffn_dwn' in it"),
     ],
 )
 def test_a_mistake_is_one_line_with_its_exit_code(
     lineal: Command, both: Path, words: tuple[str, ...], code: int, message: str
 ) -> None:
     make_llama(Path("other"), model_type="gpt2")
-    make_llama(Path("odd"), intermediate_size=40)
     answer = lineal("quantize", *words, "--out", "m.gguf")
     assert message in error_of(answer)
     assert answer.code == code
@@ -145,9 +145,17 @@ def test_it_loads_no_torch(lineal: Command, both: Path) -> None:
     assert loaded_by(both.parent, *words).isdisjoint({"torch", "transformers", "peft"})
 
 
+def test_rows_that_are_no_whole_blocks_get_another_type_and_that_is_said(lineal: Command) -> None:
+    make_llama(Path("odd"), intermediate_size=40)
+    answer = lineal("quantize", "./odd", "--scheme", "q4_k_m", "--out", "odd.gguf")
+    assert answer.code == 0
+    assert "2 matrices with rows of 40 are no whole blocks of Q4_K: stored as F16" in answer.err
+    assert "matrices with rows of 64 are no whole blocks of Q4_K: stored as Q5_0, Q8_0" in answer.err
+
+
 def test_it_has_help_with_examples(lineal: Command) -> None:
     told = lineal("quantize", "--help").out
-    assert "lineal quantize both --scheme q8_0 --out both.gguf" in told
+    assert "lineal quantize both --scheme q4_k_m --out both.gguf" in told
     assert "quantize" in lineal("--help").out
 
 

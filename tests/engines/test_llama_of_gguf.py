@@ -13,12 +13,11 @@ from safetensors.torch import load_file, save_file
 from lineal.engines.inference.generate import generate
 from lineal.engines.inference.language_model import load_model, load_tokenizer
 from lineal.errors import CheckpointError
-from lineal.methods.quantize.gguf import SCHEMES
 from tests.engines.quantizations import quantize
 from tests.engines.scoring import evaluate
 from tests.engines.tiny_models import make_model, write_data
 from tests.ggufs import write_gguf
-from tests.llamas import gguf_name, in_gguf, permuted
+from tests.llamas import SCHEMES_OF_GGUF_PY, gguf_name, in_gguf, permuted
 
 SIZES: dict[str, Any] = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4, "num_key_value_heads": 2}
 LLAMA3 = {
@@ -63,7 +62,7 @@ def test_logits_of_an_f32_gguf_are_its_parent_s(tmp_path: Path, variant: str) ->
     assert (found - expected).abs().max() <= tolerance * expected.abs().max()
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", SCHEMES_OF_GGUF_PY)
 def test_a_gguf_runs_with_the_weights_that_it_stores(tmp_path: Path, scheme: str) -> None:
     parent = make_model(tmp_path / "m", **SIZES)
     stored = {name: values.numpy() for name, values in load_file(parent / "model.safetensors").items()}
@@ -111,8 +110,8 @@ NUMBERS = {
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"general.architecture": "qwen2"}, "of the architecture 'qwen2'; those that can be run: llama"),
-        ({"llama.expert_count": 8}, "the key 'llama.expert_count' is not understood"),
+        ({"general.architecture": "mamba"}, "of the architecture 'mamba'; those that can be run: llama, qwen2, "),
+        ({"llama.expert_gating_func": 2}, "the key 'llama.expert_gating_func' is not understood"),
         ({"llama.rope.scaling.type": "yarn"}, "rotary scaling 'yarn' is not understood"),
         ({"llama.block_count": None}, "llama.block_count must be a positive number, got None"),
         ({"llama.attention.head_count": 0}, "llama.attention.head_count must be a positive number, got 0"),

@@ -13,14 +13,14 @@ from lineal.engines.quantize.gguf_plan import gguf_tensors
 from lineal.engines.stream import tensor_pass
 from lineal.engines.stream.engine import stream
 from lineal.engines.stream.jobs import Recomputation
-from lineal.methods.quantize.gguf import SCHEMES, GgufQuantization
+from lineal.methods.quantize.gguf import GgufQuantization
 from tests.builders import Array, make_adapter, make_checkpoint, random_tensors, read_folder, write_json
 from tests.engines.quantizations import LLAMA3, Q, plan, quantize
-from tests.llamas import CONFIG, in_gguf, llama_tensors, make_llama, read_gguf
+from tests.llamas import CONFIG, SCHEMES_OF_GGUF_PY, in_gguf, llama_tensors, make_llama, read_gguf
 
 BF16 = ml_dtypes.bfloat16
 
-every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
+every_scheme = pytest.mark.parametrize("scheme", SCHEMES_OF_GGUF_PY)
 
 
 def same(found: dict[str, tuple[str, Array]], expected: dict[str, tuple[str, Array]]) -> bool:
@@ -54,7 +54,10 @@ def test_heads_of_any_number_and_size_keep_their_rows_together(
 ) -> None:
     parent = make_llama(tmp_path / "m", **shape)
     found, _ = read_gguf(quantize(parent, tmp_path / "q", scheme))
-    assert same(found, in_gguf(read_folder(parent), {**CONFIG, **shape}, scheme))
+    expected = in_gguf(read_folder(parent), {**CONFIG, **shape}, scheme)
+    if found["output.weight"][0] == "Q6_K":  # of rows of 1024; gguf-py does not write it
+        del found["output.weight"], expected["output.weight"]
+    assert same(found, expected)
 
 
 @every_scheme

@@ -12,7 +12,6 @@ import torch
 from lineal.engines.inference.language_model import load_model, load_tokenizer
 from lineal.engines.train.train import train
 from lineal.methods.finetune.scratch import Scratch
-from lineal.methods.quantize.gguf import SCHEMES
 from tests.engines.quantizations import quantize
 from tests.engines.test_gguf_tokenizer import TEXTS, TOKENIZERS, quantized, template
 from tests.engines.test_llama_of_gguf import VARIANTS, with_biases
@@ -86,7 +85,7 @@ def test_it_continues_a_prompt_as_transformers_does_with_weights_in_float16(
     assert answer["continued"] == expected
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", TOLERANCES)
 def test_logits_are_those_of_the_stored_weights(
     trained: Path, tmp_path: Path, llama_cpp: LlamaCpp, scheme: str
 ) -> None:

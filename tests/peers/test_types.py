@@ -53,7 +53,7 @@ def seen(llama_cpp: LlamaCpp, case: Case, folder: Path) -> dict[str, dict[str, s
             "source": f"{source}",
             "target": f"{folder / scheme}.gguf",
             "file_type": mix.file_type,
-            "importance": case.shape.importance,
+            "importances": {"of no tensor": [1.0]} if case.shape.importance else None,
             "patterns": [[pattern, GGMLQuantizationType[kind]] for pattern, kind in wishes.patterns],
             "output": wishes.output and GGMLQuantizationType[wishes.output],
             "embedding": wishes.embedding and GGMLQuantizationType[wishes.embedding],

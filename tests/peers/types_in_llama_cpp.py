@@ -1,6 +1,6 @@
 """Runs in the peers' environment: llama.cpp's own quantizer on many small files, with all that its command line takes.
 
-stdin: a list of {"source", "target": paths, "file_type": number, "importance": whether there is a matrix, of no tensor;
+stdin: a list of {"source", "target": paths, "file_type": number, "importances": {tensor: weights} or null;
 "patterns": [[expression, ggml type's number]], "output", "embedding": numbers of ggml types, or null}
 """
 
@@ -19,10 +19,11 @@ def quantize(job: dict[str, Any]) -> None:
         options.output_tensor_type = job["output"]
     if job["embedding"] is not None:
         options.token_embedding_type = job["embedding"]
-    one = (ctypes.c_float * 1)(1.0)
-    matrix = (llama_cpp.llama_model_imatrix_data * 2)()
-    matrix[0].name, matrix[0].data, matrix[0].size = b"of no tensor", one, 1
-    if job["importance"]:
+    given = job["importances"] or {}
+    matrix = (llama_cpp.llama_model_imatrix_data * (len(given) + 1))()
+    for entry, (name, weights) in zip(matrix, given.items(), strict=False):
+        entry.name, entry.data, entry.size = name.encode(), (ctypes.c_float * len(weights))(*weights), len(weights)
+    if given:
         options.imatrix = matrix
     wishes = (llama_cpp.llama_model_tensor_override * (len(job["patterns"]) + 1))()
     for wish, (pattern, kind) in zip(wishes, job["patterns"], strict=False):

@@ -224,6 +224,7 @@ def quantize(
     *,
     out: str | Path,
     method: str | Method = "gguf",
+    imatrix: str | Path | None = None,
     base: ModelLike | None = None,
     allow_nonfinite: bool = False,
     licence: str | None = None,
@@ -232,10 +233,12 @@ def quantize(
     progress: Progress | None = None,
     **options: Any,
 ) -> Model:
-    """Store a model in fewer bits: `scheme="q4_0"` into a .gguf file, or a folder that holds one.
+    """Store a model in fewer bits: `scheme="q4_k_m"` into a .gguf file, or a folder that holds one.
 
-    base: of an adapter that does not say which.
+    imatrix: an importance matrix in a file, as llama.cpp writes it; base: of an adapter that does not say which.
+    Options as keywords: scheme, tensor_types, bits_per_weight, size, ...
     """
     chosen, inputs = method_of("quantize", method, options), inputs_of_merge([model], base)
-    wanted = derivation("quantize", chosen, inputs, out, allow_nonfinite=allow_nonfinite, licence=licence)
+    data = [] if imatrix is None else [imatrix]
+    wanted = derivation("quantize", chosen, inputs, out, data=data, allow_nonfinite=allow_nonfinite, licence=licence)
     return wanted.make(registry, threads, progress)

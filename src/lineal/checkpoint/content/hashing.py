@@ -22,6 +22,9 @@ from lineal.checkpoint.reader import Checkpoint, open_checkpoint
 
 LINEAL_JSON = "lineal.json"
 
+_WHOLE = "file"
+"""What the hash of a file's raw bytes is remembered under."""
+
 
 @final
 @dataclass(frozen=True)
@@ -156,16 +159,24 @@ def recall_checkpoint(checkpoint: Checkpoint, memory: HashMemory) -> FolderHashe
 def hash_file(path: Path, memory: HashMemory | None = None) -> bytes:
     """The hash of a file's raw bytes."""
     recalled = memory.recall(path) if memory else None
-    if recalled is not None and "file" in recalled:
-        return recalled["file"]
+    if recalled is not None and _WHOLE in recalled:
+        return recalled[_WHOLE]
     before = os.stat(path)
     with path.open("rb") as file:
         digest = blake3()
         while window := file.read(WINDOW_BYTES):
             digest.update(window)
     if memory:
-        memory.remember(path, before, {"file": digest.digest()})
+        memory.remember(path, before, {_WHOLE: digest.digest()})
     return digest.digest()
+
+
+def find_file(name: str, digest: bytes, memory: HashMemory) -> Path | None:
+    """A file with this hash, read anew: where one was hashed before, or in the working folder under its name."""
+    for path in (*memory.places({_WHOLE: digest}), Path(name)):
+        if path.is_file() and hash_file(path) == digest:
+            return path
+    return None
 
 
 def hash_tensors(

@@ -47,6 +47,15 @@ class HashMemory:
         except (ValueError, TypeError, AttributeError, KeyError):  # edited by somebody: it has forgotten
             return None
 
+    def places(self, hashes: Mapping[str, bytes]) -> list[Path]:
+        """Where files with just these hashes lay when they were hashed; whether they still do is not asked."""
+        try:
+            with self._opened() as database:
+                query = "SELECT path FROM remembered WHERE hashes = ? ORDER BY path"
+                return [Path(row[0]) for row in database.execute(query, (_written(hashes),))]
+        except sqlite3.DatabaseError:  # damaged: it has forgotten
+            return []
+
     def remember(self, file: Path, before: os.stat_result, hashes: Mapping[str, bytes]) -> None:
         """Keep the hashes of a file, unless it changed since `before`, its state when hashing began."""
         signature = _signature(before)

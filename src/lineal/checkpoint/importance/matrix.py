@@ -53,7 +53,9 @@ class ImportanceMatrix:
     def of(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
         """Weights for the columns of a tensor of this shape, [experts, columns]; None where nothing was measured."""
         entry = self.entries.get(name)
-        return None if entry is None else entry.mean.reshape(_experts(shape), shape[-1])
+        if entry is None or (name in _LOOSE and entry.sums.size != _columns(shape)):
+            return None
+        return entry.mean.reshape(-1, shape[-1])
 
     def faults(self, tensors: Mapping[str, tuple[int, ...]]) -> list[str]:
         """What speaks against its being of a model with these tensors: one that measured nothing here is another's."""
@@ -61,11 +63,16 @@ class ImportanceMatrix:
             here, there = next(iter(self.entries), ""), next((name for name in tensors if "weight" in name), "")
             return [f"none of its {len(self.entries)} tensors is one of the model's ({quoted(here)}, {quoted(there)})"]
         return [
-            f"{quoted(name)} has {entry.sums.size} columns, the model's {_experts(shape) * shape[-1]}"
+            f"{quoted(name)} has {entry.sums.size} columns, the model's {_columns(tensors[name])}"
             for name, entry in self.entries.items()
-            if (shape := tensors.get(name)) is not None and entry.sums.size != _experts(shape) * shape[-1]
+            if name in tensors and name not in _LOOSE and entry.sums.size != _columns(tensors[name])
         ]
 
 
-def _experts(shape: tuple[int, ...]) -> int:
-    return shape[0] if len(shape) == 3 else 1
+_LOOSE = frozenset({"token_embd.weight", "per_layer_token_embd.weight"})
+"""Rows are looked up here, not multiplied: where the columns are others than the model's, llama.cpp rounds without."""
+
+
+def _columns(shape: tuple[int, ...]) -> int:
+    """Of all experts together."""
+    return shape[-1] * (shape[0] if len(shape) == 3 else 1)

@@ -152,6 +152,9 @@ def _kinds(trait: Trait, config: Mapping[str, Any], kept: Sequence[int], model: 
     found, blocks = _found(trait, config, model), block_count(config, model)
     if len(found) != blocks:
         raise MethodError(f"{model}: its configuration tells {trait.what} of {len(found)} blocks, and it has {blocks}")
+    beyond = next((block for block in kept if block >= blocks), None)
+    if beyond is not None:
+        raise MethodError(f"{model}: its configuration says it has {blocks} blocks; there is no block {beyond}")
     return [found[block] for block in kept]
 
 

@@ -13,7 +13,9 @@ from lineal.checkpoint.headers.storage import BLOCKS
 from lineal.checkpoint.package import config_content
 from lineal.checkpoint.reader import Checkpoint
 from lineal.engines.gguf.architectures import architecture_of
-from lineal.engines.gguf.tensors import checked_tensors, is_tied
+from lineal.engines.gguf.config_keys import config_of
+from lineal.engines.gguf.metadata_keys import dimensions_of_gguf
+from lineal.engines.gguf.tensors import GgufTensor, published_tensors
 from lineal.engines.gguf.tokenizer_back import chat_template, special_tokens, tokenizer_json
 from lineal.engines.gguf.tokenizer_endings import further_endings
 from lineal.errors import CheckpointError
@@ -22,11 +24,11 @@ from lineal.shown import quoted
 _TOKENS, _KINDS = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
 
 
-def gguf_tensors(checkpoint: Checkpoint) -> dict[str, tuple[TensorSpec, int | None]]:
-    """transformers' name -> the stored tensor, and where its rows are turned the rows of a head."""
-    found = checked_tensors(checkpoint)
-    for spec, _ in found.values():
-        _check_type(checkpoint, spec)
+def gguf_tensors(checkpoint: Checkpoint) -> dict[str, GgufTensor]:
+    """transformers' name -> where its values lie."""
+    found = published_tensors(checkpoint)
+    for tensor in found.values():
+        _check_type(checkpoint, tensor.spec)
     return found
 
 
@@ -37,8 +39,8 @@ def gguf_config(checkpoint: Checkpoint) -> dict[str, Any]:
     endings = [*([ids["eos_token_id"]] if "eos" in special else []), *further_endings(checkpoint)]
     if len(set(endings)) > 1:
         ids["eos_token_id"] = list(dict.fromkeys(endings))
-    architecture = architecture_of(checkpoint)
-    return {**architecture.config(architecture.of_gguf(checkpoint), tied=is_tied(checkpoint)), **ids}
+    row = architecture_of(checkpoint)
+    return {**config_of(row, dimensions_of_gguf(row, checkpoint)), **ids}
 
 
 def gguf_vocabulary(checkpoint: Checkpoint) -> dict[str, int] | None:

@@ -2,49 +2,84 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
 
 from lineal.checkpoint.headers.safetensors import TensorSpec
-from lineal.checkpoint.layouts.turn import unpaired
+from lineal.checkpoint.headers.storage import BLOCKS
+from lineal.checkpoint.layouts.turn import Turn, unpaired
 from lineal.checkpoint.reader import Checkpoint
 from lineal.engines.gguf.architectures import architecture_of
 from lineal.engines.gguf.decoded import Float32, decoded
-from lineal.engines.gguf.llama_keys import ROTARY_DIVISORS
+from lineal.engines.gguf.metadata_keys import dimensions_of_gguf
+from lineal.engines.gguf.rotary_keys import known_tensors
+from lineal.engines.gguf.stored import Stored, stored_tensors
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
 
 
-def is_tied(checkpoint: Checkpoint) -> bool:
-    """Whether the embedding makes the logits, too."""
-    return "output.weight" not in checkpoint
+@final
+@dataclass(frozen=True)
+class GgufTensor:
+    """A published tensor in a GGUF. turn: from the order in which its elements are stored; added: to its values."""
+
+    spec: TensorSpec
+    turn: Turn | None = None
+    added: float = 0.0
 
 
 def gguf_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, Float32]]:
     """transformers' name of each tensor and its values."""
-    for name, (spec, head_size) in checked_tensors(checkpoint).items():
-        values = decoded(checkpoint, spec)
-        if head_size is not None:
-            turn = unpaired(head_size, math.prod(values.shape[1:]))
-            values = turn.turned(values.reshape(-1)).reshape(values.shape)
-        yield name, values
+    for stored in checked_tensors(checkpoint):
+        values = decoded(checkpoint, checkpoint[stored.name])
+        turn = _turn(stored)
+        if turn is not None:
+            values = turn.turned(values.reshape(-1))
+        if stored.raised:
+            values = values - np.float32(stored.raised)
+        yield from zip(stored.published, values.reshape(len(stored.published), *stored.part), strict=True)
 
 
-def checked_tensors(checkpoint: Checkpoint) -> dict[str, tuple[TensorSpec, int | None]]:
-    """transformers' name -> the stored tensor, and where its rows are turned the rows of a head.
-
-    What is missing, left over or of another shape is refused.
-    """
-    architecture, tied = architecture_of(checkpoint), is_tied(checkpoint)
-    numbers = architecture.of_gguf(checkpoint)
-    names, shapes = architecture.names(numbers, tied=tied), architecture.tensors(numbers, tied=tied)
-    for unknown in sorted(checkpoint.keys() - {*names.values(), ROTARY_DIVISORS}):
-        raise CheckpointError(f"{checkpoint.path}: {quoted(unknown)} is not a tensor of its architecture")
-    found: dict[str, tuple[TensorSpec, int | None]] = {}
-    for name, shape in shapes.items():
-        if names[name] not in checkpoint:
-            raise CheckpointError(f"{checkpoint.path}: has no {quoted(names[name])}")
-        spec = checkpoint[names[name]]
-        if spec.shape != shape:
-            is_shape = list(spec.shape)
-            raise CheckpointError(f"{checkpoint.path}: {quoted(names[name])} is {is_shape}, its keys say {list(shape)}")
-        found[name] = spec, numbers.head_size if name.endswith(architecture.turned) else None
+def published_tensors(checkpoint: Checkpoint) -> dict[str, GgufTensor]:
+    """transformers' name -> where it lies; experts are ranges of bytes of the tensor that has all of them."""
+    found: dict[str, GgufTensor] = {}
+    for stored in checked_tensors(checkpoint):
+        spec = checkpoint[stored.name]
+        for place, name in enumerate(stored.published):
+            found[name] = GgufTensor(_part(checkpoint, stored, spec, place), _turn(stored), -stored.raised)
     return found
+
+
+def checked_tensors(checkpoint: Checkpoint) -> list[Stored]:
+    """What each of its tensors is; what is missing, left over or of another shape is refused."""
+    row = architecture_of(checkpoint)
+    found = stored_tensors(row, dimensions_of_gguf(row, checkpoint))
+    for unknown in sorted(checkpoint.keys() - {*(one.name for one in found), *known_tensors(row.rotary)}):
+        raise CheckpointError(f"{checkpoint.path}: {quoted(unknown)} is not a tensor of its architecture")
+    for stored in found:
+        if stored.name not in checkpoint:
+            raise CheckpointError(f"{checkpoint.path}: has no {quoted(stored.name)}")
+        shape = checkpoint[stored.name].shape
+        if shape != stored.shape:
+            raise CheckpointError(
+                f"{checkpoint.path}: {quoted(stored.name)} is {list(shape)}, its keys say {list(stored.shape)}"
+            )
+    return found
+
+
+def _part(checkpoint: Checkpoint, stored: Stored, spec: TensorSpec, place: int) -> TensorSpec:
+    if not stored.is_stack:
+        return spec if spec.shape == stored.part else replace(spec, shape=stored.part)
+    block = BLOCKS.get(spec.dtype, (1, 0))[0]
+    if math.prod(stored.part) % block:
+        raise CheckpointError(
+            f"{checkpoint.path}: {quoted(stored.name)} has experts that are no whole blocks of {spec.dtype}"
+        )
+    length = spec.byte_length // len(stored.published)
+    return TensorSpec(stored.published[place], spec.dtype, stored.part, spec.path, spec.offset + place * length, length)
+
+
+def _turn(stored: Stored) -> Turn | None:
+    return None if stored.paired is None else unpaired(stored.paired, math.prod(stored.part[1:]))

@@ -27,8 +27,7 @@ from lineal.checkpoint.names.tied_heads import KEY
 from lineal.checkpoint.package import has_tokenizer
 from lineal.checkpoint.reader import Checkpoint, open_checkpoint
 from lineal.checkpoint.stated_dtype import require_dtype
-from lineal.engines.gguf.architectures import architecture_of
-from lineal.engines.gguf.tensors import gguf_weights, is_tied
+from lineal.engines.gguf.tensors import gguf_weights
 from lineal.engines.gguf.tokenizer_back import chat_template, special_tokens, tokenizer_json
 from lineal.engines.inference.next_token import no_next_token
 from lineal.engines.inference.peft_config import left_out, refuse_experts, spelled_out
@@ -176,9 +175,7 @@ def _load_full(place: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMod
 
 def _load_gguf(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:
     """The decoded weights in transformers' model; its own loader of GGUFs drops biases and rotary divisors."""
-    architecture = architecture_of(checkpoint)
-    fields = architecture.config(architecture.of_gguf(checkpoint), tied=is_tied(checkpoint))
-    fields |= {f"{role}_token_id": index for role, (_, index) in special_tokens(checkpoint).items() if role != "unk"}
+    fields = config_of(checkpoint)
     with silence(), _blamed_on(checkpoint.path):
         config = AutoConfig.for_model(**fields)
         weights = {name: torch.from_numpy(values) for name, values in gguf_weights(checkpoint)}
@@ -186,7 +183,7 @@ def _load_gguf(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:
         loaded: Any = kind.from_pretrained(
             None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True
         )
-    return _checked(checkpoint.path, architecture.model_type, loaded)
+    return _checked(checkpoint.path, fields["model_type"], loaded)
 
 
 def _gguf_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:

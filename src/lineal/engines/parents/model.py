@@ -1,6 +1,5 @@
 """A model that others are derived from: full weights under transformers' names, a config, a vocabulary."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,7 +9,6 @@ from typing import Any, final
 from lineal.checkpoint.adapter.adapter import LowRankUpdate, low_rank_updates
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.layouts.known import Layout
-from lineal.checkpoint.layouts.turn import Turn, unpaired
 from lineal.checkpoint.layouts.views import View, seen
 from lineal.checkpoint.names.tied_heads import heads, says_tied, stored_heads, untied
 from lineal.checkpoint.package import has_tokenizer, vocabulary
@@ -198,9 +196,5 @@ def _of_gguf(name: str, checkpoint: Checkpoint) -> Model:
     from lineal.engines.gguf.parent import gguf_tensors
 
     found = gguf_tensors(checkpoint).items()
-    sources = {key: Source(name, spec, turn=_unpaired(spec, head_rows)) for key, (spec, head_rows) in found}
+    sources = {key: Source(name, one.spec, turn=one.turn, added=one.added) for key, one in found}
     return Model(name, checkpoint, None, sources)
-
-
-def _unpaired(spec: TensorSpec, head_rows: int | None) -> Turn | None:
-    return None if head_rows is None else unpaired(head_rows, math.prod(spec.shape[1:]))

@@ -1,23 +1,28 @@
 """A GGUF of a GGUF before a weight is read: its tensors in other types, under their own names, and its own keys."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 
+from lineal.checkpoint.codes.ggml import PLAIN, Encoding
 from lineal.checkpoint.headers.gguf_metadata import Value
+from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.headers.storage import BLOCKS
 from lineal.checkpoint.importance.matrix import ImportanceMatrix
 from lineal.checkpoint.written.layout import Planned
 from lineal.engines.gguf.architectures import architecture_of
 from lineal.engines.gguf.child import GgufChild
+from lineal.engines.gguf.metadata_keys import dimensions_of_gguf
 from lineal.engines.parents.model import Model
 from lineal.engines.quantize.gguf_general_keys import general_metadata
-from lineal.engines.quantize.gguf_types import model_shape, rules_of
+from lineal.engines.quantize.gguf_types import chosen
+from lineal.engines.quantize.importance import importance_metadata
+from lineal.engines.stream.compound import Compound, Task
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.stream.source import Source
 from lineal.errors import CheckpointError
 from lineal.methods.quantize.gguf import GgufQuantization
-from lineal.shown import quoted
 
 _OF_THE_FILE = re.compile(r"general\.alignment|split\..+|quantize\.imatrix\..+")
 """Keys that tell how a file is laid out and how its own blocks came about."""
@@ -36,32 +41,38 @@ def plan_requantized(method: GgufQuantization, model: Model, importance: Importa
             f"{model.name}: an adapter on a GGUF; make it part of its base first: "
             "lineal merge ADAPTER --method adapter --base GGUF --out FOLDER"
         )
-    architecture = architecture_of(checkpoint)
-    of = model_shape(architecture, architecture.of_gguf(checkpoint), importance, tied=model.tied)
+    row = architecture_of(checkpoint)
     shapes = {name: spec.shape for name, spec in checkpoint.items()}
-    types = method.types(shapes, of)
-    planned = {name: Planned(name, types[name], shape) for name, shape in shapes.items()}
-    for fault in _row_faults(planned):
-        raise CheckpointError(f"{model.name} cannot be written as a GGUF: {fault}")
-    jobs: list[Job] = []
-    for name, tensor in planned.items():
-        spec = checkpoint[name]
-        is_copied = tensor.dtype == spec.dtype and spec.dtype in BLOCKS
-        jobs.append(Job(tensor, (Source(model.name, spec),), method=None if is_copied else method))
-    child = GgufChild(_metadata(method, model), None if checkpoint.lone else model.folder)
-    return StreamPlan(tuple(jobs), child, model.remarks, rules_of(method, model.rules, shapes, of))
+    types = chosen(method, row, dimensions_of_gguf(row, checkpoint), shapes, importance)
+    tasks = [
+        _task(method, model, spec, types.of[name], types.encodings.get(name, ())) for name, spec in checkpoint.items()
+    ]
+    child = GgufChild(_metadata(method, model, importance), None if checkpoint.lone else model.folder)
+    return StreamPlan(tuple(tasks), child, (*model.remarks, *types.remarks), max(model.rules, types.rules))
 
 
-def _row_faults(planned: Mapping[str, Planned]) -> Iterator[str]:
-    for name, tensor in planned.items():
-        block, row = BLOCKS.get(tensor.dtype, (1, 0))[0], tensor.shape[-1] if tensor.shape else 1
-        if row % block:
-            yield f"{quoted(name)} {list(tensor.shape)} has rows of {row}; {tensor.dtype} has blocks of {block}"
+def _task(method: GgufQuantization, model: Model, spec: TensorSpec, dtype: str, encoded: Sequence[Encoding]) -> Task:
+    """A tensor in another type; experts that have importances of their own are encoded one after the other."""
+    planned = Planned(spec.name, dtype, spec.shape)
+    if dtype == spec.dtype and dtype in BLOCKS:
+        return Job(planned, (Source(model.name, spec),))
+    if len(encoded) < 2:
+        return Job(planned, (Source(model.name, spec),), method=method, encoding=encoded[0] if encoded else PLAIN)
+    shape, length = spec.shape[1:], spec.byte_length // len(encoded)
+    parts = (
+        replace(spec, name=f"{spec.name}[{i}]", shape=shape, offset=spec.offset + i * length, byte_length=length)
+        for i in range(len(encoded))
+    )
+    jobs = (
+        Job(Planned(part.name, dtype, shape), (Source(model.name, part),), method=method, encoding=encoding)
+        for part, encoding in zip(parts, encoded, strict=True)
+    )
+    return Compound(planned, tuple(jobs))
 
 
-def _metadata(method: GgufQuantization, model: Model) -> dict[str, Value]:
+def _metadata(method: GgufQuantization, model: Model, importance: ImportanceMatrix | None) -> dict[str, Value]:
     """The parent's keys as they are, but for those that the new types make other ones."""
     checkpoint = model.checkpoint
     written = general_metadata(method, model, {}, architecture_of(checkpoint).name)
     kept = {key: value for key, value in checkpoint.metadata.items() if not _OF_THE_FILE.fullmatch(key)}
-    return {**kept, **{key: written[key] for key in _OF_THE_TYPES}}
+    return {**kept, **{key: written[key] for key in _OF_THE_TYPES}, **importance_metadata(importance)}

@@ -76,6 +76,8 @@ class Reading:
             self.rules.refuse_nonfinite(row, "F32", start, source.model, spec.name)
         if source.scales is not None:
             multiply(row, start, source.shape[-1], source.scales, self._numbers[source.scales])
+        if source.added:
+            row += np.float32(source.added)
         if source.turn is not None:
             np.copyto(row, source.turn.turned(row))
         if source.update:

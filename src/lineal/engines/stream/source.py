@@ -15,7 +15,8 @@ from lineal.checkpoint.scaled import Scales
 class Source:
     """One parent's tensor as full weights: stored, plus a low-rank update where an adapter has one, in float32.
 
-    scales: of a weight that is codes; turn: of a tensor whose elements are stored in another order, into that of shape.
+    scales: of a weight that is codes; turn: of a tensor whose elements are stored in another order, into that of shape;
+    added: to every value as it is stored.
     """
 
     model: str
@@ -23,6 +24,7 @@ class Source:
     update: LowRankUpdate | None = None
     scales: Scales | None = None
     turn: Turn | None = None
+    added: float = 0.0
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.text.documents import read_documents
 from lineal.family.build.findings import Findings
 from lineal.family.build.foreseeing import foreseen_models
-from lineal.family.build.makers.table import inputs_of, maker_of, plan_stream
+from lineal.family.build.makers.table import foresee_stream, inputs_of, maker_of
 from lineal.family.build.recipe_faults import recipe_faults
 from lineal.family.build.streams import full_weights
 from lineal.family.file.recipe import Family, ModelRecipe, Origin
@@ -86,7 +86,7 @@ def foresee(session: Session, recipe: ModelRecipe, local: Mapping[str, LocalMode
     if stand_in is not None and any(model.form == "adapter" for _, model in known):  # its base has no hash yet
         _fit(stand_in, [model for role, model in known if role != "base"])
         return None
-    return plan_stream(method, inputs_of(session, recipe.name, method, known))
+    return foresee_stream(method, inputs_of(session, recipe.name, method, known), recipe.data)
 
 
 def _fit(base: LocalModel, models: Sequence[LocalModel]) -> None:

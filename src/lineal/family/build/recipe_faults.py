@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lineal.engines.text.documents import read_documents
 from lineal.errors import LinealError
 from lineal.family.build.foreseen import Foreseen
 from lineal.family.build.makers.table import maker_of
@@ -18,7 +17,7 @@ def recipe_faults(
     """models: that it is made from, by the names it uses; seen: those that lie here, or whose headers do."""
     checks = (
         lambda: _target(recipe, seen, target),
-        *(lambda path=path: read_documents(path) for path in recipe.data),
+        *(lambda path=path: maker_of(recipe.made_by).check_data(path) for path in recipe.data),
         *maker_of(recipe.made_by).checks(recipe, models, is_there=target.exists()),
     )
     for check in checks:

@@ -60,7 +60,7 @@ class FamilyRun:
         licence = self.licences[recipe.name].joined if recipe.name in self.licences else UNKNOWN
         found: list[tuple[Role, LocalModel]] = [(r.role, self._find(r.model)) for r in recipe.inputs]
         inputs = inputs_of(self.session, recipe.name, method, found)
-        plan = plan_stream(method, inputs)
+        plan = plan_stream(method, inputs, recipe.data)
         return Request(
             name=self.name(recipe.name),
             method=method,
@@ -89,6 +89,8 @@ class FamilyRun:
     def present(self, recipe: ModelRecipe) -> LocalModel | None:
         """A derived model if it is there already; nothing is made or recorded."""
         if any(r.model in self.family.models and r.model not in self.models for r in recipe.inputs):
+            return None
+        if not (self.out / recipe.name).exists():  # a plan may read weights
             return None
         found = existing(self.session, self.request(recipe))
         return found[0] if found else None

@@ -118,13 +118,20 @@ class VerbReader:
         return self._of_one_parent("prune", "magnitude", name, keys, body)
 
     def _quantize(self, name: str, keys: KeyPath, body: Body) -> ModelRecipe:
-        return self._of_one_parent("quantize", "gguf", name, keys, body)
+        data = (self.data_file(body["imatrix"], (*keys, "imatrix"), name),) if "imatrix" in body else ()
+        recipe = self._of_one_parent("quantize", "gguf", name, keys, body, "imatrix", data=data)
+        self._check_data(recipe.method, data, keys, name, "imatrix")
+        return recipe
 
-    def _of_one_parent(self, kind: Kind, default: str, name: str, keys: KeyPath, body: Body) -> ModelRecipe:
-        method = self._method(kind, body.get("method", default), keys, body, ("parent", "method", "allow_nonfinite"))
+    def _of_one_parent(
+        self, kind: Kind, default: str, name: str, keys: KeyPath, body: Body, *others: str, data: tuple[Path, ...] = ()
+    ) -> ModelRecipe:
+        """others: keys beside those that all have."""
+        known = ("parent", "method", "allow_nonfinite", *others)
+        method = self._method(kind, body.get("method", default), keys, body, known)
         inputs = self._one("parent", body, "parent", keys)
         allow = self._allow_nonfinite(name, keys, body)
-        return self._recipe(name, kind, keys, inputs=inputs, method=method, allow_nonfinite=allow)
+        return self._recipe(name, kind, keys, inputs=inputs, method=method, data=data, allow_nonfinite=allow)
 
     def _recipe(self, name: str, kind: Kind, keys: KeyPath, **fields: Any) -> ModelRecipe:
         return ModelRecipe(name=name, kind=kind, line=self._document.line(keys), **fields)
@@ -169,12 +176,14 @@ class VerbReader:
         except MethodError as error:
             self._faults.add(keys, f"{name}: {error}")
 
-    def _check_data(self, method: Method | None, data: tuple[Path, ...], keys: KeyPath, name: str) -> None:
+    def _check_data(
+        self, method: Method | None, data: tuple[Path, ...], keys: KeyPath, name: str, key: str = "data"
+    ) -> None:
         try:
             if method is not None:
                 method.check_recipe(len(data))
         except MethodError as error:
-            self._faults.add((*keys, "data"), f"{name}: {error}")
+            self._faults.add((*keys, key), f"{name}: {error}")
 
     def _allow_nonfinite(self, name: str, keys: KeyPath, body: Body) -> bool:
         allow = body.get("allow_nonfinite", False)

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from random import SystemRandom
 
+from lineal.checkpoint.content.hashing import find_file
 from lineal.checkpoint.content.identity import Manifest, manifest_of
 from lineal.derivation.hashes import format_hash
-from lineal.derivation.step import Role, Step
+from lineal.derivation.step import DataFile, Role, Step
 from lineal.engines.stream.engine import DataHashes, stream
 from lineal.engines.stream.jobs import Recomputation
 from lineal.errors import CheckpointError, LinealError, MethodError
@@ -54,7 +56,9 @@ def replay(
     inputs: list[tuple[Role, LocalModel]] = [
         (used.role, here.get(used.model_hash) or session.by_hash(used.model_hash)) for used in step.inputs
     ]
-    plan = plan_stream(method, inputs)
+    plan = plan_stream(
+        method, inputs, [_data_file(session, file) for file in step.data] if not method.uses_data else ()
+    )
     if plan is None:
         raise MethodError(f"{step.method}: is not computed in the streaming engine")
     if plan.rules != step.rules:
@@ -69,6 +73,15 @@ def replay(
     for _, local in inputs:
         _check_input(local, read)
     return manifest_of(result.leaves.values(), plan.child.package())
+
+
+def _data_file(session: Session, file: DataFile) -> Path:
+    """The file that the step was made with, wherever it lies by now."""
+    found = find_file(file.name, file.data_hash, session.memory)
+    if found is None:
+        told = f"{file.name} ({format_hash(file.data_hash)[:11]})"
+        raise CheckpointError(f"{told}, which it was made with, is not known to lie here; verify where it does")
+    return found
 
 
 def _check_input(local: LocalModel, read: DataHashes) -> None:

@@ -1,7 +1,7 @@
 """GGUF: every matrix in one of ggml's types, by a scheme; vectors stay float32."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +18,9 @@ from lineal.methods.streaming import Block, Emit, Site, StreamingMethod
 from lineal.shown import quoted
 
 __all__ = ("SCHEMES", "GgufQuantization")
+
+_LATER = frozenset(("scheme", "tensor_types", "output_type", "embedding_type", "bits_per_weight", "size", "main_type"))
+"""Options that were not there, or could not be None, when the first steps were recorded."""
 
 _MOST_BITS, _MOST_BYTES = 32.0, 1 << 53
 
@@ -95,8 +98,12 @@ class GgufQuantization(StreamingMethod):
 
     def options(self) -> dict[str, Json]:
         """What has the value it had before there was such an option is left out."""
-        standard = {field.name: field.default for field in fields(self) if field.default is not MISSING}
-        return {key: value for key, value in super().options().items() if getattr(self, key) != standard.get(key)}
+        return {key: value for key, value in super().options().items() if key not in self._plain}
+
+    @property
+    def _plain(self) -> frozenset[str]:
+        """The later options that say nothing."""
+        return frozenset(option for option in _LATER if getattr(self, option) in (None, ()))
 
     def check_recipe(self, data_files: int) -> None:
         if data_files > 1:
@@ -118,9 +125,15 @@ class GgufQuantization(StreamingMethod):
         """The ggml type of each tensor by its GGUF name; where a size is to be fitted, those that are begun with."""
         return types_of(self.scheme or "q6_k", tensors, shape, self.wishes)
 
+    def free(self, tensors: Mapping[str, tuple[int, ...]], shape: ModelShape) -> frozenset[str]:
+        """The tensors whose type a size may decide: matrices with rows of whole blocks that nobody asked a type for."""
+        dense = replace(shape, experts=0)  # or all mixes would agree on the attention of eight experts
+        small, large = (types_of(scheme, tensors, dense, self.wishes) for scheme in ("q4_0", "q8_0"))
+        return frozenset(name for name, kind in small.items() if kind != large[name])
+
     def rules(self, tensors: Mapping[str, tuple[int, ...]], shape: ModelShape) -> int:
         """2 where lineals before there were mixes gave a tensor another type, as the head of q4_0 Q8_0; else 1."""
-        if self != GgufQuantization(scheme=self.scheme) or shape.architecture != "llama" or shape.importance:
+        if _LATER - {"scheme"} - self._plain or shape.architecture != "llama" or shape.importance:
             return 1
         before = first_types(self.scheme, tensors, tied=shape.tied)
         return 1 if before in (None, self.types(tensors, shape)) else 2

@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from lineal.checkpoint.reader import Form
 from lineal.derivation.step import Role
 from lineal.engines.stream.plan import StreamPlan
+from lineal.engines.text.documents import read_documents
 from lineal.family.build.forecasts import Forecast
 from lineal.family.build.foreseen import Foreseen, in_roles
 from lineal.family.build.make import Made, make_streamed
@@ -21,13 +23,14 @@ class Maker(ABC):
     """One kind of derivation. The methods of that kind are instances of the class that the table gives for it.
 
     form: of what is made; is_trained: and not streamed; needs: what torch is needed for, if it is; planned_whole:
-    whether the engine's plan is all that is read.
+    whether the engine's plan is all that is read; plans_with_data: whether the plan needs the data files.
     """
 
     form: ClassVar[Form] = "full"
     is_trained: ClassVar[bool] = False
     needs: ClassVar[str] = ""
     planned_whole: ClassVar[bool] = True
+    plans_with_data: ClassVar[bool] = False
 
     @abstractmethod
     def inputs(self, name: str, method: Any, found: Inputs) -> Inputs:
@@ -42,9 +45,17 @@ class Maker(ABC):
         """
         return []
 
-    def plan(self, method: Any, inputs: Inputs) -> StreamPlan | None:
+    def check_data(self, path: Path) -> None:
+        """Refuse a data file that cannot be read: texts, as a rule."""
+        _ = read_documents(path)
+
+    def plan(self, method: Any, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan | None:
         """The engine's plan before a weight is read; None for what is trained."""
         return None
+
+    def foresee(self, method: Any, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan | None:
+        """As much of the plan as headers tell: all of it, as a rule."""
+        return self.plan(method, inputs, data)
 
     @abstractmethod
     def make(self, session: Session, request: Request, scratch: Scratch) -> Made:

@@ -1,6 +1,7 @@
 """Merges: of weights as they are, of the ingredients that texts pick, of adapters into their base, and by recipes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from lineal.checkpoint.written.layout import Planned
@@ -37,7 +38,7 @@ class Merging(Streaming):
     def inputs(self, name: str, method: StreamingMethod, found: Inputs) -> Inputs:
         return merge_inputs(method, found)
 
-    def plan(self, method: StreamingMethod, inputs: Inputs) -> StreamPlan:
+    def plan(self, method: StreamingMethod, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan:
         """Parents as full weights, adapters on the base, which itself takes part only where the method uses it."""
         base, models = weights_of(inputs)
         return plan_merge(method, models, base if method.uses_base else None)
@@ -68,7 +69,7 @@ class PickingASoup(Merging):
     def check_count(self, method: Any, parents: Sequence[Foreseen], *, has_base: bool) -> None:
         super().check_count(method.before_picking(len(parents)), parents, has_base=has_base)
 
-    def plan(self, method: Any, inputs: Inputs) -> StreamPlan:
+    def plan(self, method: Any, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan:
         return stream_soup(method, inputs)
 
     def make(self, session: Session, request: Request, scratch: Scratch) -> Made:
@@ -89,7 +90,7 @@ class FollowingARecipe(Streaming):
     def inputs(self, name: str, method: MergeRecipe, found: Inputs) -> Inputs:
         return recipe_inputs(method, found)
 
-    def plan(self, method: MergeRecipe, inputs: Inputs) -> StreamPlan:
+    def plan(self, method: MergeRecipe, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan:
         base, _ = weights_of(inputs)
         return plan_recipe(method, [full_weights(local, base) for _, local in inputs])
 

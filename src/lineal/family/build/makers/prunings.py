@@ -1,6 +1,7 @@
 """Prunings: one model, tensor by tensor, with weights set to zero."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from lineal.checkpoint.names.roles import linear_layers
 from lineal.derivation.step import Role
@@ -19,7 +20,7 @@ class Pruning(Streaming):
     def inputs(self, name: str, method: StreamingMethod, found: Inputs) -> Inputs:
         return single_inputs(method, found)
 
-    def plan(self, method: StreamingMethod, inputs: Inputs) -> StreamPlan:
+    def plan(self, method: StreamingMethod, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan:
         return plan_pruning(method, only_model(method, inputs))
 
     def forecast(self, method: StreamingMethod, parents: Sequence[Forecast], labels: Sequence[str]) -> Forecast:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 
 from lineal.derivation.hashes import HASH_LENGTH
 from lineal.derivation.step import Input, Kind, Step
@@ -41,11 +42,21 @@ def inputs_of(session: Session, name: str, method: Method, found: Inputs) -> Inp
     return maker.inputs(name, method, found)
 
 
-def plan_stream(method: Method, inputs: Inputs) -> StreamPlan | None:
-    """The engine's plan for a step's inputs; None for what is trained.
+def plan_stream(method: Method, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan | None:
+    """The engine's plan for a step's inputs and data files; None for what is trained.
 
     Inputs that no step of this method could have are refused here, before a weight is read.
     """
+    return _checked(method, inputs).plan(method, inputs, data)
+
+
+def foresee_stream(method: Method, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan | None:
+    """The same as far as headers tell."""
+    return _checked(method, inputs).foresee(method, inputs, data)
+
+
+def _checked(method: Method, inputs: Inputs) -> Maker:
+    """The method's maker, if there can be a step with these inputs."""
     maker = maker_of(method)
     if not maker.is_trained:
         _ = Step(
@@ -54,4 +65,4 @@ def plan_stream(method: Method, inputs: Inputs) -> StreamPlan | None:
             inputs=tuple(Input(role, bytes(HASH_LENGTH)) for role, _ in inputs),
             options=method.options(),
         )
-    return maker.plan(method, inputs)
+    return maker
