@@ -20,7 +20,7 @@ from tests.engines.quantizations import quantize
 from tests.engines.test_gguf_tokenizer import template
 from tests.llama_cpp_pieces import CONTROL, NORMAL, UNKNOWN, USER_DEFINED, ids_of
 from tests.llamas import added, make_llama, read_gguf
-from tests.pieces import BYTES, GEMMA_SPLIT, PIECES, PREFIXED, REPLACE, SIZE, SPACE, TEXTS, metaspace, pieces
+from tests.pieces import BYTES, GEMMA_SPLIT, PIECES, REPLACE, SIZE, SPACE, TEXTS, metaspace, pieces
 
 ROWS = 912
 BOS = {
@@ -178,9 +178,7 @@ def test_what_scores_cannot_say_is_refused(tmp_path: Path, why: str) -> None:
 
 
 def test_what_is_named_phi_3_must_be_one(tmp_path: Path) -> None:
-    with pytest.raises(
-        CheckpointError, match="keeps white space behind '</s>'; llama.cpp drops it where a model's name"
-    ):
+    with pytest.raises(CheckpointError, match="keeps white space behind '</s>'"):
         quantize(piece_model(tmp_path / "My-Phi-3", PIECES["llama"]), tmp_path / "q")
     with pytest.raises(CheckpointError, match="takes what is named 'phi3x' for a Phi-3, and it has no token </s>, <s>"):
         quantize(make_llama(tmp_path / "phi3x"), tmp_path / "q")
