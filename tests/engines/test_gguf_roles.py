@@ -11,6 +11,7 @@ from lineal.checkpoint.reader import Checkpoint, open_checkpoint
 from lineal.engines.gguf.parent import gguf_config
 from lineal.engines.gguf.tokenizer_back import special_tokens, tokenizer_json
 from lineal.engines.gguf.tokenizer_keys import tokenizer_remarks
+from lineal.engines.gguf.tokenizer_overlaps import overlapping
 from lineal.engines.inference.language_model import load_tokenizer
 from lineal.engines.tokenizers.pre_tokenizers import pre_tokenizer_named
 from lineal.engines.tokenizers.tokenizer_files import read_tokenizer
@@ -110,6 +111,20 @@ def test_a_word_that_looks_like_an_end_is_remarked_and_comes_back(tmp_path: Path
     assert load_tokenizer(file)("in</s>")["input_ids"][-1] == 265
 
 
+def test_special_tokens_that_may_overlap_are_remarked(tmp_path: Path) -> None:
+    """OLMo's; runs of one character are no matter."""
+    tokens = ["|||IP|||", "|||PHONE|||", "  ", "   "]
+    more = [added(0, END), *(added(265 + index, token) for index, token in enumerate(tokens))]
+    parent = make_llama(tmp_path / "m", tokenizer={**byte_level_bpe(), "added_tokens": more})
+    (said,) = plan(parent).remarks
+    assert "('|||IP|||' and '|||PHONE|||' may), llama.cpp cuts out the longest" in said
+
+
+@pytest.mark.parametrize("tokens", [("<|a|>", "<|b|>", "<a>"), ("\n", "\n\n"), ("aba",), ("ab", "abc", "b")])
+def test_other_special_tokens_do_not_overlap(tokens: tuple[str, ...]) -> None:
+    assert overlapping(tokens) is None
+
+
 def test_chat_templates_in_files_of_their_own_are_written(tmp_path: Path) -> None:
     parent = make_llama(tmp_path / "m")
     (parent / "chat_template.jinja").write_text("{{ 'default' }}")
@@ -125,7 +140,7 @@ def scored(**changes: Any) -> Checkpoint:
     """A GGUF with scores that names no roles."""
     strings, floats, numbers = GGUFValueType.STRING, GGUFValueType.FLOAT32, GGUFValueType.INT32
     tokens = ("<unk>", "<s>", "</s>", "▁", "▁▁", "▁▁▁", "a", "b", "ab", "▁a")
-    keys = {
+    keys: dict[str, Any] = {
         "tokenizer.ggml.model": Value(strings, "llama"),
         "tokenizer.ggml.tokens": Value(GGUFValueType.ARRAY, tokens, strings),
         "tokenizer.ggml.scores": (0.0, 0.0, 0.0, -9.0, -5.0, -5.0, -9.0, -9.0, -1.0, -2.0),
@@ -154,6 +169,7 @@ def test_runs_of_one_character_may_have_one_score_and_the_longest_come_first() -
         ({"scores": (0.0, 0.0, 0.0, -9.0, -5.0, -5.0, -9.0, -9.0, -2.0, -2.0)}, "'ab' and '▁a' have one score"),
         ({"scores": (0.0, 0.0, 0.0, -9.0, -5.0, -2.0, -9.0, -9.0, -1.0, -2.0)}, "'▁▁▁' and '▁a' have one score"),
         ({"scores": (0.0, 0.0)}, "10 of 10 tokens differ, 2 have scores and 10 kinds; all must"),
+        ({"scores": (0.0, 0.0, 0.0, -9.0, -5.0, -5.0, -9.0, -9.0, float("nan"), -2.0)}, "the score of 'ab' is nan"),
         ({"token_type": (1, 1)}, "10 of 10 tokens differ, 10 have scores and 2 kinds; all must"),
     ],
 )

@@ -71,8 +71,8 @@ TOKENIZERS: dict[str, dict[str, Any]] = {
 TEXTS = ["the end", f"a{END}b{END}", "  the 1212  312\n\n\tTHE'RE é世界🚀 ", "don't 'LL", "", "12 the in\r\n  er"]
 
 
-def quantized(folder: Path, tokenizer: dict[str, Any], **configs: Any) -> tuple[Path, Path]:
-    parent = make_llama(folder / "m", tokenizer=tokenizer, bos_token_id=0)
+def quantized(folder: Path, tokenizer: dict[str, Any], rows: int = 272, **configs: Any) -> tuple[Path, Path]:
+    parent = make_llama(folder / "m", tokenizer=tokenizer, bos_token_id=0, vocab_size=rows)
     write_json(parent / "tokenizer_config.json", {"eos_token": END, "bos_token": END, **configs})
     return parent, quantize(parent, folder / "q")
 

@@ -86,7 +86,7 @@ def _in_texts(files: TokenizerFiles, rows: int) -> Iterator[tuple[str, Merged]]:
 
 def _scores(files: TokenizerFiles) -> dict[str, float]:
     """Of the tokens that merges make: 0, -1, -2... in the order in which they are made."""
-    ranks = {token: cast(float, files.rank(*found.halves)) for token, found in files.made.items() if found.halves}
+    ranks = {token: files.rank(*found.halves) for token, found in files.made.items() if found.halves}
     return {token: -float(index) for index, token in enumerate(sorted(ranks, key=ranks.__getitem__))}
 
 
