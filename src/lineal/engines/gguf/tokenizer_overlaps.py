@@ -10,8 +10,8 @@ def overlap_remarks(files: TokenizerFiles) -> Iterator[str]:
     found = overlapping({token["content"] for token in files.added})
     if found is not None:
         yield (
-            f"where special tokens overlap in a text ({quoted(found[0])} and {quoted(found[1])} may), llama.cpp cuts out "
-            "the longest, the tokenizer the first"
+            f"where special tokens overlap in a text ({quoted(found[0])} and {quoted(found[1])} may), llama.cpp cuts "
+            "out the longest, the tokenizer the first"
         )
 
 
