@@ -92,6 +92,18 @@ def test_scores_are_in_the_order_of_the_merges(tmp_path: Path) -> None:
     assert scores["<s>"] == scores["e"] == -len(set(made))
 
 
+@pytest.mark.parametrize("name", PIECES)
+def test_what_comes_back_makes_the_same_keys_again(tmp_path: Path, name: str) -> None:
+    first = quantize(piece_model(tmp_path / "m" / name, {**PIECES[name], "post_processor": BOS}), tmp_path / "q")
+    again = piece_model(tmp_path / "n" / name, tokenizer_json(open_checkpoint(first)))
+    (_, before), (_, after) = read_gguf(first), read_gguf(quantize(again, tmp_path / "r"))
+    unnamed = "tokenizer.ggml.token_type"  # rows that no token had are ordinary tokens by then
+    assert {key: value for key, value in after.items() if key != unnamed} == {
+        key: value for key, value in before.items() if key != unnamed
+    }
+    assert after[unnamed][:SIZE] == before[unnamed][:SIZE]
+
+
 def test_a_run_of_spaces_that_is_added_is_an_ordinary_token(tmp_path: Path) -> None:
     tokenizer = pieces(words=False, normalizer=REPLACE, pre_tokenizer=GEMMA_SPLIT)
     run = SPACE * 4

@@ -95,6 +95,11 @@ def test_what_llama_cpp_knows_by_sight_is_not_written(tmp_path: Path) -> None:
     assert gguf_config(open_checkpoint(tmp_path / "q" / "model.gguf"))["eos_token_id"] == 0
 
 
+def test_ends_that_are_no_ids_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="eos_token_id lists 'stop', which is no token's id"):
+        plan(ending(tmp_path / "m", eos_token_id=[0, "stop"]))
+
+
 def test_an_end_too_many_is_remarked(tmp_path: Path) -> None:
     parent = ending(tmp_path / "m", eos_token_id=[0, 266, 267, 268])
     assert plan(parent).remarks == (

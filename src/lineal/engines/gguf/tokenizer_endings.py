@@ -20,6 +20,12 @@ ENDS_BY_SIGHT = frozenset(
 """What llama.cpp takes for the end of an answer by its spelling, and out of a text before it is cut."""
 
 
+def ending_faults(files: TokenizerFiles) -> Iterator[str]:
+    wrong = [found for found in _listed(files) if type(found) is not int]
+    if wrong:
+        yield f"eos_token_id lists {quoted(wrong[0])}, which is no token's id"
+
+
 def ending_metadata(files: TokenizerFiles) -> Mapping[str, Value]:
     found = zip(ENDING_KEYS, _untold(files), strict=False)
     return {key: Value(GGUFValueType.UINT32, index) for key, index in found}
@@ -37,10 +43,13 @@ def ending_remarks(files: TokenizerFiles) -> Iterator[str]:
 def _untold(files: TokenizerFiles) -> list[int]:
     """What else ends an answer, of which llama.cpp would not know."""
     named = {index: token for token, index in files.vocabulary.items()}
-    listed = (config.get("eos_token_id") for config in (files.generation, files.config))
-    ids = next((found for found in listed if isinstance(found, list)), [])
     told = {files.special_id("eos"), *(index for index, token in named.items() if token in ENDS_BY_SIGHT)}
-    return [index for index in dict.fromkeys(ids) if index in named and index not in told]
+    return [index for index in dict.fromkeys(_listed(files)) if index in named and index not in told]
+
+
+def _listed(files: TokenizerFiles) -> list[int]:
+    found = (config.get("eos_token_id") for config in (files.generation, files.config))
+    return next((ids for ids in found if isinstance(ids, list)), [])
 
 
 def further_endings(checkpoint: Checkpoint) -> list[int]:
