@@ -72,11 +72,14 @@ def test_an_added_token_has_the_id_that_it_has_in_the_model(tmp_path: Path) -> N
         quantized(tmp_path, tokenizer)
 
 
-def ending(folder: Path, **generation: Any) -> Path:
-    """A model with six tokens that may end an answer, one of which llama.cpp knows by sight."""
-    names = ["<|im_end|>", "<stop>", "<halt>", "<quit>"]
-    tokens = [added(0, END), *(added(265 + index, name) for index, name in enumerate(names))]
-    parent = make_llama(folder, tokenizer={**byte_level_bpe(), "added_tokens": tokens})
+def ending(folder: Path, end: str = "<end>", **generation: Any) -> Path:
+    """A model with tokens that may end an answer; llama.cpp knows one by sight, and `end` perhaps."""
+    names = ["<|eom_id|>", "<stop>", "<halt>", "<quit>"]
+    tokenizer = byte_level_bpe()
+    tokenizer["model"]["vocab"] = {end if name == END else name: i for name, i in tokenizer["model"]["vocab"].items()}
+    tokens = [added(0, end), *(added(265 + index, name) for index, name in enumerate(names))]
+    parent = make_llama(folder, tokenizer={**tokenizer, "added_tokens": tokens})
+    write_json(parent / "tokenizer_config.json", {"eos_token": end, "tokenizer_class": "PreTrainedTokenizerFast"})
     write_json(parent / "generation_config.json", generation)
     return parent
 
@@ -89,10 +92,12 @@ def test_further_tokens_that_end_an_answer_are_eot_and_eom(tmp_path: Path) -> No
     assert gguf_config(open_checkpoint(file))["eos_token_id"] == [0, 266, 267]
 
 
-def test_what_llama_cpp_knows_by_sight_is_not_written(tmp_path: Path) -> None:
-    _, fields = read_gguf(quantize(ending(tmp_path / "m", eos_token_id=[0, 265]), tmp_path / "q"))
-    assert not {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"} & fields.keys()
-    assert gguf_config(open_checkpoint(tmp_path / "q" / "model.gguf"))["eos_token_id"] == 0
+def test_an_eot_that_llama_cpp_sees_by_itself_stays(tmp_path: Path) -> None:
+    """Phi-3's list has <|assistant|>, which would be a turn's end if it were eot."""
+    file = quantize(ending(tmp_path / "m", "<|end|>", eos_token_id=[0, 266]), tmp_path / "q")
+    _, fields = read_gguf(file)
+    assert fields["tokenizer.ggml.eom_token_id"] == 266
+    assert "tokenizer.ggml.eot_token_id" not in fields
 
 
 def test_ends_that_are_no_ids_are_refused(tmp_path: Path) -> None:
@@ -100,11 +105,15 @@ def test_ends_that_are_no_ids_are_refused(tmp_path: Path) -> None:
         plan(ending(tmp_path / "m", eos_token_id=[0, "stop"]))
 
 
+def test_what_llama_cpp_knows_by_sight_is_not_written(tmp_path: Path) -> None:
+    _, fields = read_gguf(quantize(ending(tmp_path / "m", eos_token_id=[0, 265]), tmp_path / "q"))
+    assert not {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"} & fields.keys()
+    assert gguf_config(open_checkpoint(tmp_path / "q" / "model.gguf"))["eos_token_id"] == 0
+
+
 def test_an_end_too_many_is_remarked(tmp_path: Path) -> None:
     parent = ending(tmp_path / "m", eos_token_id=[0, 266, 267, 268])
-    assert plan(parent).remarks == (
-        "llama.cpp does not stop at '<quit>': a GGUF names three tokens that end an answer",
-    )
+    assert plan(parent).remarks == ("llama.cpp does not stop at '<quit>': a GGUF has no key left that would say so",)
 
 
 def test_a_word_that_looks_like_an_end_is_remarked_and_comes_back(tmp_path: Path) -> None:
