@@ -83,6 +83,12 @@ def test_the_keys_are_those_of_llama_cpp_s_converter(tmp_path: Path) -> None:
     assert "tokenizer.ggml.merges" not in fields
 
 
+def test_the_unknown_token_is_the_model_s_where_none_is_declared(tmp_path: Path) -> None:
+    parent = piece_model(tmp_path / "m", pieces(model={"unk_token": "<s>"}))
+    write_json(parent / "tokenizer_config.json", {"eos_token": "</s>"})
+    assert read_gguf(quantize(parent, tmp_path / "q"))[1]["tokenizer.ggml.unknown_token_id"] == 1
+
+
 def test_scores_are_in_the_order_of_the_merges(tmp_path: Path) -> None:
     tokenizer = PIECES["llama"]
     _, fields, _ = there_and_back(tmp_path, "m", tokenizer)
@@ -121,6 +127,13 @@ def test_a_prefix_that_is_spared_is_remarked(tmp_path: Path, scheme: str) -> Non
     assert "before texts that begin with a space, too" in said
     assert ids_of(fields, "the end") == theirs.encode("the end").ids
     assert ids_of(fields, " the") != theirs.encode(" the").ids
+
+
+def test_without_a_normalizer_added_tokens_are_found_as_they_stand(tmp_path: Path) -> None:
+    more = [added(SIZE, "<x>", normalized=True, special=False)]
+    tokenizer = pieces(normalizer=None, pre_tokenizer=metaspace("never", split=False), more=more)
+    theirs, fields, back = there_and_back(tmp_path, "m", tokenizer)
+    assert ids_of(fields, "the <x> x") == theirs.encode("the <x> x").ids == back.encode("the <x> x").ids
 
 
 def test_a_gguf_s_tokenizer_is_transformers_own(tmp_path: Path) -> None:
