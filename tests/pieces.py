@@ -52,7 +52,7 @@ def pieces(*, words: bool = True, more: Sequence[Mapping[str, Any]] = (), **chan
 
 
 def with_all_halves(tokenizer: dict[str, Any]) -> dict[str, Any]:
-    """As transformers makes merges of SentencePiece's scores: every pair of tokens that is a token, by that token's
+    """As transformers makes merges of SentencePiece's scores: every pair of tokens that is a token, by that one's
     score. Runs of spaces have one score, the lowest.
     """
     vocabulary = dict(tokenizer["model"]["vocab"])

@@ -96,21 +96,27 @@ def tokenizer_with(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("tokenizer", "said"),
     [
-        ({"model": {"type": "Unigram", "vocab": []}}, "a Unigram tokenizer; byte-level BPE is what can be written"),
-        (byte_level_bpe(byte_fallback=True), "a BPE tokenizer; byte-level BPE is what can be written"),
-        ({"decoder": {"type": "Metaspace"}}, "byte-level BPE is what can be written"),
+        (
+            {"model": {"type": "Unigram", "vocab": []}},
+            "a 'Unigram' tokenizer; what can be written is BPE",
+        ),
+        (byte_level_bpe(byte_fallback=True), "before it merges it does 'ByteLevel', which llama.cpp does not know"),
+        (
+            {"decoder": {"type": "Metaspace"}},
+            "a 'BPE' tokenizer; what can be written is BPE, byte-level or with",
+        ),
         (
             {"pre_tokenizer": {"type": "Whitespace"}},
-            "its pre-tokenizer is none of those that llama.cpp and lineal both",
+            "its pre-tokenizer, 'Whitespace' without ignore_merges, is none of those that llama.cpp and lineal both",
         ),
         (
             {"pre_tokenizer": None},
-            "its pre-tokenizer is none of those that llama.cpp and lineal both know (gpt-2, smollm",
+            "its pre-tokenizer, 'none' without ignore_merges, is none of those that llama.cpp and lineal both",
         ),
-        (byte_level_bpe(ignore_merges=True), "its pre-tokenizer is none of those"),
-        ({"normalizer": {"type": "NFC"}}, "its normalizer NFC has no place in a GGUF"),
+        (byte_level_bpe(ignore_merges=True), "its pre-tokenizer, 'ByteLevel' with ignore_merges, is none of those"),
+        ({"normalizer": {"type": "NFKC"}}, "its normalizer NFKC has no place in a GGUF"),
         (byte_level_bpe(end_of_word_suffix="</w>"), "end_of_word_suffix '</w>' has no place in a GGUF"),
-        (byte_level_bpe(merges=["a b c"]), "a merge with spaces in its halves, which byte-level BPE does not have"),
+        (byte_level_bpe(merges=["a b c"]), "a merge with spaces in its halves, which a GGUF cannot hold"),
         ({"added_tokens": [added(0, "<|endoftext|>", lstrip=True)]}, "'<|endoftext|>' minds the characters beside it"),
         ({"added_tokens": [added(272, "<|late|>")]}, "has token 272, the embedding 272 rows"),
         ({"added_tokens": [added(271, "[PAD270]")]}, "one of its tokens is spelled like an unused row, [PADn]"),

@@ -78,7 +78,8 @@ def _in_pieces(checkpoint: Checkpoint) -> dict[str, Any]:
 def special_tokens(checkpoint: Checkpoint) -> dict[Special, tuple[str, int]]:
     """The tokens with a role, and their ids."""
     tokens = strings_of(checkpoint, "tokenizer.ggml.tokens")
-    unsaid = _UNSAID if text_of(checkpoint, _MODEL) == PIECES else {}
+    model = checkpoint.metadata.get(_MODEL)
+    unsaid = _UNSAID if model is not None and model.content == PIECES else {}
     special: dict[Special, tuple[str, int]] = {}
     for role, key in SPECIAL_KEYS.items():
         value = checkpoint.metadata.get(key)

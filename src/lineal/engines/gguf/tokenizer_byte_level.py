@@ -35,7 +35,10 @@ def byte_level_faults(files: TokenizerFiles, rows: int) -> Iterator[str]:
 
 def byte_level_remarks(files: TokenizerFiles) -> Iterator[str]:
     if _normalizers(files.tokenizer.get("normalizer")):
-        yield f"llama.cpp does not compose characters ({_COMPOSES}), the tokenizer does: other tokens in others"
+        yield (
+            f"llama.cpp does not compose characters ({_COMPOSES}), the tokenizer does: texts that are not composed get "
+            "other tokens"
+        )
     known = pre_tokenizer_named(cast(str, pre_tokenizer_of(files.tokenizer)))
     if known.but:
         yield f"llama.cpp cuts {known.but}, in other places than the tokenizer"

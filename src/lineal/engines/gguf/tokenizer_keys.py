@@ -8,7 +8,8 @@ from gguf import GGUFValueType
 from lineal.checkpoint.headers.gguf_metadata import Value
 from lineal.checkpoint.tokenizer_types import SETTINGS, TOKENIZER
 from lineal.engines.gguf.tokenizer_byte_level import byte_level_faults, byte_level_metadata, byte_level_remarks
-from lineal.engines.gguf.tokenizer_endings import ending_metadata, ending_remarks
+from lineal.engines.gguf.tokenizer_endings import ending_faults, ending_metadata, ending_remarks
+from lineal.engines.gguf.tokenizer_overlaps import overlap_remarks
 from lineal.engines.gguf.tokenizer_pieces import piece_faults, piece_metadata, piece_remarks
 from lineal.engines.gguf.tokenizer_tokens import strings, tokens_of
 from lineal.engines.gguf.tokenizer_white_space import white_space_faults
@@ -41,11 +42,13 @@ def tokenizer_faults(files: TokenizerFiles, rows: int, name: str) -> Iterator[st
     yield from white_space_faults(files, name)
     yield from _row_faults(files, rows)
     yield from _special_faults(files, rows)
+    yield from ending_faults(files)
 
 
 def tokenizer_remarks(files: TokenizerFiles) -> Iterator[str]:
     """For which texts llama.cpp has other tokens all the same, whatever a GGUF says."""
     yield from (piece_remarks if files.model.get("byte_fallback") else byte_level_remarks)(files)
+    yield from overlap_remarks(files)
     yield from ending_remarks(files)
 
 

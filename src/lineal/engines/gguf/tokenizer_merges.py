@@ -1,5 +1,6 @@
 """The merges that the scores of a GGUF's tokens stand for: of each token the two halves that make it."""
 
+import math
 from collections.abc import Collection, Sequence
 from itertools import groupby
 
@@ -22,6 +23,9 @@ def merges_of(checkpoint: Checkpoint) -> list[tuple[str, str]]:
             f"{checkpoint.path}: {len(set(tokens))} of {len(tokens)} tokens differ, {len(scores)} have scores and "
             f"{len(kinds)} kinds; all must"
         )
+    strange = next((token for token in tokens if not math.isfinite(scores[token])), None)
+    if strange is not None:
+        raise CheckpointError(f"{checkpoint.path}: the score of {quoted(strange)} is {scores[strange]}, not finite")
     rank, halves = by_scores(scores), dict[str, tuple[str, str]]()
     for token, kind in zip(tokens, kinds, strict=True):
         if len(token) > 1 and (kind not in CUT_OUT or SPACE in token):

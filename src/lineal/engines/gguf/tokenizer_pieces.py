@@ -15,7 +15,7 @@ from lineal.checkpoint.tokenizer_types import TOKENIZER
 from lineal.engines.gguf.tokenizer_tokens import CUT_OUT, integers, strings, tokens_of, types_of
 from lineal.engines.tokenizers.merging import Merged, merged
 from lineal.engines.tokenizers.sentence_pieces import BYTES, SPACE, SentencePieces, sentence_pieces_of, steps_of
-from lineal.engines.tokenizers.tokenizer_files import Object, TokenizerFiles
+from lineal.engines.tokenizers.tokenizer_files import TokenizerFiles
 from lineal.shown import quoted
 
 PIECES = "llama"
@@ -36,7 +36,7 @@ def piece_faults(files: TokenizerFiles, rows: int) -> Iterator[str]:
     of_bytes = [merge for merge in files.merges if not set(merge.split(" ")).isdisjoint(BYTES)]
     if of_bytes:
         yield f"{TOKENIZER}: merges bytes ({quoted(of_bytes[0])}), which llama.cpp does not"
-    for token in files.added:
+    for token in files.added if files.tokenizer.get("normalizer") is not None else ():
         if token.get("normalized") and (found.prefix or SPACE in token["content"] or " " in token["content"]):
             yield (
                 f"{TOKENIZER}: looks for {quoted(token['content'])} among spaces that are {SPACE} already "
@@ -73,6 +73,7 @@ def piece_metadata(files: TokenizerFiles, rows: int) -> dict[str, Value]:
         ),
         "tokenizer.ggml.token_type": integers(_types(files, tokens)),
         "tokenizer.ggml.add_space_prefix": Value(GGUFValueType.BOOL, found.prefix),
+        **_unknown(files),
     }
 
 
@@ -86,17 +87,16 @@ def _in_texts(files: TokenizerFiles, rows: int) -> Iterator[tuple[str, Merged]]:
 
 def _scores(files: TokenizerFiles) -> dict[str, float]:
     """Of the tokens that merges make: 0, -1, -2... in the order in which they are made."""
-    ranks = {token: cast(float, files.rank(*found.halves)) for token, found in files.made.items() if found.halves}
+    ranks = {token: files.rank(*found.halves) for token, found in files.made.items() if found.halves}
     return {token: -float(index) for index, token in enumerate(sorted(ranks, key=ranks.__getitem__))}
 
 
 def _types(files: TokenizerFiles, tokens: Sequence[str]) -> tuple[TokenType, ...]:
     """Bytes and the unknown token have kinds of their own.
 
-    Runs of ▁ that are added as they stand (Gemma's) are ordinary: a text has spaces instead, and as user-defined tokens
+    Runs of ▁ that are added (Gemma's) are ordinary: a text has spaces in their place, and as user-defined tokens
     llama.cpp would write them out as ▁.
     """
-    added: dict[str, Object] = {token["content"]: token for token in files.added}
     unknown, bytes_ = files.model.get("unk_token"), frozenset(BYTES)
 
     def kind(token: str, known: TokenType) -> TokenType:
@@ -104,11 +104,17 @@ def _types(files: TokenizerFiles, tokens: Sequence[str]) -> tuple[TokenType, ...
             return TokenType.BYTE
         if known in CUT_OUT and token == unknown:
             return TokenType.UNKNOWN
-        if known is TokenType.USER_DEFINED and SPACE in token and not added[token].get("normalized"):
+        if known is TokenType.USER_DEFINED and SPACE in token:
             return TokenType.NORMAL
         return known
 
     return tuple(kind(token, known) for token, known in zip(tokens, types_of(files, tokens), strict=True))
+
+
+def _unknown(files: TokenizerFiles) -> dict[str, Value]:
+    """llama.cpp would take token 0 for it; what tokenizer_config.json declares comes before."""
+    found = files.vocabulary.get(files.model.get("unk_token") or "")
+    return {} if found is None else {"tokenizer.ggml.unknown_token_id": Value(GGUFValueType.UINT32, found)}
 
 
 def _has_byte(files: TokenizerFiles, byte: int, token: str) -> bool:

@@ -1,13 +1,15 @@
 """How byte-pair encoding merges: what is left of a text, and by which halves a token comes to be."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias, final
 
 Pair: TypeAlias = tuple[str, str]
-Rank: TypeAlias = Callable[[str, str], float | None]
-"""When two neighbours are merged, the lowest first; None where they never are."""
+Rank: TypeAlias = Callable[[str, str], float]
+"""When two neighbours are merged, the lowest first; NEVER where they are not."""
+NEVER = math.inf
 
 
 @final
@@ -27,11 +29,8 @@ def merged(text: str, rank: Rank) -> Merged:
     """
     pieces, halves = list(text), None
     ranks = [rank(left, right) for left, right in pairwise(pieces)]
-    while True:
-        found = [known for known in ranks if known is not None]
-        if not found:
-            return Merged(pieces, halves if len(pieces) == 1 else None)
-        at = ranks.index(min(found))
+    while (lowest := min(ranks, default=NEVER)) < NEVER:
+        at = ranks.index(lowest)
         halves = pieces[at], pieces[at + 1]
         pieces[at : at + 2] = ["".join(halves)]
         del ranks[at]
@@ -39,6 +38,7 @@ def merged(text: str, rank: Rank) -> Merged:
             ranks[at - 1] = rank(pieces[at - 1], pieces[at])
         if at < len(ranks):
             ranks[at] = rank(pieces[at], pieces[at + 1])
+    return Merged(pieces, halves if len(pieces) == 1 else None)
 
 
 def by_pairs(pairs: Iterable[Pair]) -> Rank:
@@ -46,10 +46,10 @@ def by_pairs(pairs: Iterable[Pair]) -> Rank:
     ranks = dict[Pair, int]()
     for index, pair in enumerate(pairs):
         ranks.setdefault(pair, index)
-    return lambda left, right: ranks.get((left, right))
+    return lambda left, right: ranks.get((left, right), NEVER)
 
 
 def by_scores(scores: Mapping[str, float]) -> Rank:
     """As SentencePiece merges: whatever makes a token, that of the highest score first."""
     ranks = {token: -score for token, score in scores.items()}
-    return lambda left, right: ranks.get(left + right)
+    return lambda left, right: ranks.get(left + right, NEVER)
