@@ -131,7 +131,7 @@ def _tokens(model: ModelFolder, tokenizer: PreTrainedTokenizerBase) -> Mapping[s
     """Token -> id, without those that only fill a GGUF's embedding up."""
     full = open_checkpoint(full_weights_of(model.folder, model.base))
     known = vocabulary_of(full) if full.form == "gguf" else None
-    found = cast(dict[str, int], tokenizer.get_vocab())
+    found: Mapping[str, int] = tokenizer.get_vocab()
     return found if known is None else {token: index for token, index in found.items() if token in known}
 
 
