@@ -18,6 +18,7 @@ from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.registry import Registry
 from tests.builders import make_adapter, write_safetensors
 from tests.family.conftest import write_family
+from tests.family.test_gguf_derivations import in_parts
 from tests.llamas import gguf_name, make_llama
 from tests.trained_llamas import trained_like
 
@@ -123,3 +124,13 @@ def test_hashes_of_a_folder_and_a_gguf_are_compared_under_the_folders_names(stra
         assert {tensor.name for tensor in found.of(Change.CHANGED)} == turned
     both = difference(stranger.registry, *(known(stranger, f"{models / name}") for name in ("q8.gguf", "q4.gguf")))
     assert {tensor.name for tensor in both.tensors} == {gguf_name(name) for name in trained_like(1)}
+
+
+def test_models_of_a_folder_are_compared_one_in_parts_as_one(stranger: Session, models: Path, tmp_path: Path) -> None:
+    shutil.copytree(models / "m", tmp_path / "there" / "m")
+    shutil.copytree(in_parts(models / "q8.gguf", tmp_path / "parts").parent, tmp_path / "there" / "below")
+    shutil.copytree(tmp_path / "parts", tmp_path / "there", dirs_exist_ok=True)
+    answer = explain(stranger, f"{models / 'lean'}", [tmp_path / "there"])
+    assert answer.best is not None
+    assert len(answer.ranking) == 2
+    assert answer.remarks == ()
