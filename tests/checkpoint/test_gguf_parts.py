@@ -8,6 +8,8 @@ from typing import Any
 import gguf
 import pytest
 from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lineal.checkpoint.content.hashing import hash_folder
 from lineal.checkpoint.reader import open_checkpoint
@@ -133,6 +135,27 @@ def test_parts_that_hold_less_than_they_say_are_refused(tmp_path: Path) -> None:
     for number in range(COUNT):
         write_part(tmp_path, number, {"split.tensors.count": (I32, 4)})
     refuse(tmp_path, r"x-00001-of-00003\.gguf: says that its 3 parts hold 4 tensors; they hold 3")
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_parts_with_bytes_changed_open_as_tensors_of_their_own_or_are_refused(
+    tmp_path: Path, data: st.DataObject
+) -> None:
+    parts = sorted(tmp_path.glob("*.gguf")) or [write_part(tmp_path, number) for number in range(COUNT)]
+    honest = {part: part.read_bytes() for part in parts}
+    part = data.draw(st.sampled_from(parts))
+    content = bytearray(honest[part])
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        part.write_bytes(content)
+        found = open_checkpoint(parts[0])
+        assert len({spec.path for spec in found.values()}) == len(found) == COUNT
+    except CheckpointError as error:
+        assert "\n" not in str(error)
+    finally:
+        part.write_bytes(honest[part])
 
 
 def test_a_file_that_says_it_is_the_only_part_is_a_model_under_any_name(tmp_path: Path) -> None:

@@ -20,9 +20,12 @@ from lineal.family.trust.verify import verify_references
 from lineal.lineage.registry import Registry
 from lineal.methods.merge.linear import Linear
 from lineal.methods.merge.passthrough import Passthrough
-from tests.builders import CONFIG, Array, make_checkpoint, random_tensors, read_folder
+from tests.builders import CONFIG, Array, make_checkpoint, random_tensors, read_folder, write_safetensors
 from tests.engines.merges import write
+from tests.engines.quantizations import quantize
 from tests.family.conftest import write_family
+from tests.llamas import CONFIG as LLAMA
+from tests.llamas import in_gguf, llama_tensors, make_llama, read_gguf
 from tests.reference.prune import magnitude
 
 WEIGHT, NORM = "model.layers.0.mlp.up_proj.weight", "model.norm.weight"
@@ -155,6 +158,19 @@ models:
         verdicts = {v.label: v for v in verify_references(session, [], "f")}
         assert all(verdict.ok for verdict in verdicts.values())
         assert verdicts["both"].recomputed == 2
+
+
+def test_they_are_quantized_as_the_floats_that_they_stand_for(tmp_path: Path) -> None:
+    up = "model.layers.0.mlp.up_proj.weight"
+    tensors = llama_tensors(LLAMA)
+    stored, scale = tensors[up].astype(ml_dtypes.float8_e4m3fn), scales(96, 1)
+    folder = make_llama(tmp_path / "a", quantization_config=COMPRESSED)
+    write_safetensors(folder / "model.safetensors", {**tensors, up: stored, f"{up}_scale": scale})
+    found, _ = read_gguf(quantize(folder, tmp_path / "q", "q8_0"))
+    values = {**tensors, up: stored.astype(np.float32) * scale}
+    for name, (kind, raw) in in_gguf(values, LLAMA, "q8_0").items():
+        assert found[name][0] == kind
+        assert np.array_equal(found[name][1], raw), name
 
 
 def test_a_family_prunes_them_as_the_floats_that_they_stand_for_and_trains_none(tmp_path: Path) -> None:

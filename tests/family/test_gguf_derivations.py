@@ -93,7 +93,7 @@ def test_what_was_made_is_recomputed_equal_and_up_to_date_the_next_time(
 
 def test_parts_are_pruned_as_the_file_that_they_were(session: Session, model: Path, tmp_path: Path) -> None:
     local = built(session, model, tmp_path, "q8_0")
-    parts = _in_parts(local["q.gguf"].path, tmp_path / "parts")
+    parts = in_parts(local["q.gguf"].path, tmp_path / "parts")
     text = f"models: {{x: {{prune: {{parent: {parts}, sparsity: 0.5, scope: row}}}}}}"
     family = read_family(write_family(tmp_path, text), session.knows)
     child = run_family(session, family, tmp_path / "other")["x"]
@@ -102,7 +102,7 @@ def test_parts_are_pruned_as_the_file_that_they_were(session: Session, model: Pa
     assert record.step.inputs[0].model_hash == local["q.gguf"].model_hash
 
 
-def _in_parts(source: Path, folder: Path) -> Path:
+def in_parts(source: Path, folder: Path) -> Path:
     """The same model in several files, by gguf-py; its first part."""
     folder.mkdir()
     reader = GGUFReader(source)

@@ -51,6 +51,7 @@ models:
   whole: {merge: {parents: [tuned], method: adapter}}
   small: {distill: {teachers: [tuned, base], student: {parent: whole, layers: 1}, data: text.txt, sequence_length: 64}}
   q8: {quantize: {parent: small, scheme: q8_0}}
+  further: {finetune: {parent: q8, method: full, data: text.txt, sequence_length: 64}}
 """
 
 

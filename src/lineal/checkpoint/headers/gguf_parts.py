@@ -28,6 +28,12 @@ def first_part(files: Sequence[str]) -> str | None:
     return _called(name, 1, int(count))
 
 
+def is_later_part(file: str) -> bool:
+    """Whether by its name it is a part of a model that is opened by another file."""
+    match = _PART.fullmatch(file)
+    return match is not None and int(match["number"]) > 1
+
+
 def read_gguf(folder: Path, file: str) -> Whole:
     """The model whose only file, or whose first part, this is; parts that do not make one model are refused."""
     path = folder / file

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import final
 
 from lineal.checkpoint.content.identity import Leaf
+from lineal.checkpoint.headers.gguf_parts import is_later_part
 from lineal.checkpoint.inside import resolved
 from lineal.engines.compare.distances import comparable, distances
 from lineal.engines.compare.kinship.alignment import aligned, matched_blocks
@@ -211,7 +212,13 @@ def _inside(folder: Path) -> list[Path]:
     """The model that a folder is, or those that lie in it."""
     if not folder.is_dir() or any(folder.glob("*.safetensors")):
         return [folder]
-    return [path for path in sorted(folder.iterdir()) if any(path.glob("*.safetensors")) or path.suffix == ".gguf"]
+    return [path for path in sorted(folder.iterdir()) if _may_be_model(path)]
+
+
+def _may_be_model(place: Path) -> bool:
+    if place.is_dir():
+        return any(place.glob("*.safetensors")) or any(place.glob("*.gguf"))
+    return place.suffix == ".gguf" and not is_later_part(place.name)
 
 
 def _placed(session: Session, place: Path) -> LocalModel:

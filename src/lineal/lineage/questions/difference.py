@@ -6,6 +6,7 @@ from enum import Enum
 from typing import final
 
 from lineal.checkpoint.content.identity import Leaf
+from lineal.checkpoint.headers.gguf_metadata import ARCHITECTURE, Value
 from lineal.checkpoint.names.tensor_names import BLOCK, is_derived_buffer
 from lineal.lineage.questions.layouts import in_both_layouts
 from lineal.lineage.registry import Registry
@@ -77,9 +78,9 @@ def difference(registry: Registry, before: bytes, after: bytes) -> Difference:
     theirs, ours = public if len(public) == len(stored) else stored
     match [registry.model(model).form for model in (before, after)]:
         case ["gguf", "full"]:
-            theirs = _under_names_of(ours, theirs)
+            theirs = _under_names_of(ours, theirs, old.package)
         case ["full", "gguf"]:
-            ours = _under_names_of(theirs, ours)
+            ours = _under_names_of(theirs, ours, new.package)
         case _:
             pass
     tensors = tuple(
@@ -104,12 +105,24 @@ def _by_name(leaves: Iterable[Leaf]) -> dict[str, Leaf]:
     return {leaf.name: leaf for leaf in weights(leaves)}
 
 
-def _under_names_of(full: Mapping[str, Leaf], gguf: Mapping[str, Leaf]) -> dict[str, Leaf]:
-    """A GGUF's tensors under the names that they have in a folder, as far as it is a Llama's."""
-    from gguf import MODEL_ARCH, get_tensor_name_map  # noqa: PLC0415 - loads numpy, which other questions do without
+def _under_names_of(
+    full: Mapping[str, Leaf], gguf: Mapping[str, Leaf], package: Mapping[str, bytes]
+) -> Mapping[str, Leaf]:
+    """A GGUF's tensors under the names that they have in a folder, as far as its architecture says them.
 
+    package: the GGUF's, which holds no architecture but its hash.
+    """
+    from gguf import MODEL_ARCH_NAMES, GGUFValueType, get_tensor_name_map  # noqa: PLC0415 - loads numpy
+
+    told = package.get(ARCHITECTURE)
+    named_so = (
+        arch for arch, name in MODEL_ARCH_NAMES.items() if Value(GGUFValueType.STRING, name).content_hash == told
+    )
+    architecture = next(named_so, None)
+    if architecture is None:
+        return gguf
     blocks = 1 + max((int(match["number"]) for match in map(BLOCK.fullmatch, full) if match), default=0)
-    table = get_tensor_name_map(MODEL_ARCH.LLAMA, blocks)
+    table = get_tensor_name_map(architecture, blocks)
     named = {table.get_name(name, try_suffixes=(".weight", ".bias")): name for name in full}
     return {named.get(name, name): leaf for name, leaf in gguf.items()}
 

@@ -15,6 +15,12 @@ from lineal.engines.compare.kinship.grid import Grid, grid_of
 from lineal.engines.compare.kinship.independence import Agreement, agreement
 from lineal.engines.compare.kinship.windows import Windows
 
+MOST = 0.999
+"""Of entries, where a few may differ: values that rounding takes the other way."""
+
+_ALIKE = frozenset({"Q8_0"})
+"""Types to which there is one way to round, whoever does it, with an importance matrix or without."""
+
 _HALF_A_STEP = 0.51
 """Of a grid: as far as rounding to nearest moves a value, and what storing it adds."""
 
@@ -40,7 +46,8 @@ class Contrast:
 
     zeroed: entries that are 0 in c alone; kept_squares: of c - p where c is not 0. rounded: entries of c that are p's
     as the child's dtype holds them; retyped: entries whose dtypes differ. on_grid, near_grid: entries of c on a grid;
-    those of them within half a step of p. `*_back`: the same with the two in each other's place.
+    those of them within half a step of p. `*_back`: the same with the two in each other's place; refuted_back: entries
+    of p in blocks that everyone makes alike, where those made of c are others.
     """
 
     agreements: tuple[Agreement, ...] = ()
@@ -61,6 +68,7 @@ class Contrast:
     on_grid: int = 0
     near_grid: int = 0
     on_grid_back: int = 0
+    refuted_back: int = 0
 
     def __add__(self, other: "Contrast") -> "Contrast":
         return Contrast(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
@@ -102,11 +110,16 @@ def _part(child: Sampled, known: Sampled, name: str) -> Contrast:
         on_grid=0 if grid is None else c.size,
         near_grid=0 if grid is None else _count(np.abs(change) <= _HALF_A_STEP * grid.steps[:rows]),
         on_grid_back=0 if known.grids.get(name) is None else c.size,
+        refuted_back=c.size if known.dtypes[name] in _ALIKE and not _is_mostly(back, theirs) else 0,
     )
 
 
 def _count(found: NDArray[np.bool_]) -> int:
     return int(np.count_nonzero(found))
+
+
+def _is_mostly(found: NDArray[np.float32] | None, values: NDArray[np.float32]) -> bool:
+    return found is not None and _count(found == values) >= MOST * values.size
 
 
 def as_stored(values: NDArray[np.float32], dtype: str) -> NDArray[np.float32] | None:

@@ -10,15 +10,12 @@ from lineal.checkpoint.headers.storage import BLOCKS
 from lineal.derivation.canonical import Json
 from lineal.derivation.quantization import QuantizationType
 from lineal.derivation.step import Kind
-from lineal.engines.compare.kinship.contrast import Contrast
+from lineal.engines.compare.kinship.contrast import MOST, Contrast
 from lineal.engines.compare.kinship.independence import ALPHA, combined
 from lineal.engines.compare.kinship.ranks import SMALL
 
 UNKNOWN = "inferred"
 """The method of a step whose kind is all that weights tell."""
-
-_ALL = 0.999
-"""Of entries, where a few may differ: values that rounding takes the other way."""
 
 _SOME = 0.01
 """Share of entries set to zero from which weights count as pruned."""
@@ -125,12 +122,12 @@ def _child(contrast: Contrast, _facts: Facts) -> Finding | None:
     """The known model was cast, pruned or quantized from these weights: what that loses does not come back."""
     elements = max(1, contrast.elements)
     how = None
-    if contrast.retyped and contrast.rounded_back >= _ALL * elements > contrast.rounded:
+    if contrast.retyped and contrast.rounded_back >= MOST * elements > contrast.rounded:
         how = "it is these weights, rounded"
     elif contrast.zeroed_back >= _SOME * elements and contrast.zeroed_back > 2 * contrast.zeroed:
         if contrast.kept_squares_back <= _HEALED * contrast.change_squares:
             how = f"it is these weights with {contrast.zeroed_back / elements:.0%} set to zero"
-    elif 2 * contrast.on_grid_back >= elements > 2 * contrast.on_grid:
+    elif 2 * (contrast.on_grid_back - contrast.refuted_back) >= elements > 2 * contrast.on_grid:
         how = "it lies on the grid of a quantization, these weights do not"
     if how is None:
         return None
@@ -142,7 +139,7 @@ def _rounded(contrast: Contrast, facts: Facts) -> Finding | None:
     scheme = _SCHEMES.get(facts.dtype, facts.dtype.lower())
     if not contrast.retyped or scheme not in {kind.value for kind in QuantizationType}:
         return None
-    if contrast.rounded >= _ALL * contrast.elements:
+    if contrast.rounded >= MOST * contrast.elements:
         sentence = f"its values rounded to {scheme}, entry for entry"
         return Finding(Relation.PARENT, "quantize", UNKNOWN, {"scheme": scheme}, 0.0, sentence=sentence)
     if facts.dtype in BLOCKS:
@@ -172,8 +169,8 @@ def _quantized(contrast: Contrast, _facts: Facts) -> Finding | None:
     ):
         return None
     scheme, near = mode(contrast.schemes), contrast.near_grid / contrast.on_grid
-    how = "each entry on its nearest level" if near >= _ALL else f"{near:.0%} of the entries on their nearest level"
-    left = 0.0 if near >= _ALL else _left(contrast)
+    how = "each entry on its nearest level" if near >= MOST else f"{near:.0%} of the entries on their nearest level"
+    left = 0.0 if near >= MOST else _left(contrast)
     sentence = f"these weights lie on the grid of {scheme}, {how}"
     return Finding(Relation.PARENT, "quantize", UNKNOWN, {"scheme": scheme}, left, sentence=sentence)
 

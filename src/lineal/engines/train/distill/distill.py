@@ -14,6 +14,7 @@ from lineal.engines.architecture.depth import block_count, shallower_config, sha
 from lineal.engines.inference.language_model import ModelFolder, encode, full_weights_of
 from lineal.engines.merge.child_package import own_package
 from lineal.engines.parents.model import Model, full_model
+from lineal.engines.parents.stated import vocabulary_of
 from lineal.engines.silence import silence
 from lineal.engines.text.documents import read_all_documents
 from lineal.engines.train.distill.common_tokens import check_sizes, tokenizers_differ
@@ -119,11 +120,19 @@ def _check_tokens(
     """Student and teacher must mean the same by a token: as many of them, and both read the data alike."""
     check_sizes(parent.name, parent.config.get("vocab_size"), teacher.name, teacher.config.get("vocab_size"))
     theirs = teacher.tokenizer()
-    if ours.get_vocab() == theirs.get_vocab():
+    if _tokens(parent, ours) == _tokens(teacher, theirs):
         pairs = zip(encode(ours, documents), encode(theirs, documents), strict=True)
         if all(np.array_equal(a, b) for a, b in pairs):
             return
     raise tokenizers_differ(parent.name, teacher.name)
+
+
+def _tokens(model: ModelFolder, tokenizer: PreTrainedTokenizerBase) -> Mapping[str, int]:
+    """Token -> id, without those that only fill a GGUF's embedding up."""
+    full = open_checkpoint(full_weights_of(model.folder, model.base))
+    known = vocabulary_of(full) if full.form == "gguf" else None
+    found: Mapping[str, int] = tokenizer.get_vocab()
+    return found if known is None else {token: index for token, index in found.items() if token in known}
 
 
 def write_package(parent: Model, child: Path, kept: Sequence[int]) -> None:

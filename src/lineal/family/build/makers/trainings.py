@@ -71,7 +71,8 @@ class TrainingAnAdapter(TrainingAWhole):
         require_training("planning a training")
         from lineal.engines.train.forecast import adapter_tensors
 
-        return Forecast(adapter_tensors(method, parents[0].config), {}, parents[0])
+        parent = parents[0].in_full
+        return Forecast(adapter_tensors(method, parent.config), {}, parent)
 
 
 class TrainingAStudent(TrainingAWhole):
