@@ -25,6 +25,8 @@ Examples:
   lineal quantize ./both --scheme q4_0 --out ./both-q4
 
   lineal quantize ./code --base ./base --scheme f16 --out code.gguf
+
+  lineal quantize both --scheme q4_0 --eval text.txt --max-kl 0.02 --out both.gguf
 """
 
 
@@ -36,13 +38,19 @@ def quantize(
     method: Annotated[str, typer.Option("--method", help="The format.")] = "gguf",
     base: AdapterBaseOption = None,
     allow_nonfinite: NonfiniteOption = False,
+    texts: Annotated[
+        list[Path] | None, typer.Option("--eval", help="A text to compare it with its parent on, once it is made.")
+    ] = None,
+    max_kl: Annotated[
+        float | None, typer.Option("--max-kl", help="Nats a token that it may be from its parent; more is exit code 1.")
+    ] = None,
     dry_run: DryRunOption = False,
     licence_override: LicenceOverrideOption = None,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
 ) -> None:
     """Write a model (a name, path or b3: hash) as GGUF: f32, f16, bf16, q8_0 or q4_0."""
-    from lineal.api.derivations import derivation, inputs_of_merge
+    from lineal.api.derivations import derivation, examined, inputs_of_merge
     from lineal.cli.words import make_or_plan, one_model_and_options
     from lineal.family.build.one_off import method_from_words
 
@@ -50,4 +58,5 @@ def quantize(
     chosen = method_from_words("quantize", method, options)
     inputs = inputs_of_merge([model], base)
     wanted = derivation("quantize", chosen, inputs, out, allow_nonfinite=allow_nonfinite, licence=licence_override)
+    wanted = examined(wanted, texts or (), max_kl)
     make_or_plan(wanted, registry, threads, dry_run=dry_run)
