@@ -1,7 +1,9 @@
 """lineal quantize, as its users meet it."""
 
 import json
+import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -182,3 +184,26 @@ def test_diff_compares_a_file_and_a_folder_under_the_names_of_the_folder(lineal:
         assert changes["model.norm.weight"] == "same"
         assert changes[f"{UP}.weight"] == "retyped"
         assert not {"added", "removed"} & set(changes.values())
+
+
+def test_what_it_cost_is_said_shown_and_drawn(lineal: Command, both: Path) -> None:
+    answer = lineal("quantize", "./both", "--scheme", "q4_0", "--out", "both.gguf")
+    (said,) = [line for line in answer.err.splitlines() if "bits a weight" in line]
+    assert re.fullmatch(r"both\.gguf: [\d.]+ bits a weight, [\d.]+ kB, [\d.]+ of its parent, SQNR [\d.]+ dB, .*", said)
+    shown = lineal("show", "both.gguf").out
+    assert "quantization     5." in shown
+    assert shown.count("Q4_0  SQNR ") == 3
+    rows = lineal("show", "both.gguf", "--quantization").out.splitlines()
+    assert rows[0].split()[:4] == ["tensor", "type", "weights", "bits"]
+    assert len(rows) == 1 + TENSORS + 1
+    assert rows[-1].split()[0] == "all"
+    report = json.loads(lineal("show", "both.gguf", "--json").out)["quantization"]
+    assert report == json.loads(Path("both.gguf.lineal.json").read_text())["quantization"]
+    assert len(report["tensors"]) == TENSORS
+    assert lineal("show", "both.gguf", "--picture", "both.svg").code == 0
+    assert ET.fromstring(Path("both.svg").read_text()).tag.endswith("svg")
+    assert "both.svg exists; --force replaces it" in lineal("show", "both.gguf", "--picture", "both.svg").err
+    assert lineal("show", "both.gguf", "--picture", "both.svg", "--force").code == 0
+    refused = lineal("show", "both", "--quantization")
+    assert (refused.code, refused.out) == (2, "")
+    assert "both: no quantization of it was measured" in refused.err

@@ -11,6 +11,7 @@ from lineal.checkpoint.codes.dtypes import decode, encode
 from lineal.checkpoint.codes.ggml import BLOCK_CODECS, Encoding
 from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.checkpoint.written.layout import Planned
+from lineal.checkpoint.written.writer import CheckpointWriter
 from lineal.engines.stream import tensor_pass
 from lineal.engines.stream.compound import Compound, jobs_of
 from lineal.engines.stream.engine import stream
@@ -102,6 +103,17 @@ def test_threads_shards_and_windows_do_not_change_a_figure(tmp_path: Path, monke
     for window in (32, 4096, 1 << 15):
         monkeypatch.setattr(tensor_pass, "WINDOW_ELEMENTS", window)
         assert roundings(sharded, "q4_0") == expected
+
+
+def test_a_run_that_was_stopped_has_the_figures_of_what_it_had_finished(tmp_path: Path) -> None:
+    parent = make_llama(tmp_path / "m")
+    planned, out = plan(parent, "q4_0").each(lambda job: replace(job, measured=True)), tmp_path / "q"
+    with CheckpointWriter(out, planned.child.lay_out(planned.planned), "key") as writer:
+        stream(planned.jobs[:9], writer)
+    with CheckpointWriter(out, planned.child.lay_out(planned.planned), "key") as writer:
+        assert len(writer.leaves) == 9
+        stream(planned.jobs, writer)
+        assert {name: rounding_of(note) for name, note in writer.notes.items()} == roundings(parent, "q4_0")
 
 
 def test_nothing_is_measured_that_is_not_asked_for(tmp_path: Path) -> None:

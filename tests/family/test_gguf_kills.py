@@ -1,5 +1,6 @@
 """kill -9 while a file is made: the same command finishes with the same bytes and its record."""
 
+import json
 import sqlite3
 import time
 from pathlib import Path
@@ -33,6 +34,9 @@ def check_kill(undisturbed: tuple[Path, float], folder: Path, after: float) -> N
     code, _, err = finish(folder, *words(original, "x.gguf"))
     assert code == 0, err
     assert (folder / "x.gguf").read_bytes() == (original / "x.gguf").read_bytes()
+    found, meant = (json.loads((place / "x.gguf.lineal.json").read_text()) for place in (folder, original))
+    assert found["quantization"] == meant["quantization"]
+    assert found["quantization"]["tensors"].keys() == found["tensors"].keys()
     with sqlite3.connect(folder / ".lineal" / "registry.db") as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert finish(folder, "verify", "./x.gguf")[0] == 0

@@ -1,24 +1,31 @@
 """Quantized models of a family: compared with what they were made from, and parents themselves."""
 
 import math
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lineal.derivation import Quantize
 from lineal.derivation.quantization import QuantizationType
-from lineal.errors import CheckpointError, RecipeError
+from lineal.errors import RecipeError
 from lineal.family.build.evaluation import evaluate_model, references_of
 from lineal.family.build.plan import plan_family
 from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
 from lineal.family.file.recipe import Reference
+from lineal.family.origin.add import add_folder
+from lineal.family.progress import Advance, Silent, Unit
 from lineal.family.session import Session
+from lineal.lineage.registry import Registry
+from lineal.lineage.shown.report_words import taken
 from lineal.methods.merge.adapter import AdapterMerge
 from lineal.methods.quantize.gguf import GgufQuantization
 from tests.builders import make_adapter, random_tensors
 from tests.engines.tiny_models import make_model, write_data
 from tests.family.conftest import derive_one, write_family
+from tests.lineage.test_reports import kept
 
 FAMILY = """
 family: small
@@ -32,6 +39,19 @@ UP = "model.layers.0.mlp.up_proj"
 @pytest.fixture
 def parent(tmp_path: Path) -> Path:
     return make_model(tmp_path / "m", hidden_size=64, intermediate_size=96)
+
+
+class Remarks:
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.lines.append(message)
+
+    def task(self, title: str, total: int, unit: Unit) -> AbstractContextManager[Advance]:
+        return Silent().task(title, total, unit)
 
 
 def adapter_on(folder: Path) -> Path:
@@ -104,3 +124,26 @@ def test_a_file_with_an_unknown_scheme_is_told_with_its_line(session: Session, p
     path = write_family(tmp_path, FAMILY.replace("q8_0", "iq1_s"))
     with pytest.raises(RecipeError, match=r"family.yaml:5: q8: gguf: scheme must be one of f32, f16, bf16, q8_0, q4_0"):
         read_family(path)
+
+
+def test_what_quantizing_cost_is_said_recorded_and_taken_along(session: Session, parent: Path, tmp_path: Path) -> None:
+    family, said = read_family(write_family(tmp_path, FAMILY)), Remarks()
+    built = run_family(replace(session, progress=said), family, tmp_path / "models")
+    report = kept(session.registry, built["q8"].model_hash)
+    assert report is not None
+    assert {name for name, _ in report.tensors} == built["q8"].checkpoint.keys()
+    assert 40 < (report.total.rounding.decibels or 0) < 60
+    assert report.total.stored_bytes == built["q8"].checkpoint.tensor_bytes
+    assert kept(session.registry, built["m"].model_hash) is None
+    (line,) = [line for line in said.lines if "bits a weight" in line]
+    assert line.startswith(f"q8: {taken(report.total, built['m'].checkpoint.tensor_bytes)}, SQNR ")
+    with Registry.open(tmp_path / "elsewhere.db") as registry:
+        add_folder(replace(session, registry=registry), tmp_path / "models" / "q8")
+        assert kept(registry, built["q8"].model_hash) == report
+
+
+def test_a_merge_has_no_report(session: Session, parent: Path, tmp_path: Path) -> None:
+    inputs = [Reference("base", f"{parent}"), Reference("parent", f"{adapter_on(tmp_path / 'tuned')}")]
+    merged = derive_one(session, "merge", AdapterMerge(), inputs, tmp_path / "whole")
+    assert kept(session.registry, merged.model_hash) is None
+    assert "quantization" not in (tmp_path / "whole" / "lineal.json").read_text()

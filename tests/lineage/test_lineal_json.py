@@ -12,6 +12,8 @@ from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Input, Step
 from lineal.errors import CheckpointError
 from lineal.lineage.records.lineal_json import Provenance, read_provenance, record_path, write_provenance
+from lineal.lineage.records.quantization_report import report_of
+from lineal.lineage.records.rounding import Rounding
 from lineal.lineage.shown.card import model_card
 from tests.builders import make_checkpoint, random_tensors
 from tests.ggufs import random_gguf
@@ -129,3 +131,38 @@ def test_no_layout_hash_stands_where_layouts_are_not_known(tmp_path: Path) -> No
     place = make_checkpoint(tmp_path / "full", random_tensors(1, {"a": (2,)}), UNKNOWN)
     write_provenance(place, provenance(place, "full"))
     assert "layout_hash" not in json.loads(record_path(place).read_text())
+
+
+def test_what_rounding_cost_comes_back_with_the_record(tmp_path: Path) -> None:
+    place = random_gguf(tmp_path / "x.gguf")
+    whole = provenance(place, "gguf")
+    leaves = whole.hashes.manifest.leaves
+    cost = {leaf.name: Rounding(0.1 * (i + 1), 1e-7, 0.3, outliers=i % 2) for i, leaf in enumerate(leaves)}
+    write_provenance(place, replace(whole, rounding=cost))
+    found = read_provenance(place)
+    assert found is not None
+    assert found == replace(whole, rounding=cost)
+    assert found.told(0.0).rounding == cost
+    report = json.loads(record_path(place).read_text())["quantization"]
+    assert report == report_of(leaves, cost).to_json()
+    assert (found.step, found.hashes.manifest.model_hash) == (whole.step, whole.hashes.manifest.model_hash)
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ({"total": {}}, "its quantization is not what the rest of it comes to: it was edited"),
+        ({"tensors": {}}, "its quantization is not what the rest of it comes to: it was edited"),
+        ({"tensors": []}, "not a record"),
+        ({"tensors": {"other": {"squares": 1.0}}}, "not a record"),
+    ],
+)
+def test_a_malformed_report_is_refused(tmp_path: Path, edit: dict[str, object], told: str) -> None:
+    place = random_gguf(tmp_path / "x.gguf")
+    whole = provenance(place, "gguf")
+    write_provenance(place, replace(whole, rounding={whole.hashes.manifest.leaves[0].name: Rounding(1.0, 0.5, 0.5)}))
+    record = json.loads(record_path(place).read_text())
+    for change in ({**record["quantization"], **edit}, 3):
+        record_path(place).write_text(json.dumps({**record, "quantization": change}))
+        with pytest.raises(CheckpointError, match=told if change != 3 else "not a record"):
+            read_provenance(place)

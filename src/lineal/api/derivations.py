@@ -1,14 +1,16 @@
 """The derivations: each makes one model, records the step, and returns the model; a repeat finds it made."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
 from lineal.api.model import Model, ModelLike, reference_of
 from lineal.api.opened import RegistryPlace, opened
+from lineal.api.uses import texts_by_name
 from lineal.checkpoint.inside import resolved
 from lineal.derivation.step import Kind
+from lineal.family.build.examination import Examination
 from lineal.family.build.one_off import derive, family_of_one, family_of_recipe, overridden
 from lineal.family.build.plan import PlannedModel, plan_family
 from lineal.family.file.layout import in_layout
@@ -27,21 +29,24 @@ class Derivation:
     out: Path
     family: Callable[[Session], Family]
     licence: str | None = None
+    examination: Examination = field(default_factory=lambda: Examination({}))
 
     def make(
         self, registry: RegistryPlace = None, threads: int | None = None, progress: Progress | None = None
     ) -> Model:
         """Make the model, unless it lies there already; what a kill left is continued."""
         with opened(registry, threads, progress) as session:
-            family = overridden(self.family(session), self.out, self.licence)
-            return Model(derive(session, family, self.out), registry)
+            family = self.examination.before(overridden(self.family(session), self.out, self.licence))
+            local = derive(session, family, self.out)
+            self.examination.after(session, local)
+            return Model(local, registry)
 
     def plan(
         self, registry: RegistryPlace = None, threads: int | None = None, progress: Progress | None = None
     ) -> list[PlannedModel]:
         """What making it would take; nothing is written."""
         with opened(registry, threads, progress, keeps=False) as session:
-            family = overridden(self.family(session), self.out, self.licence)
+            family = self.examination.before(overridden(self.family(session), self.out, self.licence))
             return plan_family(session, family, resolved(self.out).parent)
 
 
@@ -64,6 +69,11 @@ def derivation(
         lambda _: family_of_one(kind, method, inputs, place, data=texts, allow_nonfinite=allow_nonfinite),
         licence,
     )
+
+
+def examined(wanted: Derivation, texts: Iterable[str | Path], max_kl: float | None) -> Derivation:
+    """The derivation, whose model is compared with its parent on texts; max_kl: nats a token that it may be away."""
+    return replace(wanted, examination=Examination(texts_by_name(map(Path, texts)), max_kl))
 
 
 def recipe(
@@ -228,6 +238,8 @@ def quantize(
     base: ModelLike | None = None,
     allow_nonfinite: bool = False,
     licence: str | None = None,
+    texts: Sequence[str | Path] = (),
+    max_kl: float | None = None,
     registry: RegistryPlace = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -235,10 +247,11 @@ def quantize(
 ) -> Model:
     """Store a model in fewer bits: `scheme="q4_k_m"` into a .gguf file, or a folder that holds one.
 
-    imatrix: an importance matrix in a file, as llama.cpp writes it; base: of an adapter that does not say which.
-    Options as keywords: scheme, tensor_types, bits_per_weight, size, ...
+    imatrix: an importance matrix in a file, as llama.cpp writes it; base: of an adapter that does not say which; texts:
+    compare it with its parent on these. Options as keywords: scheme, tensor_types, bits_per_weight, size, ... Raises
+    AnswerIsNo where it is more than max_kl nats a token away from its parent on a text; the model stays.
     """
     chosen, inputs = method_of("quantize", method, options), inputs_of_merge([model], base)
     data = [] if imatrix is None else [imatrix]
     wanted = derivation("quantize", chosen, inputs, out, data=data, allow_nonfinite=allow_nonfinite, licence=licence)
-    return wanted.make(registry, threads, progress)
+    return examined(wanted, texts, max_kl).make(registry, threads, progress)

@@ -32,6 +32,8 @@ Examples:
   lineal quantize both --size 90MB --imatrix imatrix.gguf --out both.gguf
 
   lineal quantize ./code --base ./base --scheme f16 --out code.gguf
+
+  lineal quantize both --scheme q4_0 --eval text.txt --max-kl 0.02 --out both.gguf
 """
 
 
@@ -50,13 +52,19 @@ def quantize(
     ] = None,
     base: AdapterBaseOption = None,
     allow_nonfinite: NonfiniteOption = False,
+    texts: Annotated[
+        list[Path] | None, typer.Option("--eval", help="A text to compare it with its parent on, once it is made.")
+    ] = None,
+    max_kl: Annotated[
+        float | None, typer.Option("--max-kl", help="Nats a token that it may be from its parent; more is exit code 1.")
+    ] = None,
     dry_run: DryRunOption = False,
     licence_override: LicenceOverrideOption = None,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
 ) -> None:
     """Write a model (a name, path or b3: hash) as GGUF, in any of llama.cpp's mixes or in a given size."""
-    from lineal.api.derivations import derivation, inputs_of_merge
+    from lineal.api.derivations import derivation, examined, inputs_of_merge
     from lineal.cli.words import make_or_plan, one_model_and_options
     from lineal.family.build.one_off import method_from_words
 
@@ -67,4 +75,5 @@ def quantize(
     wanted = derivation(
         "quantize", chosen, inputs, out, data=data, allow_nonfinite=allow_nonfinite, licence=licence_override
     )
+    wanted = examined(wanted, texts or (), max_kl)
     make_or_plan(wanted, registry, threads, dry_run=dry_run)

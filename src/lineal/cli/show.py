@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
 
 from lineal.cli.lines import Part, show_lines
 from lineal.cli.options import JsonOption, ModelArgument, RegistryOption
 from lineal.cli.terminal import print_json
+from lineal.errors import UsageError
 
 if TYPE_CHECKING:
     from lineal.cli.tables import Table
@@ -34,11 +38,20 @@ Examples:
   lineal show b3:1f2e3d4c             by the beginning of its hash
 
   lineal show ./models/both --json    by where it lies
+
+  lineal show both.gguf --quantization --picture both.svg
 """
 
 
 def show(
     model: ModelArgument,
+    quantization: Annotated[
+        bool, typer.Option("--quantization", help="Of a quantized model, what it cost each tensor.")
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="Write what quantizing cost as an SVG.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the picture that stands at FILE.")] = False,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,12 +62,35 @@ def show(
 
     with Registry.open_existing(locate(registry)) as opened:
         known = portrait(opened, opened.resolve(model))
+    if quantization or picture is not None:
+        _require_report(known)
+    if picture is not None:
+        _draw(known, picture, force=force)
     if as_json:
         from lineal.lineage.shown.as_json import portrait_as_json
 
         print_json(portrait_as_json(known))
+    elif quantization and known.quantization is not None:
+        from lineal.cli.quantization_table import print_report
+
+        print_report(known.quantization)
     else:
         _print(known)
+
+
+def _require_report(known: "Portrait") -> None:
+    if known.quantization is None:
+        label = known.labels[known.model.model_hash]
+        raise UsageError(f"{label}: no quantization of it was measured: lineal quantize measures what it makes")
+
+
+def _draw(known: "Portrait", place: Path, *, force: bool) -> None:
+    from lineal.checkpoint.written.output_file import write_output
+    from lineal.lineage.shown.rounding_picture import draw_rounding, is_rounding
+
+    if known.quantization is not None:
+        drawn = draw_rounding(known.quantization, known.labels[known.model.model_hash])
+        write_output(place, drawn, "a picture", is_rounding, force=force)
 
 
 def _print(known: "Portrait") -> None:
@@ -96,6 +132,7 @@ def _identity(known: "Portrait") -> list[Row]:
             ("parameters", [f"{model.parameters:,}"]),
             ("size of tensors", [f"{size(model.tensor_bytes or 0)} ({model.tensor_bytes:,} bytes)"]),
             ("licence texts", [model.licence or "none found"]),
+            *_quantization(known),
         ]
     places = [f"{place}{'' if place.exists() else ' (not there any more)'}" for place in known.locations]
     return [
@@ -127,6 +164,22 @@ def _gguf(known: "Portrait") -> list[Row]:
         rows.append(("architecture", [known.gguf.architecture]))
     if known.gguf.vocabulary is not None:
         rows.append(("vocabulary", [f"{known.gguf.vocabulary:,} tokens"]))
+    return rows
+
+
+def _quantization(known: "Portrait") -> list[Row]:
+    report = known.quantization
+    if report is None:
+        return []
+    from lineal.lineage.shown.report_words import headline, worst
+
+    most = worst(report)
+    width = max((len(one.name) for one in most), default=0)
+    rows: list[Row] = [
+        ("quantization", [headline(report)]),
+        ("furthest off", [f"{one.name:{width}}  {one.dtype}  SQNR {one.decibels:.2f} dB" for one in most]),
+        ("warning", report.warnings),
+    ]
     return rows
 
 

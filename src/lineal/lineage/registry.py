@@ -11,7 +11,6 @@ from lineal.derivation.canonical import Json
 from lineal.lineage.database.connection import Connection
 from lineal.lineage.database.store import Store, begin_store, dialect_at, open_store
 from lineal.lineage.records.evidence import Evidence
-from lineal.lineage.records.quantization_report import QuantizationReport
 from lineal.lineage.records.records import (
     Evaluation,
     KnownModel,
@@ -29,7 +28,6 @@ from lineal.lineage.tables import (
     names,
     recording,
     references,
-    reports,
     signatures,
     steps,
     taints,
@@ -156,11 +154,6 @@ class Registry:
         """Every way in which a model is known to have been made, first recorded first."""
         with self.reading() as connection:
             return tuple(steps.of_children(connection, [model_hash]).get(model_hash, ()))
-
-    def quantization_report(self, model_hash: bytes) -> QuantizationReport | None:
-        """What rounding cost a quantized model; None of any other, and where nobody measured it."""
-        with self.reading() as connection:
-            return reports.of_model(connection, model_hash)
 
     def raise_evidence(self, record: StepRecord, grade: Evidence, share: float | None = None) -> Evidence:
         """Attest a known step better; the grade that stands then. share: of a replay, the part recomputed."""

@@ -23,8 +23,10 @@ from lineal.family.build.target import check_target
 from lineal.family.session import LocalModel, Session, name_by_path, register
 from lineal.lineage.records.environment import environment
 from lineal.lineage.records.lineal_json import Provenance, read_provenance, record_path, write_provenance
+from lineal.lineage.records.quantization_report import report_of
 from lineal.lineage.records.records import ModelRecord, Outcome
 from lineal.lineage.shown.card import model_card
+from lineal.lineage.shown.report_words import closeness, taken
 from lineal.methods.catalogue import registrant
 from lineal.methods.method import Reproducibility
 from lineal.shown import quoted
@@ -156,6 +158,8 @@ def _build_anew(session: Session, request: Request) -> LocalModel:
         if standing is not None and standing.model_hash != provenance.hashes.manifest.model_hash:
             register(session, replace(standing, checkpoint=open_checkpoint(moved)))
     _record(session, request, provenance, request.target, time.monotonic() - began)
+    for line in _report(request, provenance):
+        session.progress.say(f"{request.name.name}: {line}")
     local = replace(session.open(str(request.name), request.target), hashes=provenance.hashes)
     session.remember(local)
     return local
@@ -226,6 +230,15 @@ def _describe(session: Session, request: Request, place: Path, made: Made) -> Pr
         provenance = replace(provenance, hashes=with_file(hashes, place, CARD))
     write_provenance(place, provenance)
     return provenance
+
+
+def _report(request: Request, provenance: Provenance) -> list[str]:
+    """Of a quantization: what it takes and what it cost, and what a user should know of the weights."""
+    if provenance.rounding is None:
+        return []
+    report = report_of(provenance.hashes.manifest.leaves, provenance.rounding)
+    parent = max(local.checkpoint.tensor_bytes for _, local in request.inputs)
+    return [f"{taken(report.total, parent)}, {closeness(report.total)}", *report.warnings]
 
 
 def _record(session: Session, request: Request, provenance: Provenance, place: Path, seconds: float) -> None:

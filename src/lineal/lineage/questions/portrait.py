@@ -11,11 +11,12 @@ from lineal.lineage.licensing.graph import Judgement
 from lineal.lineage.questions.adapted import not_adapted
 from lineal.lineage.questions.gguf_facts import GgufFacts, gguf_facts
 from lineal.lineage.questions.layouts import Relaid, another_layout_of, in_another_layout
+from lineal.lineage.records.quantization_report import QuantizationReport
 from lineal.lineage.records.records import Evaluation, KnownModel, ModelVersion, Name, StepRecord
 from lineal.lineage.registry import Registry
 from lineal.lineage.stated import recipe_files
 from lineal.lineage.stated.recipe_files import RecipeFile
-from lineal.lineage.tables import evaluations, models, names, references, signatures, steps, taints, versions
+from lineal.lineage.tables import evaluations, models, names, references, reports, signatures, steps, taints, versions
 from lineal.lineage.tables.signatures import Signature
 from lineal.lineage.tables.taints import Taint
 
@@ -44,6 +45,7 @@ class Portrait:
     not_adapted: tuple[str, ...] = ()
     in_another_layout: tuple[bytes, ...] = ()
     relaid: Relaid = field(default_factory=dict[tuple[bytes, bytes], bytes])
+    quantization: QuantizationReport | None = None
 
 
 def portrait(registry: Registry, model: bytes) -> Portrait:
@@ -73,6 +75,7 @@ def portrait(registry: Registry, model: bytes) -> Portrait:
             not_adapted=_not_adapted(connection, facts, made),
             in_another_layout=alike,
             relaid=another_layout_of(connection, made, {model: facts}),
+            quantization=None if facts.is_unresolved else reports.of_model(connection, model),
         )
 
 

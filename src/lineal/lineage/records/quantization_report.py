@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, final
 
@@ -56,10 +56,13 @@ class QuantizationReport:
 
     @cached_property
     def total(self) -> Stored:
-        """Added in the order of the tensors."""
+        """Added in the order of the tensors; the squares of those that are exact, such as large norms, are left out."""
         weights = sum(one.weights for one in self.tensors.values())
         stored_bytes = sum(one.stored_bytes for one in self.tensors.values())
-        return Stored(weights, stored_bytes, combined(one.rounding for one in self.tensors.values()))
+        roundings = (one.rounding for one in self.tensors.values())
+        return Stored(
+            weights, stored_bytes, combined(r if r.squared_error else replace(r, squares=0.0) for r in roundings)
+        )
 
     @property
     def warnings(self) -> list[str]:

@@ -45,6 +45,7 @@ def portrait_as_json(portrait: Portrait) -> dict[str, Json]:
             "architecture": portrait.gguf.architecture,
             "vocabulary": portrait.gguf.vocabulary,
         },
+        "quantization": None if portrait.quantization is None else portrait.quantization.to_json(),
         "terms": judgement_as_json(portrait.licence),
         "locations": [str(location) for location in portrait.locations],
         "steps": [_step(record, portrait.relaid) for record in portrait.steps],

@@ -12,11 +12,12 @@ from lineal.kernels.types import Float32s, Float64s
 Float32: TypeAlias = NDArray[np.float32]
 
 GRANULE = 4096
-"""Weights whose squares are added pair by pair, then pairs of pairs, in float64; granules follow each other."""
+"""Weights whose squares are added as one tree, in float64; the sums of granules are added in their order."""
 
 OUTLIER = 6.0
 """A weight is an outlier above so many times the root mean square of its granule."""
 
+_SQUARES_HELD = GRANULE // 4
 _SQUARES, _SQUARED_ERROR, _LARGEST_ERROR, _OUTLIERS, _SHIFTED, _NONFINITE = range(6)
 FIGURES = 6
 """Squares of the weights, of the errors, the largest error, outliers, shifted blocks, weights that are no number."""
@@ -51,46 +52,65 @@ def _add(values: Float32, stored: Float32, block: int, figures: NDArray[np.float
 @kernel
 def _measure(values: Float32s, stored: Float32s, count: int, block: int, figures: Float64s) -> None:
     """Add the figures of whole granules; count: weights of each that are not filled up with zeros."""
-    squares, errors = np.empty(GRANULE // 4), np.empty(GRANULE // 4)
-    squares_left, errors_left = np.empty(GRANULE // 8), np.empty(GRANULE // 8)
+    squares, errors = np.empty(_SQUARES_HELD), np.empty(_SQUARES_HELD)
+    sums, error_sums = np.empty(_SQUARES_HELD), np.empty(_SQUARES_HELD)
+    blocks = GRANULE // block
     for start in range(0, values.size, GRANULE):
         weights, rounded = values[start : start + GRANULE], stored[start : start + GRANULE]
-        _add_fours(weights, rounded, squares, errors)
-        left = GRANULE // 4
-        while left > 1:
-            left //= 2
-            _add_pairs(squares[: 2 * left], squares_left[:left])
-            _add_pairs(errors[: 2 * left], errors_left[:left])
-            squares, squares_left = squares_left, squares
-            errors, errors_left = errors_left, errors
-            if left * block == GRANULE:
-                for i in range(left):
-                    figures[_SHIFTED] += errors[i] > squares[i]
-        figures[_SQUARES] += squares[0]
-        figures[_SQUARED_ERROR] += errors[0]
+        _add_squares(weights, rounded, squares, errors)
+        _add_up(squares, sums)
+        _add_up(errors, error_sums)
+        if blocks < GRANULE:
+            figures[_SHIFTED] += _count_larger(error_sums[blocks : 2 * blocks], sums[blocks : 2 * blocks])
+        figures[_SQUARES] += sums[1]
+        figures[_SQUARED_ERROR] += error_sums[1]
         figures[_LARGEST_ERROR] = max(figures[_LARGEST_ERROR], _largest_error(weights, rounded))
-        limit = OUTLIER * math.sqrt(squares[0] / count)
+        limit = OUTLIER * math.sqrt(sums[1] / count)
         if _largest(weights) > limit:
             for i in range(GRANULE):
                 figures[_OUTLIERS] += abs(weights[i]) > limit
 
 
 @kernel
-def _add_fours(values: Float32s, stored: Float32s, squares: Float64s, errors: Float64s) -> None:
-    """The squares of each four weights, and of their errors, which float64 holds exactly; pairs first."""
-    for i in range(squares.size):
-        a, b, c, d = values[4 * i], values[4 * i + 1], values[4 * i + 2], values[4 * i + 3]
-        w, x, y, z = np.float64(a), np.float64(b), np.float64(c), np.float64(d)
-        squares[i] = (w * w + x * x) + (y * y + z * z)
-        w, x = np.float64(np.float32(a - stored[4 * i])), np.float64(np.float32(b - stored[4 * i + 1]))
-        y, z = np.float64(np.float32(c - stored[4 * i + 2])), np.float64(np.float32(d - stored[4 * i + 3]))
-        errors[i] = (w * w + x * x) + (y * y + z * z)
+def _add_squares(values: Float32s, stored: Float32s, squares: Float64s, errors: Float64s) -> None:
+    """The squares of weights, and of their errors, which float64 holds exactly: of four that are eight apart.
+
+    A loop of a fixed length would be unrolled, and then work on one weight at a time: this one asks an array for it.
+    """
+    for r in range(squares.size // 8):
+        row, rounded = values[32 * r : 32 * r + 32], stored[32 * r : 32 * r + 32]
+        sums, error_sums = squares[8 * r : 8 * r + 8], errors[8 * r : 8 * r + 8]
+        for i in range(sums.size):
+            a, b, c, d = row[i], row[i + 8], row[i + 16], row[i + 24]
+            w, x, y, z = np.float64(a), np.float64(b), np.float64(c), np.float64(d)
+            sums[i] = (w * w + x * x) + (y * y + z * z)
+            w, x = np.float64(np.float32(a - rounded[i])), np.float64(np.float32(b - rounded[i + 8]))
+            y, z = np.float64(np.float32(c - rounded[i + 16])), np.float64(np.float32(d - rounded[i + 24]))
+            error_sums[i] = (w * w + x * x) + (y * y + z * z)
+
+
+@kernel
+def _add_up(numbers: Float64s, sums: Float64s) -> None:
+    """Pairs, pairs of pairs and so on: 2**k sums stand from 2**k on, the one of all at 1."""
+    _add_pairs(numbers, sums[numbers.size // 2 :])
+    left = numbers.size // 2
+    while left > 1:
+        _add_pairs(sums[left : 2 * left], sums[left // 2 : left])
+        left //= 2
 
 
 @kernel
 def _add_pairs(numbers: Float64s, sums: Float64s) -> None:
     for i in range(sums.size):
         sums[i] = numbers[2 * i] + numbers[2 * i + 1]
+
+
+@kernel
+def _count_larger(numbers: Float64s, others: Float64s) -> int:
+    larger = 0
+    for i in range(numbers.size):
+        larger += numbers[i] > others[i]
+    return larger
 
 
 @kernel
