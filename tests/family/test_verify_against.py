@@ -1,19 +1,28 @@
 """A stranger's quantization is encoded again from its parent: equal to the byte, or the tensor is named."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lineal.checkpoint.codes.ggml import Encoding
+from lineal.checkpoint.importance.files import read_importance, write_importance
+from lineal.checkpoint.importance.matrix import Importance, ImportanceMatrix
+from lineal.checkpoint.reader import open_checkpoint
 from lineal.cli.against_lines import against_json, against_lines
+from lineal.engines.parents.model import full_model
+from lineal.engines.quantize.gguf_plan import plan_gguf
 from lineal.errors import UsageError, VerificationFailed
 from lineal.family.origin.add import add_folder
 from lineal.family.session import Session
 from lineal.family.trust.against import Against, Answer, verify_against
 from lineal.lineage.records.evidence import Evidence
+from lineal.methods.quantize.gguf import GgufQuantization
 from tests.builders import Array
-from tests.engines.quantizations import quantize
+from tests.engines.quantizations import plan as plan_of
+from tests.engines.quantizations import quantize, write
 from tests.ggufs import TEXT, Typed, write_gguf
 from tests.llamas import CONFIG, gguf_name, llama_tensors, make_llama, permuted
 
@@ -161,3 +170,52 @@ def test_what_lineal_made_is_made_again_too(session: Session, parent: Path, tmp_
     told = against_json(found)
     assert told["answer"] == "replayed"
     assert all(tensor["equal"] == tensor["blocks"] for tensor in told["tensors"])
+
+
+WIDE = {**CONFIG, "hidden_size": 256, "intermediate_size": 256, "head_dim": 64}
+
+
+def wide(tmp_path: Path) -> Path:
+    return make_llama(tmp_path / "wide", **WIDE)
+
+
+def measured(place: Path, seed: int = 5) -> Path:
+    """An importance matrix of random squares for every matrix in the blocks."""
+    random = np.random.default_rng(seed)
+    names = [gguf_name(name) for name, values in llama_tensors(WIDE).items() if values.ndim > 1]
+    entries: dict[str, Importance] = {}
+    for name in names:
+        if name.startswith("blk."):
+            entries[name] = Importance(random.random((1, 256)).astype(np.float32) * 8, np.array([7]))
+    write_importance(place, ImportanceMatrix(entries, ("text.txt",), 1, 512))
+    return place
+
+
+@pytest.mark.parametrize("scheme", ["q4_k_m", "q2_k", "iq4_xs"])
+def test_with_its_importance_matrix_a_quantization_is_made_again(session: Session, tmp_path: Path, scheme: str) -> None:
+    parent, matrix = wide(tmp_path), measured(tmp_path / "their.imatrix")
+    file = quantize_with(parent, tmp_path / "out", scheme, matrix)
+    assert verify_against(session, f"{file}", f"{parent}", matrix).answer is Answer.REPLAYED
+    without = verify_against(session, f"{file}", f"{parent}")
+    assert without.answer is Answer.UNDECIDED
+    assert "'their.imatrix': --imatrix FILE" in without.why
+    another = verify_against(session, f"{file}", f"{parent}", measured(tmp_path / "another", seed=6))
+    assert another.answer is Answer.DIFFERS
+
+
+def test_a_build_that_fuses_is_found_out_by_its_bytes(session: Session, tmp_path: Path) -> None:
+    parent = wide(tmp_path)
+    planned = plan_of(parent, "q4_k_m").each(lambda job: replace(job, encoding=Encoding(fused=True)))
+    write(planned, tmp_path / "out")
+    (file,) = (tmp_path / "out").glob("*.gguf")
+    found = verify_against(session, f"{file}", f"{parent}")
+    assert found.answer is Answer.REPLAYED
+    assert {variant.fused for variant in found.variants} == {True}
+    assert "GCC on x86-64 with FMA" in found.why
+
+
+def quantize_with(parent: Path, out: Path, scheme: str, matrix: Path) -> Path:
+    model = full_model(parent.name, open_checkpoint(parent))
+    write(plan_gguf(GgufQuantization(scheme=scheme), model, read_importance(matrix)), out)
+    (file,) = out.glob("*.gguf")
+    return file

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.checkpoint.codes.dtypes import FLOATS, decode, encode
-from lineal.checkpoint.codes.ggml.codecs import BLOCK_CODECS, Encoding
+from lineal.checkpoint.codes.ggml.codecs import BLOCK_CODECS, PLAIN, Encoding
 from lineal.checkpoint.content.identity import Leaf
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.headers.storage import BLOCKS, byte_length
@@ -28,8 +28,8 @@ from lineal.engines.stream.open_files import OpenFiles
 from lineal.engines.stream.plan import StreamPlan
 
 Float32: TypeAlias = NDArray[np.float32]
-Importances: TypeAlias = Mapping[str, Float32]
-"""Of a tensor by its name in the GGUF: [experts, columns], of a matrix alone [1, columns]."""
+Encodings: TypeAlias = Mapping[str, Sequence[Encoding]]
+"""How tensors with importances are encoded, by their names in the GGUF: one an expert, of a matrix alone one."""
 
 STORED = "as stored"
 SOURCES = (STORED, "F16", "BF16")
@@ -100,7 +100,7 @@ class _Race:
 def rederive(
     plan: StreamPlan,
     file: Checkpoint,
-    importances: Importances,
+    encodings: Encodings,
     *,
     threads: int | None = None,
     bytes_done: Callable[[int], None] | None = None,
@@ -111,7 +111,7 @@ def rederive(
     """
     race = _Race()
     with OpenFiles() as files:
-        tallies = {name: _Tally(spec, importances.get(name), race, files) for name, spec in file.items()}
+        tallies = {name: _Tally(spec, encodings.get(name, ()), race, files) for name, spec in file.items()}
         values = StreamPlan(tuple(_as_values(task, tallies) for task in plan.jobs), plan.child)
         stream(values.jobs, _Comparing(tallies), threads=threads, allow_nonfinite=True, bytes_done=bytes_done)
     return race.alive, tuple(tally.found() for _, tally in sorted(tallies.items()))
@@ -151,15 +151,15 @@ class _Comparing:
 class _Tally:
     """How many blocks of one tensor each variant makes; a variant that has lost and is behind is tried no more."""
 
-    def __init__(self, spec: TensorSpec, importance: Float32 | None, race: _Race, files: OpenFiles) -> None:
-        self._spec, self._importance, self._race, self._files = spec, importance, race, files
+    def __init__(self, spec: TensorSpec, weighted: Sequence[Encoding], race: _Race, files: OpenFiles) -> None:
+        self._spec, self._weighted, self._race, self._files = spec, weighted, race, files
         self._equal = dict.fromkeys(VARIANTS, 0)
         self._block = BLOCKS.get(spec.dtype, (1, 0))[0]
         self._squares, self._error, self._expected = 0.0, 0.0, 0.0
 
     @property
     def unit(self) -> int:
-        return self._block if self._importance is None else self._spec.shape[-1]
+        return self._spec.shape[-1] if self._weighted else self._block
 
     def take(self, first: int, values: Float32) -> None:
         """Values of the parent, from the element `first` on."""
@@ -188,10 +188,10 @@ class _Tally:
 
     def _encoded(self, first: int, values: Float32, *, fused: bool) -> NDArray[np.uint8]:
         raw = np.empty(byte_length(self._spec.dtype, values.size), np.uint8)
-        weights = self._importance
-        if weights is not None:
-            weights = weights[first // (self._spec.elements // len(weights))]
-        encode(np.ascontiguousarray(values), self._spec.dtype, raw, Encoding(weights, fused))
+        encoding = PLAIN
+        if self._weighted:
+            encoding = self._weighted[first // (self._spec.elements // len(self._weighted))]
+        encode(np.ascontiguousarray(values), self._spec.dtype, raw, replace(encoding, fused=fused))
         return raw
 
     def _agreeing(self, ours: NDArray[np.uint8], theirs: NDArray[np.uint8]) -> int:

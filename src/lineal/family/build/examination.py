@@ -45,8 +45,8 @@ class Examination:
         for evaluation in found:
             if self.most_kl is not None and evaluation.kl is not None and evaluation.kl > self.most_kl:
                 raise AnswerIsNo(
-                    f"{local.path.name}: its KL divergence on {evaluation.text} is {evaluation.kl:.4g} nats a token, above "
-                    f"--max-kl {self.most_kl:g}; it was made and stays: {local.path}"
+                    f"{local.path.name}: its KL divergence on {evaluation.text} is {evaluation.kl:.4g} nats a token, "
+                    f"above --max-kl {self.most_kl:g}; it was made and stays: {local.path}"
                 )
 
 

@@ -9,11 +9,14 @@ from typing import final
 
 import numpy as np
 
+from lineal.checkpoint.content.hashing import hash_file
 from lineal.checkpoint.headers.gguf_metadata import ARCHITECTURE, Metadata, Value
-from lineal.derivation.step import Input, Step
+from lineal.checkpoint.importance.files import read_importance
+from lineal.derivation.step import DataFile, Input, Step
 from lineal.engines.gguf.child import GgufChild
 from lineal.engines.quantize.gguf_plan import plan_gguf
-from lineal.engines.quantize.rederived import Rederived, Variant, in_words, rederive
+from lineal.engines.quantize.importance import UNWEIGHTED, encodings
+from lineal.engines.quantize.rederived import Encodings, Rederived, Variant, in_words, rederive
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import UsageError, VerificationFailed
 from lineal.family.build.weights import own_weights
@@ -26,9 +29,6 @@ from lineal.shown import quoted
 
 METHOD = "llama.cpp"
 """How a step is recorded that another tool did, and that was replayed here."""
-
-_UNTOUCHED = frozenset({"F32", "F16", "BF16", "F64", "Q8_0"})
-"""Types that an importance matrix does not change: where such a tensor differs, other weights were stored."""
 
 _NEAR = 4.0
 """Times the squared error of what is made here, up to which a tensor may be the parent's, quantized otherwise.
@@ -82,13 +82,22 @@ def verify_against(session: Session, reference: str, parent: str, imatrix: Path 
     if faults := list(_tensor_faults(plan, file)):
         shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
         raise VerificationFailed(f"{file.label} is no quantization of {source.label}: {'; '.join(shown)}")
+    encoded = _encodings(file, imatrix)
     began = time.monotonic()
     with session.progress.task(f"making {file.label} again", plan.bytes_read, "bytes") as advance:
-        variants, tensors = rederive(plan, file.checkpoint, {}, threads=session.threads, bytes_done=advance)
+        variants, tensors = rederive(plan, file.checkpoint, encoded, threads=session.threads, bytes_done=advance)
     answer, why = _judged(variants, tensors, file.checkpoint.metadata, given=imatrix is not None)
-    recorded = answer is Answer.REPLAYED and _record(session, file, source, variants, time.monotonic() - began)
+    recorded = answer is Answer.REPLAYED and _record(
+        session, file, source, variants, _data(imatrix), time.monotonic() - began
+    )
     remarks = tuple(_remarks(plan, file.checkpoint.metadata))
     return Against(file.label, source.label, answer, why, tensors, variants, remarks, recorded)
+
+
+def _encodings(file: LocalModel, imatrix: Path | None) -> Encodings:
+    types = {name: spec.dtype for name, spec in file.checkpoint.items()}
+    shapes = {name: spec.shape for name, spec in file.checkpoint.items()}
+    return encodings(types, shapes, None if imatrix is None else read_importance(imatrix))
 
 
 def _tensor_faults(plan: StreamPlan, file: LocalModel) -> Iterator[str]:
@@ -117,7 +126,7 @@ def _against_the_parent(differing: Sequence[Rederived]) -> Iterator[str]:
     for tensor in differing:
         if tensor.is_made and tensor.error > _NEAR * tensor.expected:
             yield f"{quoted(tensor.name)} is further from the parent's than quantizing takes it"
-        elif tensor.dtype in _UNTOUCHED:
+        elif tensor.dtype in UNWEIGHTED:
             yield f"{quoted(tensor.name)} is {tensor.dtype}, which depends on the weights alone"
 
 
@@ -133,7 +142,14 @@ def _what_may_be(differing: Sequence[Rederived], metadata: Metadata) -> str:
     return "perhaps an importance matrix that is not here (--imatrix FILE), or another compiler"
 
 
-def _record(session: Session, file: LocalModel, parent: LocalModel, variants: Sequence[Variant], took: float) -> bool:
+def _record(
+    session: Session,
+    file: LocalModel,
+    parent: LocalModel,
+    variants: Sequence[Variant],
+    data: tuple[DataFile, ...],
+    took: float,
+) -> bool:
     """Whether both are known here, so that the edge between them can be; steps that say the same are attested."""
     registry = session.registry
     child, source = session.identify(file).model_hash, session.identify(parent).model_hash
@@ -145,9 +161,14 @@ def _record(session: Session, file: LocalModel, parent: LocalModel, variants: Se
         registry.raise_evidence(standing, Evidence.REPLAYED, 1.0)
     if not said:
         options = {"scheme": _main_type(file), "source": variants[0].source, "fused": variants[0].fused}
-        step = Step(type="quantize", method=METHOD, inputs=(Input("parent", source),), options=options)
+        inputs = (Input("parent", source),)
+        step = Step(type="quantize", method=METHOD, inputs=inputs, options=options, data=data)
         _ = registry.record(StepRecord(step, child, Evidence.REPLAYED, environment(), took, time.time(), share=1.0))
     return True
+
+
+def _data(imatrix: Path | None) -> tuple[DataFile, ...]:
+    return () if imatrix is None else (DataFile(imatrix.name, hash_file(imatrix)),)
 
 
 def _main_type(file: LocalModel) -> str:
