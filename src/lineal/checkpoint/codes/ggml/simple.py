@@ -24,7 +24,7 @@ def encode_q8_0(values: Any, blocks: Any, _: Encoding) -> None:
 
 def encode_q4_0(values: Any, blocks: Any, encoding: Encoding) -> None:
     if encoding.importance is None:
-        _encode_q4_0(values, values.view(np.uint32), blocks, encoding.fused)
+        _encode_by_largest(values, values.view(np.uint32), blocks, 8, encoding.fused)
     else:
         scales, codes = symmetric.search(values, _weights(values, encoding), 8, encoding.fused)
         _write_searched(values, np.stack([scales]), codes, blocks, "Q4_0")
@@ -32,7 +32,7 @@ def encode_q4_0(values: Any, blocks: Any, encoding: Encoding) -> None:
 
 def encode_q5_0(values: Any, blocks: Any, encoding: Encoding) -> None:
     if encoding.importance is None:
-        _encode_q5_0(values, values.view(np.uint32), blocks, encoding.fused)
+        _encode_by_largest(values, values.view(np.uint32), blocks, 16, encoding.fused)
     else:
         scales, codes = symmetric.search(values, _weights(values, encoding), 16, encoding.fused)
         _write_searched(values, np.stack([scales]), codes, blocks, "Q5_0")
@@ -40,7 +40,7 @@ def encode_q5_0(values: Any, blocks: Any, encoding: Encoding) -> None:
 
 def encode_q4_1(values: Any, blocks: Any, encoding: Encoding) -> None:
     if encoding.importance is None:
-        _encode_q4_1(values, values.view(np.uint32), blocks, encoding.fused)
+        _encode_by_range(values, values.view(np.uint32), blocks, 15, encoding.fused)
     else:
         weight = _weights(values, encoding)
         found, codes = affine.search(values, weight, affine.weighted(15), encoding.fused)
@@ -49,7 +49,7 @@ def encode_q4_1(values: Any, blocks: Any, encoding: Encoding) -> None:
 
 def encode_q5_1(values: Any, blocks: Any, encoding: Encoding) -> None:
     if encoding.importance is None:
-        _encode_q5_1(values, values.view(np.uint32), blocks, encoding.fused)
+        _encode_by_range(values, values.view(np.uint32), blocks, 31, encoding.fused)
     else:
         weight = _weights(values, encoding)
         found, codes = affine.search(values, weight, affine.weighted(31), encoding.fused)
@@ -89,40 +89,25 @@ def _encode_q8_0(values: Float32Rows, bits: Uint32Rows, blocks: Uint8Rows) -> No
 
 
 @kernel
-def _encode_q4_0(values: Float32Rows, bits: Uint32Rows, blocks: Uint8Rows, fused: bool) -> None:
+def _encode_by_largest(values: Float32Rows, bits: Uint32Rows, blocks: Uint8Rows, top: int, fused: bool) -> None:
     if fused:
-        _by_largest(values, bits, blocks, 8, None, True)
+        _by_largest(values, bits, blocks, np.int32(top), True)
     else:
-        _by_largest(values, bits, blocks, 8, None, None)
+        _by_largest(values, bits, blocks, np.int32(top), None)
 
 
 @kernel
-def _encode_q5_0(values: Float32Rows, bits: Uint32Rows, blocks: Uint8Rows, fused: bool) -> None:
+def _encode_by_range(values: Float32Rows, bits: Uint32Rows, blocks: Uint8Rows, top: int, fused: bool) -> None:
     if fused:
-        _by_largest(values, bits, blocks, 16, True, True)
+        _by_range(values, bits, blocks, np.int32(top), True)
     else:
-        _by_largest(values, bits, blocks, 16, True, None)
+        _by_range(values, bits, blocks, np.int32(top), None)
 
 
 @kernel
-def _encode_q4_1(values: Float32Rows, bits: Uint32Rows, blocks: Uint8Rows, fused: bool) -> None:
-    if fused:
-        _by_range(values, bits, blocks, 15, None, True)
-    else:
-        _by_range(values, bits, blocks, 15, None, None)
-
-
-@kernel
-def _encode_q5_1(values: Float32Rows, bits: Uint32Rows, blocks: Uint8Rows, fused: bool) -> None:
-    if fused:
-        _by_range(values, bits, blocks, 31, True, True)
-    else:
-        _by_range(values, bits, blocks, 31, True, None)
-
-
-@kernel
-def _by_largest(values: Any, bits: Any, blocks: Any, top: Any, fifth: Any, fused: Any) -> None:
+def _by_largest(values: Any, bits: Any, blocks: Any, top: Any, fused: Any) -> None:
     codes, middle = np.empty(32, np.uint8), np.float32(top) + np.float32(0.5)
+    highest = np.int32(top + top - np.int32(1))
     eights = codes.view(np.uint64)
     for b in range(len(blocks)):
         turned, positive = np.uint32(0), np.int32(0)  # the sign last, so that a negative one comes before its equal
@@ -138,10 +123,10 @@ def _by_largest(values: Any, bits: Any, blocks: Any, top: Any, fifth: Any, fused
         if _are_numbers(scale, inverse):
             for i in range(values.shape[1]):
                 code = np.int32(multiply_add(values[b, i], inverse, middle, fused))
-                codes[i] = np.uint8(min(code, np.int32(2 * top - 1)))
+                codes[i] = np.uint8(min(code, highest))
         else:
             codes[:] = np.uint8(0)
-        _pack(eights, blocks, b, 2, fifth)
+        _pack(eights, blocks, b, 2, top == 16)
 
 
 @kernel
@@ -154,7 +139,7 @@ def _first(bits: Any, b: Any, magnitude: Any) -> np.uint32:
 
 
 @kernel
-def _by_range(values: Any, bits: Any, blocks: Any, top: Any, fifth: Any, fused: Any) -> None:
+def _by_range(values: Any, bits: Any, blocks: Any, top: Any, fused: Any) -> None:
     codes = np.empty(32, np.uint8)
     eights = codes.view(np.uint64)
     for b in range(len(blocks)):
@@ -173,10 +158,10 @@ def _by_range(values: Any, bits: Any, blocks: Any, top: Any, fifth: Any, fused: 
         if _are_numbers(scale, inverse):
             for i in range(32):
                 code = np.int32(multiply_add(values[b, i] - low, inverse, np.float32(0.5), fused))
-                codes[i] = np.uint8(min(code, np.int32(top)))
+                codes[i] = np.uint8(min(code, top))
         else:
             codes[:] = np.uint8(0)
-        _pack(eights, blocks, b, 4, fifth)
+        _pack(eights, blocks, b, 4, top == 31)
 
 
 @kernel
@@ -192,9 +177,9 @@ def _are_numbers(scale: Any, inverse: Any) -> bool:
 
 
 @kernel
-def _pack(eights: Any, blocks: Any, b: Any, at: Any, fifth: Any) -> None:
-    """Codes, eight in each number. fifth: not None where they have 5 bits, the fifth of which stand before all."""
-    if fifth is not None:
+def _pack(eights: Any, blocks: Any, b: Any, at: Any, is_five: Any) -> None:
+    """Codes, eight in each number. is_five: they have 5 bits, the fifth of which stand before all."""
+    if is_five:
         for j in range(4):
             bits = (eights[j] >> np.uint64(4)) & np.uint64(0x0101010101010101)
             blocks[b, at + j] = np.uint8((bits * np.uint64(0x0102040810204080)) >> np.uint64(56))
@@ -215,7 +200,4 @@ def _write_found(found: Float32Rows, codes: Uint8Rows, blocks: Uint8Rows, is_fiv
         put_float16(found[0, b], blocks, b, 0)
         if has_low:
             put_float16(-found[1, b], blocks, b, 2)
-        if is_five:
-            _pack(eights[b], blocks, b, at, True)
-        else:
-            _pack(eights[b], blocks, b, at, None)
+        _pack(eights[b], blocks, b, at, is_five)
