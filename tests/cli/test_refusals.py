@@ -60,7 +60,6 @@ FAULTY = {
         "layers 3",
     ),
     "on an adapter": ("finetune: {parent: lora, data: text.txt, SHORT}", "is an adapter itself"),
-    "of a GGUF": ("prune: {parent: small-gguf, sparsity: 0.5}", "is a GGUF"),
     "no base": ("merge: {parents: [mean, mean], method: ties}", "ties: a base is needed"),
     "three": ("merge: {parents: [mean, a, b], method: slerp}", "slerp: exactly two models are needed, got 3"),
     "shapes": ("merge: {parents: [a, wide], method: linear}", "these models cannot be merged"),
@@ -82,7 +81,6 @@ models:
   mean: {merge: {parents: [a, b], method: linear}}
   odder: {prune: {parent: odd, sparsity: 0.5}}
   lora: {finetune: {parent: a, data: text.txt, SHORT}}
-  small-gguf: {quantize: {parent: a, scheme: q8_0}}
   x: {VERB}
 """
 LINE = FAMILY.split("\n").index("  x: {VERB}") + 1
