@@ -116,6 +116,15 @@ def test_of_27b_gemma_scales_scores_by_the_width_of_its_heads(tmp_path: Path) ->
         plan(parent)
 
 
+def test_what_llama_cpp_makes_otherwise_of_what_it_is_told_is_said(tmp_path: Path) -> None:
+    windowed = make_architecture(tmp_path / "m", "phi3, with a window of its own")
+    assert plan(windowed).remarks == ("m attends to the last 100 tokens alone; llama.cpp's phi3 attends to all of 128",)
+    (remark,) = plan(make_architecture(tmp_path / "long", "phi3, long texts")).remarks
+    assert remark == (
+        "long has other positions for texts longer than 16 tokens; llama.cpp for contexts longer than that"
+    )
+
+
 TEXT, U32, F32 = GGUFValueType.STRING, GGUFValueType.UINT32, GGUFValueType.FLOAT32
 GEMMA: dict[str, Any] = {
     "gemma2.context_length": 64,

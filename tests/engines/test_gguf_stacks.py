@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
 
 from lineal.checkpoint.headers.gguf_metadata import gguf_package
 from lineal.checkpoint.reader import open_checkpoint
@@ -63,6 +64,16 @@ def test_a_stack_is_its_experts_one_after_the_other(tmp_path: Path, name: str) -
     assert np.array_equal(raw.view(np.float32), np.stack(experts).reshape(-1))
     spec = gguf_tensors(open_checkpoint(file))[f"model.layers.1.{place}.experts.4.{down}.weight"].spec
     assert file.read_bytes()[spec.offset : spec.offset + spec.byte_length] == experts[4].tobytes()
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_a_folder_whose_experts_are_fused_makes_the_same_file(tmp_path: Path, name: str) -> None:
+    parent = make_architecture(tmp_path / "m", name)
+    expected = quantize(parent, tmp_path / "q", "q8_0").read_bytes()
+    model = AutoModelForCausalLM.from_pretrained(str(parent), dtype=torch.float32)
+    model.save_pretrained(parent, save_original_format=False)
+    assert any(key.endswith("experts.gate_up_proj") for key in open_checkpoint(parent))
+    assert quantize(parent, tmp_path / "fused", "q8_0").read_bytes() == expected
 
 
 @pytest.mark.parametrize("name", ["mixtral", "gemma3"])
