@@ -29,7 +29,7 @@ _ROUTED = (
     Tensor("mlp.experts.*.down_proj", ("width", "expert_ahead")),
 )
 _SHARED_EXPERT = (
-    Tensor("mlp.shared_expert_gate", ("one", "width")),
+    Tensor("mlp.shared_expert_gate", ("one", "width"), whole=True),
     Tensor("mlp.shared_expert.gate_proj", ("shared_ahead", "width")),
     Tensor("mlp.shared_expert.up_proj", ("shared_ahead", "width")),
     Tensor("mlp.shared_expert.down_proj", ("width", "shared_ahead")),

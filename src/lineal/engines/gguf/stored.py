@@ -58,7 +58,7 @@ def stored_tensors(row: Architecture, numbers: Dimensions) -> list[Stored]:
                     found.append(_stack(numbers, called(name.replace(".*", "")), name, part))
                 else:
                     one = _one(row, numbers, called(name), name, part)
-                    found.append(replace(one, whole=tensor.whole, shape=part[1:] if "one" in tensor.shape else part))
+                    found.append(replace(one, whole=tensor.whole))
     return found
 
 
