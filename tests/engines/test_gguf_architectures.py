@@ -89,6 +89,7 @@ def test_the_config_comes_back_as_it_was_meant(tmp_path: Path, name: str) -> Non
     if rope.get("rope_type") == "longrope":  # what transformers works out from the lengths is written out
         rotary = rotary_of(expected, 16, _row("phi3").rotary, expected["max_position_embeddings"])
         assert rotary.long is not None
+        rope = {key: value for key, value in rope.items() if key != "factor"}
         expected["rope_parameters"] = {**rope, "attention_factor": float(np.float32(rotary.long.attention))}
     assert found == expected
 

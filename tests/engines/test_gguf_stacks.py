@@ -1,16 +1,19 @@
 """Experts stand in one tensor of a GGUF, and are read out of it where they lie; norms that are raised come back."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from gguf import GGUFReader
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from lineal.checkpoint.headers.gguf_metadata import gguf_package
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines.gguf.parent import gguf_tensors
+from lineal.engines.gguf.tensors import gguf_weights
 from lineal.engines.inference.language_model import load_model
 from lineal.engines.merge.plan import plan_merge
 from lineal.engines.parents.model import full_model
@@ -21,6 +24,7 @@ from lineal.methods.merge.passthrough import Passthrough
 from tests.engines.architectures import MODELS, make_architecture
 from tests.engines.quantizations import plan, quantize, write
 from tests.engines.test_gguf_architectures import logits
+from tests.ggufs import write_gguf
 from tests.llamas import read_gguf
 
 MIXTURES = ("mixtral", "qwen2_moe", "qwen3_moe")
@@ -84,6 +88,18 @@ def test_a_recomputation_has_the_hashes_of_the_file(tmp_path: Path, name: str) -
     checkpoint = open_checkpoint(file)
     assert recomputed.leaves.keys() == checkpoint.keys()
     assert planned.child.package() == gguf_package(checkpoint.metadata)
+
+
+def test_a_gate_of_one_row_may_be_a_vector(tmp_path: Path) -> None:
+    file = quantize(make_architecture(tmp_path / "m", "qwen2_moe"), tmp_path / "q")
+    reader, gate = GGUFReader(file), "ffn_gate_inp_shexp.weight"
+    tensors = {t.name: (t.data.reshape(-1) if t.name.endswith(gate) else t.data, "F32") for t in reader.tensors}
+    fields = [field for field in reader.fields.values() if not field.name.startswith("GGUF.")]
+    metadata: Any = {field.name: (field.types[0], field.contents(), *field.types[1:2]) for field in fields}
+    other = open_checkpoint(write_gguf(tmp_path / "other.gguf", tensors, metadata))
+    assert other[f"blk.0.{gate}"].shape == (64,)
+    expected = dict(gguf_weights(open_checkpoint(file)))
+    assert all(np.array_equal(values, expected[key]) for key, values in gguf_weights(other))
 
 
 def test_bfloat16_norms_come_back_to_the_bit(tmp_path: Path) -> None:

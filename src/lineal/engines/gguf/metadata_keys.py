@@ -7,7 +7,9 @@ from gguf import GGUFValueType
 
 from lineal.checkpoint.headers.gguf_metadata import Value
 from lineal.checkpoint.reader import Checkpoint
+from lineal.engines.gguf.config_keys import config_of
 from lineal.engines.gguf.dimensions import Dimensions
+from lineal.engines.gguf.faults import config_faults
 from lineal.engines.gguf.rotary_keys import known_keys, rotary_keys, rotary_of_gguf
 from lineal.engines.gguf.row import MOST, Architecture, Key
 from lineal.errors import CheckpointError
@@ -29,7 +31,7 @@ def metadata_of(row: Architecture, numbers: Dimensions) -> dict[str, Value]:
 
 
 def dimensions_of_gguf(row: Architecture, checkpoint: Checkpoint) -> Dimensions:
-    """Its numbers; a key of the architecture that is not understood is refused."""
+    """Its numbers; a key that is not understood is refused, and what could not have been written of any config."""
     metadata, place, prefix = checkpoint.metadata, checkpoint.path, f"{row.name}."
     known = {_ROTARY_SIZE, *known_keys(row.rotary), *(name for key in row.keys for name in key.gguf)}
     for name in sorted(metadata.keys()):
@@ -45,7 +47,10 @@ def dimensions_of_gguf(row: Architecture, checkpoint: Checkpoint) -> Dimensions:
     rotary = rotary_of_gguf(checkpoint, row.name, row.rotary, head_size, found["context"])
     tied = row.head == "tied" or (row.head == "either" and _HEAD not in checkpoint)
     biases = frozenset(key for key, tensor in row.biases.items() if tensor in checkpoint)
-    return Dimensions(**found, head_size=head_size, rotary=rotary, tied=tied, biases=biases)
+    numbers = Dimensions(**found, head_size=head_size, rotary=rotary, tied=tied, biases=biases)
+    for fault in config_faults(row, config_of(row, numbers), tied=tied):
+        raise CheckpointError(f"{place}: {fault}")
+    return numbers
 
 
 def _number(row: Architecture, checkpoint: Checkpoint, key: Key, found: dict[str, Any]) -> Any:

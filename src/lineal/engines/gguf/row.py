@@ -38,8 +38,8 @@ class Tensor:
     """A matrix or vector of every block.
 
     name: transformers' name in the block, without what kind of parameter it is; a star stands for an expert's number,
-    and the matrices of all experts are one tensor in a GGUF; shape: names of sizes, of which "one" is left out in a
-    GGUF; bias: the word in a config.json for whether there is one beside it.
+    and the matrices of all experts are one tensor in a GGUF; shape: names of sizes; bias: the word in a config.json for
+    whether there is one beside it.
     """
 
     name: str
