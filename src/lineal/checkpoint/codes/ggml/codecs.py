@@ -23,12 +23,13 @@ _AT_ONCE = 1 << 16
 def encode_blocks(values: Float32, dtype: str, raw: Raw, encoding: Encoding = PLAIN) -> None:
     """Write values as whole blocks of `dtype`.
 
-    Raises: CheckpointError: an importance, and values that are not whole rows of it in whole blocks.
+    Raises: CheckpointError: with an importance, values that are not whole rows of it in whole blocks, or a scale that
+    it makes too large for a float16, though the values are under the type's limit.
     """
     codec, each = CODECS[dtype], BLOCKS[dtype][0]
     importance, columns = encoding.importance, each
     if importance is not None:
-        importance, columns = np.require(importance, np.float32, "CW"), importance.size
+        importance, columns = np.require(importance, np.float32, ["C", "W"]), importance.size
         if columns == 0 or columns % each or values.size % columns:
             raise CheckpointError(f"{values.size} values are not rows of {columns} in whole blocks of {dtype}")
     unit = columns if codec.by_row else each
@@ -53,8 +54,8 @@ def _blocks(raw: Raw, dtype: str) -> Raw:
 class Codec:
     """Both work on whole blocks, a row each.
 
-    encode: values, to blocks; steps: of the float16 scale, that take it to the largest magnitude; by_row: an importance is weighed over whole rows of a matrix, and
-    without one nothing is searched for.
+    encode: values, to blocks; steps: a block whose magnitudes are all under this times the largest float16 has finite
+    scales; by_row: an importance is weighed over whole rows of a matrix, and without one nothing is searched for.
     """
 
     decode: Callable[[Any, Any], None]
@@ -69,13 +70,13 @@ CODECS = {
     "Q4_1": Codec(simple_decoders.decode_q4_1, simple.encode_q4_1, steps=1, by_row=True),
     "Q5_0": Codec(simple_decoders.decode_q5_0, simple.encode_q5_0, steps=16, by_row=True),
     "Q5_1": Codec(simple_decoders.decode_q5_1, simple.encode_q5_1, steps=1, by_row=True),
-    "Q2_K": Codec(q2_k.decode, q2_k.encode, steps=15),
-    "Q3_K": Codec(q3_k.decode, q3_k.encode, steps=64),
-    "Q4_K": Codec(q4_k.decode_q4, q4_k.encode_q4, steps=63),
-    "Q5_K": Codec(q4_k.decode_q5, q4_k.encode_q5, steps=63),
-    "Q6_K": Codec(q6_k.decode, q6_k.encode, steps=2048),
-    "IQ4_NL": Codec(iq4.decode_nl, iq4.encode_nl, steps=64),
-    "IQ4_XS": Codec(iq4.decode_xs, iq4.encode_xs, steps=2048),
+    "Q2_K": Codec(q2_k.decode, q2_k.encode, steps=2),
+    "Q3_K": Codec(q3_k.decode, q3_k.encode, steps=32),
+    "Q4_K": Codec(q4_k.decode_q4, q4_k.encode_q4, steps=8),
+    "Q5_K": Codec(q4_k.decode_q5, q4_k.encode_q5, steps=8),
+    "Q6_K": Codec(q6_k.decode, q6_k.encode, steps=2654),
+    "IQ4_NL": Codec(iq4.decode_nl, iq4.encode_nl, steps=17),
+    "IQ4_XS": Codec(iq4.decode_xs, iq4.encode_xs, steps=544),
 }
 """The block types that are known here; every other is gguf-py's to decode. Their sizes: `QuantizationType`."""
 

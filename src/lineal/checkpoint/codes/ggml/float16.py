@@ -37,9 +37,9 @@ def float16_value(half: np.uint32) -> np.float32:
 
 
 @kernel
-def put_float16(value: np.float32, block: Any, at: int) -> None:
+def put_float16(value: np.float32, blocks: Any, b: int, at: int) -> None:
     half = float16_bits(value)
-    block[at], block[at + 1] = np.uint8(half & np.uint32(0xFF)), np.uint8(half >> np.uint32(8))
+    blocks[b, at], blocks[b, at + 1] = np.uint8(half & np.uint32(0xFF)), np.uint8(half >> np.uint32(8))
 
 
 @kernel

@@ -49,7 +49,7 @@ def _pack(row: Any, inverse: Any, block: Any, at: Any) -> None:
 def _write_nl(values: Float32Rows, scales: Float32s, blocks: Uint8Rows) -> None:
     for b in range(len(blocks)):
         scale = scales[b]
-        put_float16(scale, blocks[b], 0)
+        put_float16(scale, blocks, b, 0)
         _pack(values[b], np.float32(1) / scale if scale != np.float32(0) else np.float32(0), blocks[b], 2)
 
 
@@ -62,7 +62,7 @@ def _write_xs(values: Float32Rows, scales: Float32Rows, blocks: Uint8Rows, fused
             if abs(scales[b, j]) > magnitude:
                 magnitude, largest = abs(scales[b, j]), scales[b, j]
         step = -largest / np.float32(32)
-        put_float16(step, block, 0)
+        put_float16(step, blocks, b, 0)
         inverse = np.float32(1) / step if step != np.float32(0) else np.float32(0)
         high = np.int32(0)
         for j in range(8):

@@ -3,6 +3,7 @@
 Source: quantize_row_iq4_nl_impl and kvalues_iq4nl in llama.cpp's ggml-quants.c and ggml-common.h.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from lineal.kernels.types import Float32Rows, Float32s
 LEVELS = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)
 """What each code stands for."""
 
-MIDDLES = tuple((low + high) / 2 for low, high in zip(LEVELS, LEVELS[1:], strict=False))
+MIDDLES = tuple((low + high) / 2 for low, high in pairwise(LEVELS))
 """From where on a value has the next code."""
 
 _INVERSE, _PRODUCTS, _SQUARES, _SCALE, _BEST = (LANES * i for i in range(2, 7))

@@ -49,8 +49,8 @@ def _write(
 ) -> None:
     for b in range(len(blocks)):
         row, code, block = values[b], codes[b], blocks[b]
-        put_float16(step[b], block, _SCALE)
-        put_float16(low_step[b], block, _LOW)
+        put_float16(step[b], blocks, b, _SCALE)
+        put_float16(low_step[b], blocks, b, _LOW)
         for j in range(16):
             block[j] = np.uint8(scales[b, j] | (lows[b, j] << np.uint8(4)))
             scale = float16_at(block, _SCALE) * np.float32(scales[b, j])

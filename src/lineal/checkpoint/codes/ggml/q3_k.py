@@ -33,7 +33,7 @@ def encode(values: Any, blocks: Any, encoding: Encoding) -> None:
 def _write(values: Float32Rows, step: Float32s, scales: Uint8Rows, codes: Uint8Rows, blocks: Uint8Rows) -> None:
     for b in range(len(blocks)):
         row, code, block = values[b], codes[b], blocks[b]
-        put_float16(step[b], block, _SCALE)
+        put_float16(step[b], blocks, b, _SCALE)
         for j in range(4):
             first, second, third, fourth = scales[b, j], scales[b, j + 4], scales[b, j + 8], scales[b, j + 12]
             block[_SCALES + j] = np.uint8((first & np.uint8(15)) | (third << np.uint8(4)))

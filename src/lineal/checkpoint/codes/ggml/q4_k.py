@@ -61,8 +61,8 @@ def _write(
     """All but the codes; these as they are nearest by the scales as stored."""
     for b in range(len(blocks)):
         row, code, block = values[b], codes[b], blocks[b]
-        put_float16(step[b], block, 0)
-        put_float16(low_step[b], block, 2)
+        put_float16(step[b], blocks, b, 0)
+        put_float16(low_step[b], blocks, b, 2)
         largest, largest_low = float16_at(block, 0), float16_at(block, 2)
         for j in range(4):
             scale, low = scales[b, j + 4], lows[b, j + 4]

@@ -40,7 +40,7 @@ def _write(values: Float32Rows, scales: Float32Rows, codes: Uint8Rows, blocks: U
             block[:] = np.uint8(0)
             continue
         inverse = np.float32(-128) / largest
-        put_float16(np.float32(1) / inverse, block, _SCALE)
+        put_float16(np.float32(1) / inverse, blocks, b, _SCALE)
         for j in range(16):
             scale = np.int32(np.int8(min(np.int32(127), rounded_product(inverse, scales[b, j], fused))))
             block[_SCALES + j] = np.uint8(scale)
