@@ -143,6 +143,7 @@ def test_the_keys_are_those_of_llama_cpp_s_converter(tmp_path: Path) -> None:
         "general.file_type": 2,
         "general.name": "m",
         "general.quantization_version": 2,
+        "general.size_label": "97K",
         "general.sampling.temp": 0.5,
         "general.sampling.top_k": 20,
         "general.sampling.top_p": 0.75,

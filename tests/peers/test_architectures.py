@@ -21,7 +21,7 @@ TABLE = 0.01
 """Of Gemma's logits, three times what was measured: llama.cpp looks its activation up in a table, of a float16 and as
 a float16. With such a table in transformers the first token's differ by 5e-7; later on, sums in another order make
 the float16 beside it of what lies between two."""
-KINDS = {str(model["model_type"]): name for name, model in reversed(MODELS.items())}
+KINDS = {str(model["model_type"]): name for name, model in MODELS.items() if "," not in name}
 """One model of each architecture."""
 
 

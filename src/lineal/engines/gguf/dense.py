@@ -167,6 +167,7 @@ PHI3 = Architecture(
     fixed=SILU,
     rotary=RotaryRule(("default", "longrope"), partial=True, original=4096, long=True),
     square=True,
+    ignores_windows=True,
 )
 GEMMA2 = Architecture(
     name="gemma2",

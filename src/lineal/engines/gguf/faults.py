@@ -42,6 +42,15 @@ def config_faults(row: Architecture, config: Mapping[str, Any], *, tied: bool) -
     yield from found or _factor_faults(dimensions_of_config(row, config, tied=tied))
 
 
+def config_remarks(row: Architecture, numbers: Dimensions) -> Iterator[str]:
+    """What llama.cpp makes otherwise of a GGUF that says it."""
+    if row.ignores_windows and numbers.window is not None and numbers.window < numbers.context:
+        yield f"attends to the last {numbers.window} tokens alone; {row} attends to all of {numbers.context}"
+    long, first = numbers.rotary.long, numbers.rotary.original
+    if long is not None and long.short != long.long:
+        yield f"has other positions for texts longer than {first} tokens; llama.cpp for contexts longer than that"
+
+
 def _factor_faults(numbers: Dimensions) -> Iterator[str]:
     """Rotary divisors that are not one a pair."""
     long, pairs = numbers.rotary.long, numbers.rotary_size // 2

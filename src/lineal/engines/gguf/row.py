@@ -38,8 +38,8 @@ class Tensor:
     """A matrix or vector of every block.
 
     name: transformers' name in the block, without what kind of parameter it is; a star stands for an expert's number,
-    and the matrices of all experts are one tensor in a GGUF; shape: names of sizes, of which "one" is left out in a
-    GGUF; bias: the word in a config.json for whether there is one beside it.
+    and the matrices of all experts are one tensor in a GGUF; shape: names of sizes; bias: the word in a config.json for
+    whether there is one beside it.
     """
 
     name: str
@@ -58,7 +58,8 @@ class Architecture:
     blocks: what llama.cpp takes each block for, by what follows from its place; windows: the same for attention, where
     there is a window; turned: ends of names of tensors whose rows rotary embeddings pair, which llama.cpp has side by
     side; raised: what is added to the weights of norms in a GGUF; square: heads are as wide as the model together;
-    scaled_by_width: so many blocks have scores scaled by width / heads, any other number by a head's size.
+    scaled_by_width: so many blocks have scores scaled by width / heads, any other number by a head's size;
+    ignores_windows: llama.cpp reads the window and attends to everything.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Architecture:
     raised: float = 0.0
     square: bool = False
     scaled_by_width: int | None = None
+    ignores_windows: bool = False
 
     @property
     def is_mixture(self) -> bool:

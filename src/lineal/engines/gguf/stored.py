@@ -1,7 +1,7 @@
 """The tensors of a GGUF: what each is of a model's, by a row of the table of architectures."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, get_tensor_name_map
@@ -55,8 +55,7 @@ def stored_tensors(row: Architecture, numbers: Dimensions) -> list[Stored]:
                 if "*" in name:
                     found.append(_stack(numbers, called(name.replace(".*", "")), name, part))
                 else:
-                    one = _one(row, numbers, called(name), name, part)
-                    found.append(replace(one, shape=part[1:] if "one" in tensor.shape else part))
+                    found.append(_one(row, numbers, called(name), name, part))
     return found
 
 

@@ -17,7 +17,7 @@ from lineal.engines.gguf.architectures import architecture_to_write
 from lineal.engines.gguf.child import GgufChild
 from lineal.engines.gguf.config_keys import dimensions_of_config
 from lineal.engines.gguf.dimensions import Dimensions
-from lineal.engines.gguf.faults import config_faults
+from lineal.engines.gguf.faults import config_faults, config_remarks
 from lineal.engines.gguf.metadata_keys import metadata_of
 from lineal.engines.gguf.rotary_keys import rotary_tensors
 from lineal.engines.gguf.row import HEAD, Architecture
@@ -62,9 +62,10 @@ def plan_gguf(method: GgufQuantization, model: Model, importance: ImportanceMatr
     tasks = [_task(method, model, one, types[one.name], encoded.get(one.name, ())) for one in stored]
     constants = rotary_tensors(numbers.rotary).items()
     jobs = [Job(_constant(name, values), (), method=Constant(values=values)) for name, values in constants]
-    remarks = (*model.remarks, *short_rows(method, types, shapes), *without_importances(types, importance))
+    said = (f"{model.name} {remark}" for remark in config_remarks(row, numbers))
+    rounded = (*short_rows(method, types, shapes), *without_importances(types, importance))
     rules = max(model.rules, method.rules(shapes, shape))
-    return StreamPlan((*tasks, *jobs), GgufChild(metadata, model.folder), remarks, rules)
+    return StreamPlan((*tasks, *jobs), GgufChild(metadata, model.folder), (*model.remarks, *said, *rounded), rules)
 
 
 def gguf_tensors(
