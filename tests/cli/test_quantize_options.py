@@ -9,6 +9,8 @@ import pytest
 
 from lineal.checkpoint.importance.files import write_importance
 from lineal.checkpoint.importance.matrix import Importance, ImportanceMatrix
+from lineal.methods.quantize.gguf import GgufQuantization
+from lineal.methods.quantize.mixes import first_types
 from tests.cli.conftest import Command
 from tests.cli.test_verbs import error_of
 from tests.llamas import CONFIG, make_llama, read_gguf
@@ -123,3 +125,24 @@ def test_a_family_file_has_the_same_keys(lineal: Command, both: Path) -> None:
         "models:\n  both: {original: {path: ./both}}\n  q: {quantize: {parent: both, scheme: q4_0, imatrix: no.gguf}}\n"
     )
     assert "family.yaml:3: q: no data file" in error_of(lineal("run", "--no-evaluate"))
+
+
+def test_a_file_whose_head_was_q8_0_says_under_which_rules_it_was_made(
+    lineal: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lineals that knew five schemes gave the head of q4_0 eight bits; llama.cpp gives it Q6_K."""
+    make_llama(Path("wide"), hidden_size=256, intermediate_size=256)
+    words = ("quantize", "./wide", "--scheme", "q4_0", "--out", "both.gguf")
+    with monkeypatch.context() as patched:
+        before = lambda _, tensors, shape: first_types("q4_0", tensors, tied=shape.tied)  # noqa: E731
+        patched.setattr(GgufQuantization, "types", before)
+        assert lineal(*words).code == 0
+    assert kinds()["output.weight"] == "Q8_0"
+    assert "rules" not in json.loads(Path("both.gguf.lineal.json").read_text())["step"]
+    (verdict,) = json.loads(lineal("verify", "both.gguf", "--json").out)
+    assert "it was made under rules 1, and this lineal would make it under 2" in verdict["why_not_recomputed"]
+    assert lineal(*words).code == 0  # another derivation: made anew
+    assert kinds()["output.weight"] == "Q6_K"
+    assert json.loads(Path("both.gguf.lineal.json").read_text())["step"]["rules"] == 2
+    (verdict,) = json.loads(lineal("verify", "both.gguf", "--json").out)
+    assert verdict["tensors_recomputed"] == len(kinds())

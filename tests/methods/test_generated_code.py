@@ -23,6 +23,7 @@ from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.kernels.compiled import numba_type
 from lineal.kernels.kernel import Kernel
 from lineal.methods.merge.adapter import add_low_rank
+from lineal.methods.quantize.fitting import squared_error
 from lineal.methods.quantize.rounding_error import FIGURES, add_rounding_error
 from lineal.methods.selection import magnitude_ranges
 from lineal.randomness import uniforms
@@ -78,6 +79,7 @@ def run_all() -> None:
     scaled._multiply(np.ones(6, np.float32), 0, 3, 1, 3, np.ones(2, np.float32))
     magnitude_ranges._count_within(np.empty(0, np.float32), values, np.uint32(0), np.zeros(4, np.int32))
     uniforms(1, "w", 0, 0, 9)
+    squared_error(values, values[::-1].copy(), np.ones(8, np.float32), np.zeros(2))
 
 
 def bits_of(value: Any) -> Any:

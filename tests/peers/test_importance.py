@@ -21,7 +21,7 @@ pytestmark = pytest.mark.peers
 def measured(path: Path) -> ImportanceMatrix:
     """Something for every matrix but the embedding: squares that differ by column, and a count that leaves a rest."""
     numbers = np.random.default_rng(3)
-    names = [name for name, (kind, _) in read_gguf(path)[0].items() if name.startswith("blk.") and "norm" not in name]
+    names = [name for name in read_gguf(path)[0] if name.startswith("blk.") and "norm" not in name]
     columns = {name: 512 if "ffn_down" in name else 256 for name in names}
     return ImportanceMatrix(
         {

@@ -80,7 +80,8 @@ def _print_method(method: "type[Method]") -> None:
             say(f"  {option:26} found when the model is made, given by no recipe")
             continue
         default = f"default {quoted(schema['default'])}" if "default" in schema else "needed"
-        choices = f", one of {', '.join(map(str, schema['enum']))}" if "enum" in schema else ""
+        known = next((form["enum"] for form in schema.get("anyOf", [schema]) if "enum" in form), None)
+        choices = f", one of {', '.join(map(str, known))}" if known else ""
         say(f"  --{option.replace('_', '-'):24} {default}{choices}")
 
 

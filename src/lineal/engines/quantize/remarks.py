@@ -45,6 +45,8 @@ def chosen_types(types: Mapping[str, str]) -> Iterator[str]:
     """The types that a size led to, a line for each part of the blocks."""
     groups: dict[str, dict[str, int]] = {}
     for name, kind in types.items():
+        if kind == "F32":
+            continue
         counts = groups.setdefault(re.sub(r"\d+", "*", name), {})
         counts[kind] = counts.get(kind, 0) + 1
     for group, counts in groups.items():
