@@ -50,7 +50,5 @@ def make_streamed(
     title = f"{DOING[method.kind]} {name}"
     if method.kind == "quantize":
         plan = plan.each(lambda job: replace(job, measured=True))
-    written = write_stream(
-        session, plan, scratch.child, scratch.key, title, allow_nonfinite=request.allow_nonfinite
-    )
+    written = write_stream(session, plan, scratch.child, scratch.key, title, allow_nonfinite=request.allow_nonfinite)
     return Made(method, written.leaves, written.read, written.rounding)
