@@ -5,6 +5,7 @@ import math
 import pkgutil
 import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numba
@@ -16,7 +17,7 @@ import lineal.methods
 import lineal.randomness
 from lineal.checkpoint import scaled
 from lineal.checkpoint.codes.dtypes import FLOATS, decode, encode, first_nonfinite
-from lineal.checkpoint.codes.ggml import BLOCK_CODECS, BLOCK_DECODERS, CODECS
+from lineal.checkpoint.codes.ggml import BLOCK_CODECS, BLOCK_DECODERS, CODECS, Encoding
 from lineal.checkpoint.codes.ggml.float16 import float16_bits, float16_value
 from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.kernels.compiled import numba_type
@@ -64,9 +65,9 @@ def run_all() -> None:
         decode(raw, dtype, np.empty(8, np.float32))
         first_nonfinite(np.full(8, np.nan, np.float32), dtype)
     encode(np.full(8, np.nan, np.float32), "BF16", np.empty(16, np.uint8))
-    values = np.linspace(-3, 4, 32, dtype=np.float32)
-    for dtype in BLOCK_CODECS:
-        encode(values, dtype, np.empty(byte_length(dtype, 32), np.uint8))
+    values = np.linspace(-3, 4, 256, dtype=np.float32)
+    for dtype, fused, importance in product(BLOCK_CODECS, (False, True), (None, values * values)):
+        encode(values, dtype, np.empty(byte_length(dtype, 256), np.uint8), Encoding(importance, fused))
     for dtype in BLOCK_DECODERS:
         weights, size = BLOCKS[dtype]
         decode(np.arange(size, dtype=np.uint8), dtype, np.empty(weights, np.float32))
@@ -110,10 +111,13 @@ def test_a_kernel_has_no_fused_operations_and_calls_no_library(name: str) -> Non
 def test_all_kernels_are_looked_at() -> None:
     assert len(CALLED) >= 55
     assert {"lineal.randomness._philox", "lineal.methods.merge.adapter.add_low_rank"} <= CALLED.keys()
-    of_blocks = [name for name in CALLED if name.startswith("lineal.checkpoint.codes.ggml.")]
-    assert len(of_blocks) == 2 + sum((codec.encode is not None) + 1 for codec in CODECS.values())
+    assert all(codec.decode in CALLED.values() for codec in CODECS.values())
+    searches = {"affine", "nonlinear", "positive", "refined", "symmetric"}
+    both = {f"lineal.checkpoint.codes.ggml.{name}.{family}" for name in searches for family in ("_plain", "_fused")}
+    assert both <= CALLED.keys()
     within_others = {"arc.arc_shares", "entries._exponent", "entries._thin_end"}
-    assert {".".join(name.split(".")[-2:]) for name in KERNELS.keys() - CALLED.keys()} == within_others
+    other = KERNELS.keys() - CALLED.keys()
+    assert {".".join(name.split(".")[-2:]) for name in other if ".ggml." not in name} == within_others
 
 
 def test_a_kernel_computes_the_bytes_that_numbas_own_call_of_it_does(monkeypatch: pytest.MonkeyPatch) -> None:

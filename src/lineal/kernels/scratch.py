@@ -13,9 +13,9 @@ _HEADER = ir.LiteralStructType([_INT64, _BYTES, _BYTES, _BYTES, _INT64])
 """References, destructor, what it is told, the memory, how much there is."""
 _HEADER_BYTES = 40
 
-OUTSIDE = {"malloc", "free", "memset", "memcpy", "memmove", "sqrt"}
-"""All that the object code of a kernel may call: the C library's, found in the process. sqrt is rounded correctly
-wherever it is, and an instruction where the processor has one."""
+OUTSIDE = {"malloc", "free", "memset", "memcpy", "memmove", "sqrt", "sqrtf"}
+"""All that the object code of a kernel may call: the C library's, found in the process. Square roots are rounded
+correctly wherever they are, and an instruction where the processor has one."""
 
 
 def define(module: ir.Module) -> None:

@@ -7,12 +7,11 @@ from lineal.checkpoint.codes.ggml.codecs import (
     BLOCK_CODECS,
     BLOCK_DECODERS,
     CODECS,
-    PLAIN,
     Codec,
-    Encoding,
     decode_blocks,
     encode_blocks,
 )
+from lineal.checkpoint.codes.ggml.encoding import PLAIN, Encoding
 
 __all__ = [
     "BLOCK_CODECS",

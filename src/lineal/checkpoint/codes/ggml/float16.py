@@ -1,5 +1,7 @@
 """float16, as the scales of blocks are stored, from float32 and back."""
 
+from typing import Any
+
 import numpy as np
 
 from lineal.kernels.kernel import kernel
@@ -32,3 +34,14 @@ def float16_value(half: np.uint32) -> np.float32:
         np.uint32(0x7F800000) if exponent == np.uint32(0x7C00) else (exponent << np.uint32(13)) + np.uint32(0x38000000)
     )
     return np.uint32((sign << np.uint32(16)) | top | (fraction << np.uint32(13))).view(np.float32)
+
+
+@kernel
+def put_float16(value: np.float32, blocks: Any, b: int, at: int) -> None:
+    half = float16_bits(value)
+    blocks[b, at], blocks[b, at + 1] = np.uint8(half & np.uint32(0xFF)), np.uint8(half >> np.uint32(8))
+
+
+@kernel
+def float16_at(block: Any, at: int) -> np.float32:
+    return float16_value(np.uint32(block[at]) | (np.uint32(block[at + 1]) << np.uint32(8)))

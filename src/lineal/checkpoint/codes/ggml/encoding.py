@@ -1,0 +1,23 @@
+"""How values become blocks, beside their type."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@final
+@dataclass(frozen=True)
+class Encoding:
+    """importance: one weight a column of the rows that are encoded, which then are whole rows; None: all count alike.
+
+    fused: as a build of llama.cpp rounds that fuses multiplications with additions; column: that of the first value.
+    """
+
+    importance: NDArray[np.float32] | None = None
+    fused: bool = False
+    column: int = 0
+
+
+PLAIN = Encoding()
