@@ -47,8 +47,9 @@ _TOO_LARGE = {
 }
 """Bits of the smallest magnitude that is not finite once it is rounded to the dtype (ties go to even).
 
-A block type's is the smallest whose block gets an infinite scale: the scale is a float16, the largest magnitude over
-its steps. gguf-py would write it, and every value of the block would come back infinite or NaN.
+A block type's is the smallest whose block may get an infinite scale, which is a float16: exactly that of the types whose
+scale is a value over the steps, a bound where it is searched for. llama.cpp would write it, and every value of the block
+would come back infinite or NaN.
 """
 
 

@@ -32,12 +32,11 @@ def encode_blocks(values: Float32, dtype: str, raw: Raw, encoding: Encoding = PL
         importance, columns = np.require(importance, np.float32, ["C", "W"]), importance.size
         if columns == 0 or columns % each or values.size % columns:
             raise CheckpointError(f"{values.size} values are not rows of {columns} in whole blocks of {dtype}")
-    unit = columns if codec.by_row else each
-    at_once = values.size if codec.by_row and importance is None else max(1, _AT_ONCE // unit) * unit
+    at_once = values.size if codec.is_plain and importance is None else max(1, _AT_ONCE // columns) * columns
     rows, blocks = values.reshape(-1, each), _blocks(raw, dtype)
     for first in range(0, values.size, max(1, at_once)):
         some = slice(first // each, (first + at_once) // each)
-        codec.encode(rows[some], blocks[some], Encoding(importance, encoding.fused, first % columns))
+        codec.encode(rows[some], blocks[some], Encoding(importance, encoding.fused))
 
 
 def decode_blocks(raw: Raw, dtype: str, out: Float32) -> None:
@@ -55,21 +54,21 @@ class Codec:
     """Both work on whole blocks, a row each.
 
     encode: values, to blocks; steps: a block whose magnitudes are all under this times the largest float16 has finite
-    scales; by_row: an importance is weighed over whole rows of a matrix, and without one nothing is searched for.
+    scales; is_plain: without an importance nothing is searched for.
     """
 
     decode: Callable[[Any, Any], None]
     encode: Callable[[Any, Any, Encoding], None]
     steps: int
-    by_row: bool = False
+    is_plain: bool = False
 
 
 CODECS = {
-    "Q8_0": Codec(simple_decoders.decode_q8_0, simple.encode_q8_0, steps=127, by_row=True),
-    "Q4_0": Codec(simple_decoders.decode_q4_0, simple.encode_q4_0, steps=8, by_row=True),
-    "Q4_1": Codec(simple_decoders.decode_q4_1, simple.encode_q4_1, steps=1, by_row=True),
-    "Q5_0": Codec(simple_decoders.decode_q5_0, simple.encode_q5_0, steps=16, by_row=True),
-    "Q5_1": Codec(simple_decoders.decode_q5_1, simple.encode_q5_1, steps=1, by_row=True),
+    "Q8_0": Codec(simple_decoders.decode_q8_0, simple.encode_q8_0, steps=127, is_plain=True),
+    "Q4_0": Codec(simple_decoders.decode_q4_0, simple.encode_q4_0, steps=8, is_plain=True),
+    "Q4_1": Codec(simple_decoders.decode_q4_1, simple.encode_q4_1, steps=1, is_plain=True),
+    "Q5_0": Codec(simple_decoders.decode_q5_0, simple.encode_q5_0, steps=16, is_plain=True),
+    "Q5_1": Codec(simple_decoders.decode_q5_1, simple.encode_q5_1, steps=1, is_plain=True),
     "Q2_K": Codec(q2_k.decode, q2_k.encode, steps=2),
     "Q3_K": Codec(q3_k.decode, q3_k.encode, steps=32),
     "Q4_K": Codec(q4_k.decode_q4, q4_k.encode_q4, steps=8),

@@ -8,16 +8,15 @@ from numpy.typing import NDArray
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Encoding:
     """importance: one weight a column of the rows that are encoded, which then are whole rows; None: all count alike.
 
-    fused: as a build of llama.cpp rounds that fuses multiplications with additions; column: that of the first value.
+    fused: as a build of llama.cpp rounds that fuses multiplications with additions.
     """
 
     importance: NDArray[np.float32] | None = None
     fused: bool = False
-    column: int = 0
 
 
 PLAIN = Encoding()

@@ -23,7 +23,7 @@ def encode(values: Any, blocks: Any, encoding: Encoding) -> None:
     if encoding.importance is None:
         weights.squares(rows, weight)
     else:
-        weights.repeat(encoding.importance.reshape(-1, 16), encoding.column // 16, weight)
+        weights.repeat(encoding.importance.reshape(-1, 16), weight)
     scales, codes = symmetric.search(rows, weight, 32, encoding.fused)
     _write(values, scales.reshape(-1, 16), codes.reshape(-1, 256), blocks, encoding.fused)
 

@@ -46,22 +46,23 @@ def of_importance(values: Any, encoding: Encoding, divisor: int) -> Any:
     """
     weights = np.empty(values.shape, np.float32)
     weigh = _weigh_fused if encoding.fused else _weigh_plain
-    weigh(values, encoding.importance, weights, encoding.column, divisor)
+    weigh(values, encoding.importance, weights, divisor)
     return weights
 
 
 @kernel
-def _weigh_plain(values: Float32Rows, importance: Float32s, weights: Float32Rows, column: int, divisor: int) -> None:
-    _weigh(values, importance, weights, column, np.float32(divisor), None)
+def _weigh_plain(values: Float32Rows, importance: Float32s, weights: Float32Rows, divisor: int) -> None:
+    _weigh(values, importance, weights, np.float32(divisor), None)
 
 
 @kernel
-def _weigh_fused(values: Float32Rows, importance: Float32s, weights: Float32Rows, column: int, divisor: int) -> None:
-    _weigh(values, importance, weights, column, np.float32(divisor), True)
+def _weigh_fused(values: Float32Rows, importance: Float32s, weights: Float32Rows, divisor: int) -> None:
+    _weigh(values, importance, weights, np.float32(divisor), True)
 
 
 @kernel
-def _weigh(values: Any, importance: Any, weights: Any, column: Any, divisor: Any, fused: Any) -> None:
+def _weigh(values: Any, importance: Any, weights: Any, divisor: Any, fused: Any) -> None:
+    column = 0
     for r in range(len(values)):
         row, out = values[r], weights[r]
         factors = importance[column : column + row.size]
@@ -75,10 +76,10 @@ def _weigh(values: Any, importance: Any, weights: Any, column: Any, divisor: Any
 
 
 @kernel
-def repeat(importance: Float32Rows, first: int, weights: Float32Rows) -> None:
-    """A matrix's importance over again, from its stretch `first` on."""
+def repeat(importance: Float32Rows, weights: Float32Rows) -> None:
+    """The same for each row of a matrix."""
     for r in range(len(weights)):
-        row, out = importance[(first + r) % len(importance)], weights[r]
+        row, out = importance[r % len(importance)], weights[r]
         for i in range(row.size):
             out[i] = row[i]
 
