@@ -195,8 +195,8 @@ def test_what_it_cost_is_said_shown_and_drawn(lineal: Command, both: Path) -> No
     assert shown.count("Q4_0  SQNR ") == 3
     rows = lineal("show", "both.gguf", "--quantization").out.splitlines()
     assert rows[0].split()[:4] == ["tensor", "type", "weights", "bits"]
-    assert len(rows) == 1 + TENSORS + 1
-    assert rows[-1].split()[0] == "all"
+    assert len(rows) == 1 + TENSORS + 2
+    assert [row.split()[0] for row in rows[-2:]] == ["rounded", "all"]
     report = json.loads(lineal("show", "both.gguf", "--json").out)["quantization"]
     assert report == json.loads(Path("both.gguf.lineal.json").read_text())["quantization"]
     assert len(report["tensors"]) == TENSORS

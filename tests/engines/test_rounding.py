@@ -79,6 +79,13 @@ def test_a_block_whose_error_is_larger_than_itself_is_shifted() -> None:
     assert figures[4] == rounding(values, stored, 32).shifted_blocks == 1
 
 
+def test_weights_too_small_for_the_scale_of_their_block_are_shifted_in_k_quants() -> None:
+    small = (1e-6 * np.random.default_rng(1).standard_normal(4096)).astype(np.float32)
+    found = {dtype: measured(small, dtype).shifted_blocks for dtype in ("Q4_K", "Q8_0")}
+    assert found["Q4_K"] > 0
+    assert measured(small * np.float32(2e4), "Q4_K").shifted_blocks == 0
+
+
 def test_what_is_no_number_is_counted_and_nothing_else() -> None:
     values = weights(8192)
     stored, figures = values + np.float32(0.125), np.zeros(FIGURES)

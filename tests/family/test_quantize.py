@@ -132,7 +132,7 @@ def test_what_quantizing_cost_is_said_recorded_and_taken_along(session: Session,
     report = kept(session.registry, built["q8"].model_hash)
     assert report is not None
     assert {name for name, _ in report.tensors} == built["q8"].checkpoint.keys()
-    assert 40 < (report.total.rounding.decibels or 0) < 60
+    assert 40 < (report.rounded.rounding.decibels or 0) < 60
     assert report.total.stored_bytes == built["q8"].checkpoint.tensor_bytes
     assert kept(session.registry, built["m"].model_hash) is None
     (line,) = [line for line in said.lines if "bits a weight" in line]

@@ -77,7 +77,9 @@ def test_totals_are_those_of_all_tensors_and_blocks_are_in_their_order(report: Q
     assert report.total.weights == 12 * 2048 + 8 + 1024
     assert report.total.stored_bytes == 12 * 64 * 18 + 32 + 32 * 34
     assert report.total.bits_per_weight == 8 * report.total.stored_bytes / report.total.weights
-    assert report.total.rounding == Rounding(1300.0, sum(range(1, 13)) + 0.01, 0.5, 12, 3)
+    assert report.total.rounding == Rounding(1308.0, sum(range(1, 13)) + 0.01, 0.5, 12, 3)
+    assert report.rounded.rounding == replace(report.total.rounding, squares=1300.0)
+    assert report.rounded.weights == report.total.weights - 8
     assert report.total.mean_squared_error == report.total.rounding.squared_error / report.total.weights
 
 

@@ -1,4 +1,4 @@
-"""The report of a quantization: a row a tensor, and all of them together."""
+"""The report of a quantization: a row a tensor, those that are not exact together, and all of them."""
 
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ def print_report(report: "QuantizationReport") -> None:
     rows = table("tensor", "type", right=_FIGURES, header_style="dim")
     for (name, dtype), one in report.tensors.items():
         rows.add_row(name, dtype, *_figures(one))
+    rows.add_row("rounded", "", *_figures(report.rounded))
     rows.add_row("all", "", *_figures(report.total))
     show(rows)
 

@@ -44,10 +44,9 @@ class Examination:
             session.progress.say(f"{local.path.name}: {_told(session, evaluation)}")
         for evaluation in found:
             if self.most_kl is not None and evaluation.kl is not None and evaluation.kl > self.most_kl:
-                raise AnswerIsNo(
-                    f"{local.path.name}: its KL divergence on {evaluation.text} is {evaluation.kl:.4g} nats a token, "
-                    f"above --max-kl {self.most_kl:g}; it was made and stays: {local.path}"
-                )
+                away = f"its KL divergence on {evaluation.text} is {evaluation.kl:.4g} nats a token"
+                limit = f"above --max-kl {self.most_kl:g}; it was made and stays: {local.path}"
+                raise AnswerIsNo(f"{local.path.name}: {away}, {limit}")
 
 
 def _told(session: Session, evaluation: Evaluation) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
 
@@ -56,13 +56,13 @@ class QuantizationReport:
 
     @cached_property
     def total(self) -> Stored:
-        """Added in the order of the tensors; the squares of those that are exact, such as large norms, are left out."""
-        weights = sum(one.weights for one in self.tensors.values())
-        stored_bytes = sum(one.stored_bytes for one in self.tensors.values())
-        roundings = (one.rounding for one in self.tensors.values())
-        return Stored(
-            weights, stored_bytes, combined(r if r.squared_error else replace(r, squares=0.0) for r in roundings)
-        )
+        """Of all tensors, in their order."""
+        return _together(self.tensors.values())
+
+    @cached_property
+    def rounded(self) -> Stored:
+        """Of those that are not exact: norms are, and may be so large that beside them no error shows."""
+        return _together(one for one in self.tensors.values() if one.rounding.squared_error)
 
     @property
     def warnings(self) -> list[str]:
@@ -83,7 +83,13 @@ class QuantizationReport:
         tensors: dict[str, Json] = {
             name: {"type": dtype, **one.to_json()} for (name, dtype), one in self.tensors.items()
         }
-        return {"total": self.total.to_json(), "tensors": tensors}
+        return {"total": self.total.to_json(), "rounded": self.rounded.to_json(), "tensors": tensors}
+
+
+def _together(tensors: Iterable[Stored]) -> Stored:
+    found = list(tensors)
+    weights, stored_bytes = sum(one.weights for one in found), sum(one.stored_bytes for one in found)
+    return Stored(weights, stored_bytes, combined(one.rounding for one in found))
 
 
 def report_of(leaves: Iterable[Leaf], roundings: Mapping[str, Rounding]) -> QuantizationReport:

@@ -20,7 +20,7 @@ def headline(report: QuantizationReport) -> str:
     total = report.total
     outliers = total.rounding.outliers
     counted = f", {outliers:,} outlier{'s' * (outliers != 1)}" if outliers else ""
-    return f"{taken(total)}, {closeness(total)}{counted}"
+    return f"{taken(total)}, {closeness(report.rounded)}{counted}"
 
 
 def taken(total: Stored, parent_bytes: int | None = None) -> str:
