@@ -15,6 +15,7 @@ from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.stream.source import Source
 from lineal.errors import CheckpointError
 from lineal.methods.quantize.gguf import GgufQuantization
+from lineal.methods.quantize.turned import Turned
 from lineal.shown import quoted
 
 _OF_THE_FILE = re.compile(r"general\.alignment|split\..+|quantize\.imatrix\..+")
@@ -26,24 +27,37 @@ _OF_THE_TYPES = ("general.file_type", "general.quantization_version")
 def plan_requantized(method: GgufQuantization, model: Model) -> StreamPlan:
     """The plan for a GGUF of a known architecture; what it holds in the type that is wanted is copied block for block.
 
-    Neither rows are turned nor keys worked out anew: the child is laid out as its parent is.
+    No keys are worked out anew, and rows are turned only where an adapter is added, whose rows are transformers'.
     """
-    checkpoint = model.checkpoint
-    if model.adapter is not None:
-        raise CheckpointError(
-            f"{model.name}: an adapter on a GGUF; make it part of its base first: "
-            "lineal merge ADAPTER --method adapter --base GGUF --out FOLDER"
-        )
+    checkpoint, adapted = model.checkpoint, _adapted(model)
     planned = _planned(method, model)
     for fault in _row_faults(planned):
         raise CheckpointError(f"{model.name} cannot be written as a GGUF: {fault}")
     jobs: list[Job] = []
     for name, tensor in planned.items():
-        spec = checkpoint[name]
-        is_copied = tensor.dtype == spec.dtype and spec.dtype in BLOCKS
-        jobs.append(Job(tensor, (Source(model.name, spec),), method=None if is_copied else method))
+        spec, source = checkpoint[name], adapted.get(name)
+        is_copied = source is None and tensor.dtype == spec.dtype and spec.dtype in BLOCKS
+        turned = None if source is None or source.turn is None else Turned(turn=source.turn.back)
+        read = source or Source(model.name, spec)
+        jobs.append(Job(tensor, (read,), method=None if is_copied else turned or method))
     child = GgufChild(_metadata(method, model), None if checkpoint.lone else model.folder)
     return StreamPlan(tuple(jobs), child, model.remarks, model.rules)
+
+
+def _adapted(model: Model) -> dict[str, Source]:
+    """GGUF's name of each tensor that an adapter changes -> the tensor with the change."""
+    stored = {(spec.path, spec.offset, spec.byte_length): name for name, spec in model.checkpoint.items()}
+    found: dict[str, Source] = {}
+    for name, source in model.sources.items():
+        place = (source.spec.path, source.spec.offset, source.spec.byte_length)
+        if source.update is not None and place not in stored:
+            raise CheckpointError(
+                f"{model.name}: adapts {quoted(name)}, which its base stores in one tensor with others; make it part "
+                "of its base first: lineal merge ADAPTER --method adapter --base GGUF --out FOLDER"
+            )
+        if source.update is not None:
+            found[stored[place]] = source
+    return found
 
 
 def _planned(method: GgufQuantization, model: Model) -> dict[str, Planned]:
@@ -66,4 +80,5 @@ def _metadata(method: GgufQuantization, model: Model) -> dict[str, Value]:
     checkpoint = model.checkpoint
     written = general_metadata(method, model, {}, architecture_of(checkpoint).name)
     kept = {key: value for key, value in checkpoint.metadata.items() if not _OF_THE_FILE.fullmatch(key)}
-    return {**kept, **{key: written[key] for key in _OF_THE_TYPES}}
+    own = _OF_THE_TYPES if model.adapter is None else (*_OF_THE_TYPES, "general.name")
+    return {**kept, **{key: written[key] for key in own}}
