@@ -37,9 +37,9 @@ def plan_requantized(method: GgufQuantization, model: Model) -> StreamPlan:
     for name, tensor in planned.items():
         spec, source = checkpoint[name], adapted.get(name)
         is_copied = source is None and tensor.dtype == spec.dtype and spec.dtype in BLOCKS
-        turned = None if source is None or source.turn is None else Turned(turn=source.turn.back)
-        read = source or Source(model.name, spec)
-        jobs.append(Job(tensor, (read,), method=None if is_copied else turned or method))
+        back = None if source is None or source.turn is None else source.turn.back
+        made = method if back is None else Turned(dims=back.dims, axes=back.axes)
+        jobs.append(Job(tensor, (source or Source(model.name, spec),), method=None if is_copied else made))
     child = GgufChild(_metadata(method, model), None if checkpoint.lone else model.folder)
     return StreamPlan(tuple(jobs), child, model.remarks, model.rules)
 
