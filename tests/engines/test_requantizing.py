@@ -10,6 +10,7 @@ from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType
 from lineal.checkpoint.content.hashing import hash_folder
 from lineal.checkpoint.headers.gguf_metadata import Metadata, Value
 from lineal.checkpoint.reader import open_checkpoint
+from lineal.engines.stream import tensor_pass
 from lineal.errors import CheckpointError
 from tests.builders import make_adapter, random_tensors
 from tests.engines.quantizations import LLAMA3, plan, quantize
@@ -110,12 +111,25 @@ def test_rows_that_are_no_whole_blocks_are_refused(tmp_path: Path) -> None:
         plan(source, "q8_0")
 
 
-def test_an_adapter_on_a_gguf_is_told_the_way(half: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["f32", "q8_0", "q4_0"])
+@pytest.mark.parametrize("window", [1 << 17, 64])
+def test_an_adapter_is_added_to_the_values_before_they_are_rounded(
+    half: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, window: int
+) -> None:
+    """On the GGUF as on the folder of the same values; what it leaves alone in its type is copied."""
+    monkeypatch.setattr(tensor_pass, "WINDOW_ELEMENTS", window)
+    shapes = {"mlp.up_proj": (96, 64), "self_attn.q_proj": (64, 64), "self_attn.k_proj": (32, 64)}
+    pairs = {
+        f"model.layers.{block}.{name}": tuple(random_tensors(block, {"a": (2, ins), "b": (outs, 2)}).values())
+        for block in range(2)
+        for name, (outs, ins) in shapes.items()
+    }
+    adapter = make_adapter(tmp_path / "a", pairs)  # type: ignore[arg-type]
     source = quantize(half, tmp_path / "f16", "f16")
-    pair = random_tensors(1, {"a": (2, 64), "b": (96, 2)})
-    adapter = make_adapter(tmp_path / "a", {"model.layers.0.mlp.up_proj": (pair["a"], pair["b"])})
-    with pytest.raises(CheckpointError, match="make it part of its base first: lineal merge ADAPTER --method adapter"):
-        plan(source, "q8_0", adapter)
+    expected = quantize(half, tmp_path / "folder", scheme, adapter)
+    found = quantize(source, tmp_path / "gguf", scheme, adapter)
+    assert hash_folder(found).manifest == hash_folder(expected).manifest
+    assert hash_folder(found).manifest != hash_folder(quantize(source, tmp_path / "plain", scheme)).manifest
 
 
 def test_a_type_that_gguf_py_alone_decodes_is_a_source(half: Path, tmp_path: Path) -> None:

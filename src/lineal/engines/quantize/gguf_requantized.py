@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from lineal.checkpoint.codes.ggml import PLAIN, Encoding
 from lineal.checkpoint.headers.gguf_metadata import Value
-from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.headers.storage import BLOCKS
 from lineal.checkpoint.importance.matrix import ImportanceMatrix
 from lineal.checkpoint.written.layout import Planned
@@ -23,6 +22,8 @@ from lineal.engines.stream.plan import StreamPlan
 from lineal.engines.stream.source import Source
 from lineal.errors import CheckpointError
 from lineal.methods.quantize.gguf import GgufQuantization
+from lineal.methods.quantize.turned import Turned
+from lineal.shown import quoted
 
 _OF_THE_FILE = re.compile(r"general\.alignment|split\..+|quantize\.imatrix\..+")
 """Keys that tell how a file is laid out and how its own blocks came about."""
@@ -33,41 +34,65 @@ _OF_THE_TYPES = ("general.file_type", "general.quantization_version")
 def plan_requantized(method: GgufQuantization, model: Model, importance: ImportanceMatrix | None = None) -> StreamPlan:
     """The plan for a GGUF of a known architecture; what it holds in the type that is wanted is copied block for block.
 
-    Neither rows are turned nor keys worked out anew: the child is laid out as its parent is.
+    No keys are worked out anew, and rows are turned only where an adapter is added, whose rows are transformers'.
     """
-    checkpoint = model.checkpoint
-    if model.adapter is not None:
-        raise CheckpointError(
-            f"{model.name}: an adapter on a GGUF; make it part of its base first: "
-            "lineal merge ADAPTER --method adapter --base GGUF --out FOLDER"
-        )
+    checkpoint, adapted = model.checkpoint, _adapted(model)
     row = architecture_of(checkpoint)
     shapes = {name: spec.shape for name, spec in checkpoint.items()}
     types = chosen(method, row, dimensions_of_gguf(row, checkpoint), shapes, importance)
-    tasks = [
-        _task(method, model, spec, types.of[name], types.encodings.get(name, ())) for name, spec in checkpoint.items()
-    ]
+    tasks: list[Task] = []
+    for name, spec in checkpoint.items():
+        planned, encoded = Planned(name, types.of[name], spec.shape), types.encodings.get(name, ())
+        changed = adapted.get(name)
+        tasks.append(
+            _task(method, Source(model.name, spec), planned, encoded)
+            if changed is None
+            else _changed(method, changed, planned, encoded)
+        )
     child = GgufChild(_metadata(method, model, importance), None if checkpoint.lone else model.folder)
     return StreamPlan(tuple(tasks), child, (*model.remarks, *types.remarks), max(model.rules, types.rules))
 
 
-def _task(method: GgufQuantization, model: Model, spec: TensorSpec, dtype: str, encoded: Sequence[Encoding]) -> Task:
+def _task(method: GgufQuantization, source: Source, planned: Planned, encoded: Sequence[Encoding]) -> Task:
     """A tensor in another type; experts that have importances of their own are encoded one after the other."""
-    planned = Planned(spec.name, dtype, spec.shape)
-    if dtype == spec.dtype and dtype in BLOCKS:
-        return Job(planned, (Source(model.name, spec),))
+    spec = source.spec
+    if planned.dtype == spec.dtype and spec.dtype in BLOCKS:
+        return Job(planned, (source,))
     if len(encoded) < 2:
-        return Job(planned, (Source(model.name, spec),), method=method, encoding=encoded[0] if encoded else PLAIN)
+        return Job(planned, (source,), method=method, encoding=encoded[0] if encoded else PLAIN)
     shape, length = spec.shape[1:], spec.byte_length // len(encoded)
     parts = (
         replace(spec, name=f"{spec.name}[{i}]", shape=shape, offset=spec.offset + i * length, byte_length=length)
         for i in range(len(encoded))
     )
     jobs = (
-        Job(Planned(part.name, dtype, shape), (Source(model.name, part),), method=method, encoding=encoding)
+        Job(Planned(part.name, planned.dtype, shape), (replace(source, spec=part),), method=method, encoding=encoding)
         for part, encoding in zip(parts, encoded, strict=True)
     )
     return Compound(planned, tuple(jobs))
+
+
+def _changed(method: GgufQuantization, source: Source, planned: Planned, encoded: Sequence[Encoding]) -> Task:
+    """A tensor that an adapter changes, in transformers' order of rows, and back in the GGUF's."""
+    back = None if source.turn is None else source.turn.back
+    made = method if back is None else Turned(dims=back.dims, axes=back.axes)
+    return Job(planned, (source,), method=made, encoding=encoded[0] if encoded else PLAIN)
+
+
+def _adapted(model: Model) -> dict[str, Source]:
+    """GGUF's name of each tensor that an adapter changes -> the tensor with the change."""
+    stored = {(spec.path, spec.offset, spec.byte_length): name for name, spec in model.checkpoint.items()}
+    found: dict[str, Source] = {}
+    for name, source in model.sources.items():
+        place = (source.spec.path, source.spec.offset, source.spec.byte_length)
+        if source.update is not None and place not in stored:
+            raise CheckpointError(
+                f"{model.name}: adapts {quoted(name)}, which its base stores in one tensor with others; make it part "
+                "of its base first: lineal merge ADAPTER --method adapter --base GGUF --out FOLDER"
+            )
+        if source.update is not None:
+            found[stored[place]] = source
+    return found
 
 
 def _metadata(method: GgufQuantization, model: Model, importance: ImportanceMatrix | None) -> dict[str, Value]:
@@ -75,4 +100,5 @@ def _metadata(method: GgufQuantization, model: Model, importance: ImportanceMatr
     checkpoint = model.checkpoint
     written = general_metadata(method, model, {}, architecture_of(checkpoint).name)
     kept = {key: value for key, value in checkpoint.metadata.items() if not _OF_THE_FILE.fullmatch(key)}
-    return {**kept, **{key: written[key] for key in _OF_THE_TYPES}, **importance_metadata(importance)}
+    own = _OF_THE_TYPES if model.adapter is None else (*_OF_THE_TYPES, "general.name")
+    return {**kept, **{key: written[key] for key in own}, **importance_metadata(importance)}
