@@ -105,10 +105,13 @@ def test_a_key_of_the_architecture_that_is_not_understood_is_refused(half: Path,
         plan(parent, "q8_0")
 
 
-def test_rows_that_are_no_whole_blocks_are_refused(tmp_path: Path) -> None:
+def test_rows_that_are_no_whole_blocks_are_stored_as_llama_cpp_stores_them_and_said(tmp_path: Path) -> None:
     source = quantize(make_llama(tmp_path / "m", intermediate_size=80), tmp_path / "f16", "f16")
-    with pytest.raises(CheckpointError, match=r"'blk\.0\.ffn_down\.weight' \[64, 80\] has rows of 80; Q8_0 has blocks"):
-        plan(source, "q8_0")
+    planned = plan(source, "q8_0")
+    types = {tensor.name: tensor.dtype for tensor in planned.planned}
+    assert types["blk.0.ffn_down.weight"] == "F16"
+    assert types["blk.0.ffn_up.weight"] == "Q8_0"
+    assert any("rows of 80" in remark and "F16" in remark for remark in planned.remarks)
 
 
 @pytest.mark.parametrize("scheme", ["f32", "q8_0", "q4_0"])
