@@ -37,6 +37,12 @@ _LONGROPE: Mapping[str, Any] = {
     "long_factor": [2.0 + i / 4 for i in range(8)],
 }
 _LINEAR: Mapping[str, Any] = {"rope_type": "linear", "factor": 4.0, "rope_theta": 1000.0}
+_YARN: Mapping[str, Any] = {
+    "rope_type": "yarn",
+    "factor": 4.0,
+    "original_max_position_embeddings": 32,
+    "rope_theta": 1000.0,
+}
 _LOCAL: Mapping[str, Any] = {"rope_type": "default", "rope_theta": 500.0}
 
 MODELS: Mapping[str, Mapping[str, Any]] = {
@@ -45,6 +51,7 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
     "qwen2": {"model_type": "qwen2", "rope_parameters": _LINEAR},
     "qwen2, tied": {"model_type": "qwen2", "tie_word_embeddings": True},
     "qwen3": {"model_type": "qwen3", "head_dim": 32, "tie_word_embeddings": True},
+    "qwen3, yarn": {"model_type": "qwen3", "head_dim": 32, "rope_parameters": _YARN},
     "olmo2": {"model_type": "olmo2"},
     "phi3": {"model_type": "phi3", "num_key_value_heads": 4},
     "phi3, with a window of its own": {"model_type": "phi3", "sliding_window": 100},

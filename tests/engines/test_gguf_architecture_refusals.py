@@ -20,6 +20,7 @@ from tests.engines.architectures import make_architecture
 from tests.engines.quantizations import plan, quantize
 from tests.ggufs import write_gguf
 
+_YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 8}
 _FULL, _SLIDING = "full_attention", "sliding_attention"
 REFUSED: dict[str, list[tuple[dict[str, Any], str]]] = {
     "mistral": [
@@ -35,6 +36,14 @@ REFUSED: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"rope_parameters": {"rope_type": "llama3"}}, "rope_scaling 'llama3' is not supported"),
         ({"layer_types": [_FULL]}, "the kind of attention is said of 1 blocks, there are 2"),
         ({"num_hidden_layers": 513}, "num_hidden_layers is 513; llama.cpp loads at most 512"),
+    ],
+    "qwen3, yarn": [
+        ({"rope_parameters": {**_YARN, "mscale": 2}}, "rope_scaling 'yarn' has mscale 2; llama.cpp's qwen3 has None"),
+        ({"rope_parameters": {**_YARN, "beta_fast": 8}}, "'yarn' has beta_fast 8; llama.cpp's qwen3 has 32"),
+        (
+            {"rope_parameters": {**_YARN, "original_max_position_embeddings": None}},
+            "rope_scaling 'yarn' needs a positive original_max_position_embeddings, got None",
+        ),
     ],
     "qwen3": [({"attention_bias": True}, "attention_bias is True; llama.cpp's qwen3 has False")],
     "olmo2": [({"num_attention_heads": 2, "head_dim": 16}, "2 heads of 16 rows; llama.cpp's olmo2 has as many rows")],

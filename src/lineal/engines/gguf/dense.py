@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from lineal.engines.architecture.block_traits import FULL, Config, always, last_of
-from lineal.engines.gguf.rotary import LLAMA, PLAIN, RotaryRule
+from lineal.engines.gguf.rotary import LLAMA, PLAIN, YARN, RotaryRule
 from lineal.engines.gguf.row import ALWAYS, Architecture, Key, Tensor
 
 KEYS = (
@@ -122,6 +122,7 @@ QWEN2 = Architecture(
     tensors=(*attention(ALWAYS), *feed_forward(), *BEFORE),
     defaults={**sizes(32768, 4096, 22016, 32, 32, 151936), "num_key_value_heads": 32},
     fixed=SILU,
+    rotary=YARN,
     blocks=ATTENDS_TO_ALL,
     square=True,
 )
@@ -133,6 +134,7 @@ QWEN3 = Architecture(
     tensors=(*attention(), *HEAD_NORMS, *feed_forward(), *BEFORE),
     defaults={**sizes(32768, 4096, 22016, 32, 32, 151936), "num_key_value_heads": 32, "head_dim": 128},
     fixed=UNBIASED,
+    rotary=YARN,
     blocks=ATTENDS_TO_ALL,
 )
 OLMO2 = Architecture(

@@ -12,7 +12,7 @@ from lineal.engines.gguf.dense import (
     attention,
     sizes,
 )
-from lineal.engines.gguf.rotary import LLAMA, RotaryRule
+from lineal.engines.gguf.rotary import LLAMA, YARN, RotaryRule
 from lineal.engines.gguf.row import Architecture, Key, Tensor
 
 _USED = Key("experts_used", ("num_experts_per_tok",), ("expert_used_count",))
@@ -79,6 +79,7 @@ QWEN2_MOE = Architecture(
     fixed={**SILU, "norm_topk_prob": False},
     head="own",
     biases={"qkv_bias": "blk.0.attn_q.bias"},
+    rotary=YARN,
     blocks={**ATTENDS_TO_ALL, **_MIXTURES},
     square=True,
 )
@@ -99,6 +100,7 @@ QWEN3_MOE = Architecture(
         "sliding_window": 4096,
     },
     fixed={**UNBIASED, "norm_topk_prob": True},
+    rotary=YARN,
     blocks=_MIXTURES,
 )
 

@@ -11,8 +11,16 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "default": (),
     "linear": ("factor",),
     "llama3": ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
+    "yarn": ("factor", "original_max_position_embeddings"),
     "longrope": (),
 }
+_YARN: Mapping[str, tuple[Any, ...]] = {
+    "beta_fast": (None, 32),
+    "beta_slow": (None, 1),
+    "truncate": (None, True),
+    **dict.fromkeys(("mscale", "mscale_all_dim", "attention_factor"), (None,)),
+}
+"""What llama.cpp takes for granted of it."""
 _DIGITS = 40
 _PI = Decimal("3.1415926535897932384626433832795028841972")
 
@@ -36,6 +44,7 @@ class RotaryRule:
 
 
 PLAIN = RotaryRule(("default", "linear"))
+YARN = RotaryRule((*PLAIN.kinds, "yarn"))
 LLAMA = RotaryRule(("default", "linear", "llama3", "longrope"))
 
 
@@ -58,7 +67,8 @@ class Rotary:
     """Pair i of a head turns by base^(-2 i / head_size) a position, divided by `factor` and by its own divisor.
 
     divisors: one a pair; none means 1 each; share: of the rows of a head that are turned; local_base: of layers with a
-    window; original: positions of the first training; long: divisors that depend on the length of the text.
+    window; original: positions of the first training; long: divisors that depend on the length of the text; yarn: the
+    factor is for slow pairs alone, those that turn at most once in `original` positions, and grows from fast ones on.
     """
 
     base: float
@@ -68,6 +78,7 @@ class Rotary:
     local_base: float | None = None
     original: int | None = None
     long: LongRope | None = None
+    yarn: bool = False
 
 
 def rotary_faults(config: Mapping[str, Any], rule: RotaryRule = LLAMA, who: str = "llama.cpp") -> Iterator[str]:
@@ -87,12 +98,25 @@ def rotary_faults(config: Mapping[str, Any], rule: RotaryRule = LLAMA, who: str 
         yield f"partial_rotary_factor must be in (0, 1], got {quoted(share)}"
     if kind == "llama3" and scaling.get("low_freq_factor") == scaling.get("high_freq_factor"):
         yield "rope_scaling 'llama3' needs a low_freq_factor and a high_freq_factor that differ"
+    if kind == "yarn":
+        yield from _yarn_faults(scaling, who)
     if kind == "longrope":
         yield from _longrope_faults(scaling, rule)
-    first = 2 if rule.original is None else _original(config, scaling, rule)
-    if type(first) is not int or first < 2:
-        yield f"original_max_position_embeddings must be a whole number above 1, got {quoted(first)}"
+    yield from _original_faults(config, scaling, rule)
     yield from _local_faults(config, rule)
+
+
+def _yarn_faults(scaling: Mapping[str, Any], who: str) -> Iterator[str]:
+    for key, known in _YARN.items():
+        if scaling.get(key) not in known:
+            yield f"rope_scaling 'yarn' has {key} {quoted(scaling[key])}; {who} has {quoted(known[-1])}"
+
+
+def _original_faults(config: Mapping[str, Any], scaling: Mapping[str, Any], rule: RotaryRule) -> Iterator[str]:
+    if rule.original is not None or scaling["rope_type"] == "yarn":
+        first = _original(config, scaling, rule)
+        if type(first) is not int or first < 2:
+            yield f"original_max_position_embeddings must be a whole number above 1, got {quoted(first)}"
 
 
 def _longrope_faults(scaling: Mapping[str, Any], rule: RotaryRule) -> Iterator[str]:
@@ -128,6 +152,8 @@ def rotary_of(config: Mapping[str, Any], head_size: int, rule: RotaryRule = LLAM
     match scaling["rope_type"]:
         case "linear":
             return Rotary(base, float(scaling["factor"]), share=share, local_base=local, original=original)
+        case "yarn":
+            return Rotary(base, float(scaling["factor"]), original=_original(config, scaling, rule), yarn=True)
         case "llama3":
             return Rotary(base, divisors=_llama3_divisors(scaling, head_size))
         case "longrope" if rule.long:
@@ -151,9 +177,11 @@ def rotary_config(rotary: Rotary, context: int, rule: RotaryRule) -> dict[str, A
         rope |= {"rope_type": "longrope", "attention_factor": rotary.long.attention}
         rope |= {"short_factor": list(rotary.long.short), "long_factor": list(rotary.long.long)}
         rope |= {"original_max_position_embeddings": rotary.original}
+    if rotary.yarn:
+        rope |= {"rope_type": "yarn", "factor": rotary.factor, "original_max_position_embeddings": rotary.original}
     if rule.partial:
         rope["partial_rotary_factor"] = rotary.share
-    first = {} if rotary.original is None else {"original_max_position_embeddings": rotary.original}
+    first = {} if rule.original is None else {"original_max_position_embeddings": rotary.original}
     if rotary.local_base is None:
         return {"rope_parameters": rope, **first}
     local = {"rope_theta": rotary.local_base, "rope_type": "default"}

@@ -24,6 +24,8 @@ def rotary_keys(rotary: Rotary) -> dict[str, Value]:
     kind = None
     if rotary.factor != 1:
         kind, reals[_FACTOR] = "linear", rotary.factor
+    if rotary.yarn:
+        kind, reals[_FACTOR] = "yarn", rotary.factor
     if rotary.long is not None:
         kind, reals[_ATTENTION] = "longrope", rotary.long.attention
     found = {key: Value(GGUFValueType.FLOAT32, real) for key, real in reals.items() if real is not None}
@@ -44,7 +46,7 @@ def rotary_tensors(rotary: Rotary) -> dict[str, tuple[float, ...]]:
 def known_keys(rule: RotaryRule) -> set[str]:
     """The keys after the architecture's name that `rotary_of_gguf` understands."""
     found = {_BASE, _KIND, _FACTOR} | ({_LOCAL_BASE} if rule.local_base is not None else set())
-    return found | ({_ATTENTION, _ORIGINAL} if rule.long else set())
+    return found | ({_ATTENTION, _ORIGINAL} if rule.long else {_ORIGINAL} if "yarn" in rule.kinds else set())
 
 
 def known_tensors(rule: RotaryRule) -> set[str]:
@@ -56,20 +58,21 @@ def rotary_of_gguf(checkpoint: Checkpoint, name: str, rule: RotaryRule, head_siz
     """name: of the architecture; head_size, context: as the GGUF says them."""
     metadata, place = checkpoint.metadata, checkpoint.path
     kind = metadata[f"{name}.{_KIND}"].content if f"{name}.{_KIND}" in metadata else "none"
-    scales = "linear" in rule.kinds
-    if kind not in ("none", *(["linear"] if scales else []), *(["longrope"] if rule.long else [])):
+    scaled = {"linear", "yarn"} & {*rule.kinds}
+    if kind not in {"none", *scaled, *(["longrope"] if rule.long else [])}:
         raise CheckpointError(f"{place}: rotary scaling {quoted(kind)} is not understood")
     rows = _real(checkpoint, f"{name}.rope.dimension_count", head_size)
     base = _real(checkpoint, f"{name}.{_BASE}", 10000.0)
     local = None if rule.local_base is None else _real(checkpoint, f"{name}.{_LOCAL_BASE}", rule.local_base)
-    original = None if rule.original is None else int(_real(checkpoint, f"{name}.{_ORIGINAL}", context))
-    factor = _real(checkpoint, f"{name}.{_FACTOR}", None) if kind == "linear" else 1.0
+    is_said = rule.original is not None or kind == "yarn"
+    original = int(_real(checkpoint, f"{name}.{_ORIGINAL}", context)) if is_said else None
+    factor = _real(checkpoint, f"{name}.{_FACTOR}", None) if kind in scaled else 1.0
     long = None
     if rule.long and LONG in checkpoint:
         attention = _real(checkpoint, f"{name}.{_ATTENTION}", 1.0)
         long = LongRope(_values(checkpoint, SHORT), _values(checkpoint, LONG), attention)
     divisors = _values(checkpoint, DIVISORS) if DIVISORS in known_tensors(rule) & checkpoint.keys() else ()
-    return Rotary(base, factor, divisors, _share(int(rows), head_size), local, original, long)
+    return Rotary(base, factor, divisors, _share(int(rows), head_size), local, original, long, kind == "yarn")
 
 
 def _share(rows: int, head_size: int) -> float:
