@@ -114,6 +114,13 @@ def test_a_text_is_no_importance_matrix(lineal: Command, both: Path) -> None:
     assert "no data file nowhere.gguf" in error_of(lineal(*WORDS, "--imatrix", "nowhere.gguf"))
 
 
+def test_where_importances_make_no_difference_that_is_said(lineal: Command, both: Path) -> None:
+    make_importance(Path("imatrix.gguf"))
+    answer = lineal("quantize", "./both", "--scheme", "q8_0", "--imatrix", "imatrix.gguf", "--out", "both.gguf")
+    assert "imatrix.gguf changes nothing: importances make no difference to F32, F16, BF16 and Q8_0" in answer.err
+    assert "has no importances for" not in answer.err
+
+
 def test_a_family_file_has_the_same_keys(lineal: Command, both: Path) -> None:
     make_importance(Path("imatrix.gguf"))
     lineal(*WORDS, "--imatrix", "imatrix.gguf", "--tensor-type", "attn_v=q8_0")

@@ -95,9 +95,14 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
 texts that are called long."""
 
 
-def make_architecture(folder: Path, name: str, seed: int = 0, dtype: torch.dtype = torch.float32) -> Path:
-    """A model of random weights whose logits have a deviation of about 3, saved by transformers, with a tokenizer."""
-    fields = {**_SIZES, **MODELS[name]}
+def make_architecture(
+    folder: Path, name: str, seed: int = 0, dtype: torch.dtype = torch.float32, **changes: Any
+) -> Path:
+    """A model of random weights whose logits have a deviation of about 3, saved by transformers, with a tokenizer.
+
+    changes: to its configuration.
+    """
+    fields = {**_SIZES, **MODELS[name], **changes}
     config = AutoConfig.for_model(fields.pop("model_type"), **fields)
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)

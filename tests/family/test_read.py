@@ -179,7 +179,7 @@ def test_a_student_is_a_model_or_some_layers_of_one(tmp_path: Path) -> None:
         ("{prune: {parent: a, sparsity: 1}}", "sparsity"),
         ("{prune: {parent: a}}", "the option 'sparsity' is needed"),
         ("{quantize: {parent: a, scheme: q9_9}}", "scheme"),
-        ("{quantize: {parent: a}}", "the option 'scheme' is needed"),
+        ("{quantize: {parent: a}}", "scheme is needed, or what is to be fitted"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused_with_its_fault(tmp_path: Path, body: str, message: str) -> None:

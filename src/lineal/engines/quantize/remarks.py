@@ -34,7 +34,10 @@ def without_importances(types: Mapping[str, str], importance: ImportanceMatrix |
     """Which tensors are rounded as without an importance matrix, although there is one."""
     if importance is None:
         return
-    lacking = [name for name, kind in types.items() if kind not in UNWEIGHTED and name not in importance.entries]
+    weighted = [name for name, kind in types.items() if kind not in UNWEIGHTED]
+    if not weighted:
+        yield f"{importance.file} changes nothing: importances make no difference to F32, F16, BF16 and Q8_0"
+    lacking = [name for name in weighted if name not in importance.entries]
     if lacking:
         shown = ", ".join(quoted(name) for name in lacking[:_SHOWN])
         more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
