@@ -57,7 +57,7 @@ def test_a_7b_takes_the_bits_that_llama_cpp_published(scheme: str, published: fl
 
 
 def test_q2_k_takes_what_was_published_with_the_mix_that_it_had_then() -> None:
-    """3.35 bits are of the mix of 2023, in which ffn_gate and ffn_up were Q3_K, too; today they are Q2_K: 3.01 bits."""
+    """Before 2024 ffn_gate and ffn_up were Q3_K (llama.cpp, pull request 5060), today they are Q2_K."""
     assert bits_per_weight("q2_k", Wishes([("ffn_(gate|up)", "Q3_K")])) == pytest.approx(3.35, rel=0.005)
     assert bits_per_weight("q2_k") == pytest.approx(3.006, rel=0.0005)
 
