@@ -1,10 +1,8 @@
 """Encoders and decoders of GGUF's block types in memory, one thread, beside llama.cpp's quantizer and gguf-py."""
 
-import argparse
 import ctypes
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +12,6 @@ from typing import Any, final
 import gguf
 import numpy as np
 from gguf import GGMLQuantizationType
-from history import keep
 
 from lineal.checkpoint.codes.ggml import CODECS, Encoding, decode_blocks, encode_blocks
 from lineal.checkpoint.headers.storage import BLOCKS, byte_length
@@ -22,9 +19,8 @@ from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 _COLUMNS, _VALUES = 2048, 1 << 18
 _RUNS = 5
 _LEAST_SECONDS = 0.02
-_PAGE = Path(__file__).parent / "QUANTIZE.md"
 _LIBRARIES = Path(__file__).parents[1] / "build" / "peers"
-_INTRODUCTION = """
+INTRODUCTION = """
 # What quantizing costs
 
 `make bench-quantize`. Encoders: 262,144 normal values of standard deviation 0.02 in rows of 2048, in memory, one
@@ -125,13 +121,3 @@ def decoders() -> str:
 def measured() -> str:
     load = os.getloadavg()[0]
     return f"Load {load:.1f} at the start.\n\n{encoders(llama_cpp())}\n\n{decoders()}\n"
-
-
-def main() -> None:
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    keep(_PAGE, _INTRODUCTION, measured())
-    print(f"written to {_PAGE}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""make bench-quantize: a model of 660 M parameters written as a GGUF, beside llama.cpp's quantizer and the floor."""
+"""make bench-quantize: encoders in memory, and a model of 660 M parameters as a GGUF, beside llama.cpp and the floor."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import encoders
 from checkpoints import BASE, Shape, checkpoints, shape_of
 from history import keep
 from measure import Measurement, measure, median
@@ -20,15 +21,13 @@ _ROOT = Path(__file__).parents[1]
 _LINEAL = Path(sys.executable).with_name("lineal")
 _LLAMA_CPP = _ROOT / "build" / "peers" / "bin" / "python"
 _FLOOR = Path(__file__).with_name("floor.py")
-_PAGE = Path(__file__).parent / "QUANTIZATION.md"
+_PAGE = Path(__file__).parent / "QUANTIZE.md"
 _SMALL = Shape(hidden=256, intermediate=256, layers=1)
 _THREADS = 2
 _FILE_TYPES = {"q4_k_m": 15, "q5_k_m": 17, "q6_k": 18, "q8_0": 7, "q4_0": 2}
 """llama.h's LLAMA_FTYPE_MOSTLY_..., which its quantizer is asked for by number."""
 _INTRODUCTION = """
-# Whole quantizations
-
-`make bench-quantize`: a Llama of 660 M parameters in bfloat16 becomes a GGUF (`lineal quantize`), beside llama.cpp's
+Whole commands: a Llama of 660 M parameters in bfloat16 becomes a GGUF (`lineal quantize`), beside llama.cpp's
 quantizer (llama-cpp-python 0.3.36), which is given the same model as an f16 GGUF, and beside the floor: reading and
 hashing all, then writing, hashing and fsyncing as many bytes as the child has (`floor.py`). Two threads on every side;
 in turns, medians, whole processes with a warm page cache and compiled kernels. *Without start*: the time of the same
@@ -126,10 +125,12 @@ def main() -> None:
             place.mkdir()
         benches = Bench(large, places[0]), Bench(small, places[1])
         rows = [row(scheme, *benches, asked.runs) for scheme in asked.schemes]
+    blocks = encoders.measured()
     head = "| scheme | lineal s | llama.cpp s | ours / its | floor s | without start / floor | MB | its MB |\n"
-    measured = f"{shape.parameters:,} parameters.\n\n{head}|---|---|---|---|---|---|---|---|\n" + "\n".join(rows)
+    whole = f"{shape.parameters:,} parameters.\n\n{head}|---|---|---|---|---|---|---|---|\n" + "\n".join(rows)
+    measured = f"{blocks}\n\n{whole}"
     print(measured)
-    keep(_PAGE, _INTRODUCTION, measured)
+    keep(_PAGE, encoders.INTRODUCTION + _INTRODUCTION, measured)
 
 
 if __name__ == "__main__":
