@@ -71,21 +71,27 @@ def _write_searched(values: Any, found: Any, codes: Any, blocks: Any, dtype: str
 
 @kernel
 def _encode_q8_0(values: Float32Rows, bits: Uint32Rows, blocks: Uint8Rows) -> None:
+    """The scales of all blocks first: side by side, their divisions take half the time."""
+    scales, inverses = np.empty(len(blocks), np.float32), np.empty(len(blocks), np.float32)
     for b in range(len(blocks)):
-        row, row_bits, block = values[b], bits[b], blocks[b]
         largest = np.uint32(0)
-        for i in range(32):
-            largest = max(largest, np.uint32(row_bits[i] & np.uint32(0x7FFFFFFF)))
-        scale = np.uint32(largest).view(np.float32) / np.float32(127)
-        inverse = np.float32(1) / scale if scale != np.float32(0) else np.float32(0)
-        put_float16(scale, blocks, b, 0)
-        for i in range(32):
-            scaled = row[i] * inverse
-            size = abs(scaled)
-            inside = size if size < np.float32(128) else np.float32(0)  # not where the scale or a value is no number
+        for i in range(bits.shape[1]):
+            largest = max(largest, np.uint32(bits[b, i] & np.uint32(0x7FFFFFFF)))
+        scales[b] = np.uint32(largest).view(np.float32)
+    for b in range(len(blocks)):
+        scale = scales[b] / np.float32(127)
+        inverse = np.float32(1) / scale
+        scales[b], inverses[b] = scale, inverse if _are_numbers(scale, inverse) else np.float32(0)
+    for b in range(len(blocks)):
+        inverse = inverses[b]
+        put_float16(scales[b], blocks, b, 0)
+        for i in range(values.shape[1]):
+            scaled = values[b, i] * inverse
+            inside = scaled if abs(scaled) < np.float32(128) else np.float32(0)  # not where a value is no number
             whole = np.int32(inside)
-            code = whole + np.int32(inside - np.float32(whole) >= np.float32(0.5))
-            block[2 + i] = np.uint8(code if scaled >= np.float32(0) else -code)
+            rest = np.float32(inside - np.float32(whole))
+            away = np.int32(np.int32(rest >= np.float32(0.5)) - np.int32(rest <= np.float32(-0.5)))
+            blocks[b, 2 + i] = np.uint8(np.int32(whole + away))
 
 
 @kernel
