@@ -42,13 +42,21 @@ from lineal.shown import quoted
 _SHOWN = 12
 
 
-def plan_gguf(method: GgufQuantization, model: Model, importance: ImportanceMatrix | None = None) -> StreamPlan:
-    """The plan for a model of a known architecture; where a size is to be fitted, with the types that begin with."""
+def plan_gguf(
+    method: GgufQuantization,
+    model: Model,
+    importance: ImportanceMatrix | None = None,
+    fitted: Mapping[str, str] | None = None,
+) -> StreamPlan:
+    """The plan for a model of a known architecture.
+
+    fitted: the types that a size led to; where there are none yet, the plan has those that the fit begins with.
+    """
     if model.checkpoint.form == "gguf":
-        return plan_requantized(method, model, importance)
+        return plan_requantized(method, model, importance, fitted)
     row, numbers = _checked(model.config, model.name, tied=model.tied)
     stored = stored_tensors(row, numbers)
-    types = chosen(method, row, numbers, {one.name: one.shape for one in stored}, importance)
+    types = chosen(method, row, numbers, {one.name: one.shape for one in stored}, importance, fitted)
     tokenizer, faults = _tokenizer(model, numbers.vocabulary)
     _refuse(model.name, chain(_tensor_faults(model, stored), faults))
     metadata = {
