@@ -16,7 +16,8 @@ from lineal.derivation.step import DataFile, Input, Step
 from lineal.engines.gguf.child import GgufChild
 from lineal.engines.quantize.gguf_plan import plan_gguf
 from lineal.engines.quantize.importance import UNWEIGHTED, encodings
-from lineal.engines.quantize.rederived import Encodings, Rederived, Variant, in_words, rederive
+from lineal.engines.quantize.rederived import Encodings, in_words, rederive
+from lineal.engines.quantize.tally import Rederived, Variant
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import UsageError, VerificationFailed
 from lineal.family.build.weights import own_weights
@@ -90,7 +91,7 @@ def verify_against(session: Session, reference: str, parent: str, imatrix: Path 
     recorded = answer is Answer.REPLAYED and _record(
         session, file, source, variants, _data(imatrix), time.monotonic() - began
     )
-    remarks = tuple(_remarks(plan, file.checkpoint.metadata))
+    remarks = (*_last_bits(tensors), *_remarks(plan, file.checkpoint.metadata))
     return Against(file.label, source.label, answer, why, tensors, variants, remarks, recorded)
 
 
@@ -177,6 +178,12 @@ def _main_type(file: LocalModel) -> str:
     for spec in file.checkpoint.values():
         counts[spec.dtype] = counts.get(spec.dtype, 0) + spec.elements
     return max(counts, key=lambda dtype: counts[dtype]).lower()
+
+
+def _last_bits(tensors: Sequence[Rederived]) -> Iterator[str]:
+    for tensor in tensors:
+        if tensor.last_bits:
+            yield f"{quoted(tensor.name)} is worked out from the config, there with other last bits"
 
 
 def _remarks(plan: StreamPlan, theirs: Metadata) -> Iterator[str]:
