@@ -37,9 +37,7 @@ from lineal.methods.quantize.gguf import GgufQuantization
 from lineal.methods.quantize.raised import Raised
 from lineal.methods.quantize.rotary_pairs import RotaryPairs
 from lineal.methods.streaming import StreamingMethod
-from lineal.shown import quoted
-
-_SHOWN = 12
+from lineal.shown import listed, quoted
 
 
 def plan_gguf(
@@ -166,7 +164,5 @@ def _tensor_faults(model: Model, stored: Iterable[Stored]) -> Iterator[str]:
 
 
 def _refuse(label: str, found: Iterable[str]) -> None:
-    faults = list(found)
-    if faults:
-        shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
-        raise CheckpointError(f"{label} cannot be written as a GGUF: " + "; ".join(shown))
+    if faults := list(found):
+        raise CheckpointError(f"{label} cannot be written as a GGUF: " + listed(faults))

@@ -26,7 +26,7 @@ from lineal.lineage.records.environment import environment
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.records import StepRecord
 from lineal.methods.quantize.gguf import GgufQuantization
-from lineal.shown import quoted
+from lineal.shown import listed, quoted
 
 METHOD = "llama.cpp"
 """How a step is recorded that another tool did, and that was replayed here."""
@@ -39,7 +39,6 @@ as soon as they moved by more than the rounding.
 """
 
 _MATRIX_FILE = "quantize.imatrix.file"
-_SHOWN = 12
 
 
 class Answer(Enum):
@@ -81,8 +80,7 @@ def verify_against(session: Session, reference: str, parent: str, imatrix: Path 
     model = own_weights(source)
     plan = plan_gguf(GgufQuantization(scheme="f32"), model)
     if faults := list(_tensor_faults(plan, file)):
-        shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
-        raise VerificationFailed(f"{file.label} is no quantization of {source.label}: {'; '.join(shown)}")
+        raise VerificationFailed(f"{file.label} is no quantization of {source.label}: {listed(faults)}")
     encoded = _encodings(file, imatrix)
     began = time.monotonic()
     with session.progress.task(f"making {file.label} again", plan.bytes_read, "bytes") as advance:
