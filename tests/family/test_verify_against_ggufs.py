@@ -1,9 +1,11 @@
 """A quantization of a GGUF is encoded again from that: what had the type was copied, and experts have importances."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from gguf import GGUFReader
 
 from lineal.checkpoint.importance.files import write_importance
 from lineal.checkpoint.importance.matrix import Importance, ImportanceMatrix
@@ -14,6 +16,7 @@ from lineal.family.trust.against import Answer, verify_against
 from tests.engines.architectures import make_architecture
 from tests.engines.quantizations import quantize
 from tests.family.test_verify_against import quantize_with, wide
+from tests.ggufs import write_gguf
 
 
 @pytest.mark.parametrize("scheme", ["q4_k_m", "q6_k", "q2_k"])
@@ -61,3 +64,14 @@ def test_experts_have_importances_of_their_own(
     for of in (folder, parent):
         assert verify_against(session, f"{file}", f"{of}", matrix).answer is Answer.REPLAYED
         assert verify_against(session, f"{file}", f"{of}").answer is Answer.UNDECIDED
+
+
+def test_a_gate_of_one_row_may_be_a_vector(session: Session, tmp_path: Path) -> None:
+    """As llama.cpp's converter once wrote it."""
+    folder = make_architecture(tmp_path / "m", "qwen2_moe")
+    reader = GGUFReader(quantize(folder, tmp_path / "q"))
+    tensors = {t.name: (t.data.reshape(-1) if "inp_shexp" in t.name else t.data, "F32") for t in reader.tensors}
+    fields = [field for field in reader.fields.values() if not field.name.startswith("GGUF.")]
+    metadata: Any = {field.name: (field.types[0], field.contents(), *field.types[1:2]) for field in fields}
+    file = write_gguf(tmp_path / "other.gguf", tensors, metadata)
+    assert verify_against(session, f"{file}", f"{folder}").answer is Answer.REPLAYED

@@ -14,6 +14,7 @@ from lineal.checkpoint.headers.gguf_metadata import ARCHITECTURE, Metadata, Valu
 from lineal.checkpoint.importance.files import read_importance
 from lineal.derivation.step import DataFile, Input, Step
 from lineal.engines.gguf.child import GgufChild
+from lineal.engines.gguf.tensors import bare
 from lineal.engines.quantize.gguf_plan import plan_gguf
 from lineal.engines.quantize.importance import UNWEIGHTED, encodings
 from lineal.engines.quantize.rederived import Encodings, in_words, rederive
@@ -102,7 +103,7 @@ def _encodings(file: LocalModel, imatrix: Path | None) -> Encodings:
 def _tensor_faults(plan: StreamPlan, file: LocalModel) -> Iterator[str]:
     ours, theirs = {tensor.name: tensor.shape for tensor in plan.planned}, file.checkpoint
     for name in sorted(ours.keys() & theirs.keys()):
-        if theirs[name].shape != ours[name]:
+        if bare(theirs[name].shape) != bare(ours[name]):
             yield f"{quoted(name)} is {list(theirs[name].shape)}, the parent's gives {list(ours[name])}"
     yield from (f"it has no {quoted(name)}" for name in sorted(ours.keys() - theirs.keys()))
     yield from (f"{quoted(name)} comes from nothing there" for name in sorted(theirs.keys() - ours.keys()))
