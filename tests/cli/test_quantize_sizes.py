@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gguf import GGUFReader
+from gguf import GGUFReader, dequantize
 
 from tests.cli.conftest import Command
 from tests.cli.test_quantize_options import make_importance
@@ -97,3 +97,24 @@ def test_columns_that_matter_more_have_their_say(lineal: Command, both: Path) ->
     assert bits_per_weight("weighed.gguf") <= 4.0
     (verdict,) = json.loads(lineal("verify", "weighed.gguf", "--json").out)
     assert verdict["tensors_recomputed"] == len(kinds("weighed.gguf"))
+
+
+@pytest.mark.parametrize(("scheme", "bits"), [("q6_k", 4.5), ("q4_k_m", 4.9), ("q8_0", 6.0)])
+def test_a_gguf_is_fitted_and_what_has_its_type_already_is_copied(
+    lineal: Command, both: Path, scheme: str, bits: float
+) -> None:
+    """Also where the types that are begun with are those of the parent."""
+    assert lineal("quantize", "./both", "--scheme", scheme, "--out", "parent.gguf").code == 0
+    answer = lineal("quantize", "parent.gguf", "--bits-per-weight", f"{bits}", "--out", "both.gguf")
+    assert answer.code == 0, answer.err
+    assert bits - 0.3 < bits_per_weight() <= bits
+    before = {tensor.name: tensor for tensor in GGUFReader("parent.gguf").tensors}
+    for after in GGUFReader("both.gguf").tensors:
+        was = before[after.name]
+        if was.tensor_type == after.tensor_type:
+            assert after.data.tobytes() == was.data.tobytes()
+        else:
+            wanted, found = dequantize(was.data, was.tensor_type), dequantize(after.data, after.tensor_type)
+            assert np.square(found - wanted).sum() < 0.2 * np.square(wanted).sum()
+    (verdict,) = json.loads(lineal("verify", "both.gguf", "--json").out)
+    assert verdict["tensors_recomputed"] == len(kinds())

@@ -9,8 +9,9 @@ from gguf import GGUFValueType
 from safetensors.torch import load_file, save_file
 
 from lineal.checkpoint.reader import open_checkpoint, read_json
-from lineal.engines.gguf.architectures import architecture_of, dimensions_of
+from lineal.engines.gguf.architectures import architecture_of
 from lineal.engines.gguf.config_keys import config_of
+from lineal.engines.gguf.metadata_keys import dimensions_of_gguf
 from lineal.engines.gguf.parent import gguf_tensors
 from lineal.engines.quantize.gguf_plan import gguf_tensors as gguf_shapes
 from lineal.errors import CheckpointError
@@ -175,7 +176,8 @@ def foreign(path: Path, changes: dict[str, Any], shapes: dict[str, tuple[int, ..
 
 def test_a_foreign_gguf_is_read_by_the_keys_that_llama_cpp_s_converter_writes(tmp_path: Path) -> None:
     checkpoint = open_checkpoint(foreign(tmp_path / "x.gguf", {}, {}))
-    config = config_of(architecture_of(checkpoint), dimensions_of(checkpoint))
+    row = architecture_of(checkpoint)
+    config = config_of(row, dimensions_of_gguf(row, checkpoint))
     assert {key: config[key] for key in ("vocab_size", "sliding_window", "tie_word_embeddings")} == {
         "vocab_size": 3,
         "sliding_window": 8,

@@ -21,8 +21,8 @@ from lineal.family.trust.against import Against, Answer, verify_against
 from lineal.lineage.records.evidence import Evidence
 from lineal.methods.quantize.gguf import GgufQuantization
 from tests.builders import Array
+from tests.engines.quantizations import LLAMA3, quantize, write
 from tests.engines.quantizations import plan as plan_of
-from tests.engines.quantizations import quantize, write
 from tests.ggufs import TEXT, Typed, write_gguf
 from tests.llamas import CONFIG, gguf_name, llama_tensors, make_llama, permuted
 
@@ -219,3 +219,21 @@ def quantize_with(parent: Path, out: Path, scheme: str, matrix: Path) -> Path:
     write(plan_gguf(GgufQuantization(scheme=scheme), model, read_importance(matrix)), out)
     (file,) = out.glob("*.gguf")
     return file
+
+
+@pytest.mark.parametrize(("off", "answer"), [(3e-7, Answer.REPLAYED), (3e-6, Answer.DIFFERS)])
+def test_last_bits_of_rotary_divisors_are_each_platforms_own(
+    session: Session, tmp_path: Path, off: float, answer: Answer
+) -> None:
+    """llama.cpp's converter works them out in float32, with torch's powers."""
+    parent = make_llama(tmp_path / "llama3", rope_parameters={"rope_theta": 1e4, **LLAMA3})
+    file = quantize(parent, tmp_path / "out", "q8_0")
+    spec, content = open_checkpoint(file)["rope_freqs.weight"], bytearray(file.read_bytes())
+    there = slice(spec.offset, spec.offset + spec.byte_length)
+    content[there] = (np.frombuffer(content[there], np.float32) * np.float32(1 + off)).tobytes()
+    _ = file.write_bytes(content)
+    found = against(session, file, parent)
+    assert found.answer is answer
+    assert any("rope_freqs.weight" in told and "last bits" in told for told in found.remarks) is (
+        answer is Answer.REPLAYED
+    )

@@ -6,8 +6,6 @@ from typing import Any
 from lineal.checkpoint.headers.gguf_metadata import ARCHITECTURE
 from lineal.checkpoint.reader import Checkpoint
 from lineal.engines.gguf.dense import DENSE
-from lineal.engines.gguf.dimensions import Dimensions
-from lineal.engines.gguf.metadata_keys import dimensions_of_gguf
 from lineal.engines.gguf.mixtures import MIXTURES
 from lineal.engines.gguf.row import Architecture
 from lineal.errors import CheckpointError
@@ -38,8 +36,3 @@ def architecture_of(checkpoint: Checkpoint) -> Architecture:
             f"{checkpoint.path}: a GGUF of the architecture {quoted(name)}; those that can be run: {known}"
         )
     return next((row for row in found if row.is_mixture == mixture), found[0])
-
-
-def dimensions_of(checkpoint: Checkpoint) -> Dimensions:
-    """The numbers of a GGUF of a known architecture."""
-    return dimensions_of_gguf(architecture_of(checkpoint), checkpoint)

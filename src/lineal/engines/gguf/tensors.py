@@ -62,14 +62,14 @@ def checked_tensors(checkpoint: Checkpoint) -> list[Stored]:
         if stored.name not in checkpoint:
             raise CheckpointError(f"{checkpoint.path}: has no {quoted(stored.name)}")
         shape = checkpoint[stored.name].shape
-        if _bare(shape) != _bare(stored.shape):
+        if bare(shape) != bare(stored.shape):
             raise CheckpointError(
                 f"{checkpoint.path}: {quoted(stored.name)} is {list(shape)}, its keys say {list(stored.shape)}"
             )
     return found
 
 
-def _bare(shape: tuple[int, ...]) -> tuple[int, ...]:
+def bare(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Without the 1s before it: a matrix of one row has been written as a vector, too."""
     return next((shape[place:] for place, size in enumerate(shape) if size != 1), ())
 

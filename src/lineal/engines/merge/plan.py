@@ -26,8 +26,8 @@ from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import CheckpointError
 from lineal.methods.recipe.recipe import MergeRecipe, Part, Stretch
 from lineal.methods.streaming import StreamingMethod
+from lineal.shown import listed
 
-_SHOWN = 12
 _CONFIG_DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 
 
@@ -95,8 +95,7 @@ def _rules(inputs: Sequence[Model], speaker: Model) -> int:
 
 def _refuse(method: str, faults: Sequence[str]) -> None:
     if faults:
-        shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
-        raise CheckpointError(f"{method}: these models cannot be merged: " + "; ".join(shown))
+        raise CheckpointError(f"{method}: these models cannot be merged: " + listed(faults))
 
 
 def _jobs(

@@ -37,18 +37,24 @@ from lineal.methods.quantize.gguf import GgufQuantization
 from lineal.methods.quantize.raised import Raised
 from lineal.methods.quantize.rotary_pairs import RotaryPairs
 from lineal.methods.streaming import StreamingMethod
-from lineal.shown import quoted
-
-_SHOWN = 12
+from lineal.shown import listed, quoted
 
 
-def plan_gguf(method: GgufQuantization, model: Model, importance: ImportanceMatrix | None = None) -> StreamPlan:
-    """The plan for a model of a known architecture; where a size is to be fitted, with the types that begin with."""
+def plan_gguf(
+    method: GgufQuantization,
+    model: Model,
+    importance: ImportanceMatrix | None = None,
+    fitted: Mapping[str, str] | None = None,
+) -> StreamPlan:
+    """The plan for a model of a known architecture.
+
+    fitted: the types that a size led to; where there are none yet, the plan has those that the fit begins with.
+    """
     if model.checkpoint.form == "gguf":
-        return plan_requantized(method, model, importance)
+        return plan_requantized(method, model, importance, fitted)
     row, numbers = _checked(model.config, model.name, tied=model.tied)
     stored = stored_tensors(row, numbers)
-    types = chosen(method, row, numbers, {one.name: one.shape for one in stored}, importance)
+    types = chosen(method, row, numbers, {one.name: one.shape for one in stored}, importance, fitted)
     tokenizer, faults = _tokenizer(model, numbers.vocabulary)
     _refuse(model.name, chain(_tensor_faults(model, stored), faults))
     metadata = {
@@ -158,7 +164,5 @@ def _tensor_faults(model: Model, stored: Iterable[Stored]) -> Iterator[str]:
 
 
 def _refuse(label: str, found: Iterable[str]) -> None:
-    faults = list(found)
-    if faults:
-        shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
-        raise CheckpointError(f"{label} cannot be written as a GGUF: " + "; ".join(shown))
+    if faults := list(found):
+        raise CheckpointError(f"{label} cannot be written as a GGUF: " + listed(faults))

@@ -1,7 +1,7 @@
 """A GGUF of a GGUF before a weight is read: its tensors in other types, under their own names, and its own keys."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lineal.checkpoint.codes.ggml import PLAIN, Encoding
@@ -31,7 +31,12 @@ _OF_THE_FILE = re.compile(r"general\.alignment|split\..+|quantize\.imatrix\..+")
 _OF_THE_TYPES = ("general.file_type", "general.quantization_version")
 
 
-def plan_requantized(method: GgufQuantization, model: Model, importance: ImportanceMatrix | None = None) -> StreamPlan:
+def plan_requantized(
+    method: GgufQuantization,
+    model: Model,
+    importance: ImportanceMatrix | None,
+    fitted: Mapping[str, str] | None,
+) -> StreamPlan:
     """The plan for a GGUF of a known architecture; what it holds in the type that is wanted is copied block for block.
 
     No keys are worked out anew, and rows are turned only where an adapter is added, whose rows are transformers'.
@@ -39,7 +44,7 @@ def plan_requantized(method: GgufQuantization, model: Model, importance: Importa
     checkpoint, adapted = model.checkpoint, _adapted(model)
     row = architecture_of(checkpoint)
     shapes = {name: spec.shape for name, spec in checkpoint.items()}
-    types = chosen(method, row, dimensions_of_gguf(row, checkpoint), shapes, importance)
+    types = chosen(method, row, dimensions_of_gguf(row, checkpoint), shapes, importance, fitted)
     tasks: list[Task] = []
     for name, spec in checkpoint.items():
         planned, encoded = Planned(name, types.of[name], spec.shape), types.encodings.get(name, ())

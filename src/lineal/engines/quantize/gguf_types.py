@@ -9,7 +9,7 @@ from lineal.checkpoint.importance.matrix import ImportanceMatrix
 from lineal.engines.gguf.dimensions import Dimensions
 from lineal.engines.gguf.row import Architecture
 from lineal.engines.quantize.importance import encodings
-from lineal.engines.quantize.remarks import short_rows, without_importances
+from lineal.engines.quantize.remarks import chosen_types, short_rows, without_importances
 from lineal.methods.quantize.gguf import GgufQuantization
 from lineal.methods.quantize.mix_table import ModelShape
 
@@ -32,12 +32,16 @@ def chosen(
     numbers: Dimensions,
     shapes: Mapping[str, tuple[int, ...]],
     importance: ImportanceMatrix | None,
+    fitted: Mapping[str, str] | None = None,
 ) -> Types:
-    """The method's choice for tensors of these names and shapes; where a size is to be fitted, what it begins with."""
+    """The method's choice for tensors of these names and shapes; where a size is to be fitted, what it begins with.
+
+    fitted: the types that a size led to.
+    """
     shape = model_shape(row, numbers, importance)
-    types = method.types(shapes, shape)
+    types = method.types(shapes, shape) if fitted is None else {name: fitted[name] for name in shapes}
     encoded = encodings(types, shapes, importance)
-    remarks = (*short_rows(method, types, shapes), *without_importances(types, importance))
+    remarks = (*short_rows(method, types, shapes), *without_importances(types, importance), *chosen_types(fitted or {}))
     return Types(types, encoded, remarks, method.rules(shapes, shape))
 
 

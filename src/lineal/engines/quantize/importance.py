@@ -8,11 +8,11 @@ from lineal.checkpoint.codes.ggml import Encoding
 from lineal.checkpoint.headers.gguf_metadata import Value
 from lineal.checkpoint.importance.matrix import ImportanceMatrix
 from lineal.errors import CheckpointError
+from lineal.shown import listed
 
 UNWEIGHTED = frozenset({"F32", "F16", "BF16", "Q8_0"})
 """Types that are rounded alike, whatever the importances."""
 
-_SHOWN = 12
 _LONGEST = 127
 """Bytes that llama.cpp keeps of a text."""
 
@@ -28,8 +28,7 @@ def encodings(
         return {}
     faults = importance.faults(tensors)
     if faults:
-        shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
-        raise CheckpointError(f"{importance.file}: the importance matrix of another model: {'; '.join(shown)}")
+        raise CheckpointError(f"{importance.file}: the importance matrix of another model: {listed(faults)}")
     found: dict[str, tuple[Encoding, ...]] = {}
     for name, shape in tensors.items():
         weights = None if types[name] in UNWEIGHTED else importance.of(name, shape)

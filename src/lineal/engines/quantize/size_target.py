@@ -5,23 +5,17 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TypeAlias, cast
 
 import numpy as np
-from gguf import GGUFValueType
 from numpy.typing import NDArray
 
 from lineal.checkpoint.codes.dtypes import decode, encode
 from lineal.checkpoint.codes.ggml import PLAIN, Encoding
-from lineal.checkpoint.headers.gguf_metadata import Value
 from lineal.checkpoint.headers.storage import byte_length, padded
 from lineal.checkpoint.importance.matrix import ImportanceMatrix
 from lineal.checkpoint.written.layout import Planned
-from lineal.engines.gguf.child import GgufChild
-from lineal.engines.quantize.importance import encodings
-from lineal.engines.quantize.remarks import chosen_types
-from lineal.engines.stream.compound import Compound, Task, jobs_of
+from lineal.engines.stream.compound import Task, jobs_of
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.open_files import OpenFiles
 from lineal.engines.stream.plan import StreamPlan
@@ -90,18 +84,6 @@ def measured(plan: StreamPlan, free: frozenset[str], importance: ImportanceMatri
     return {tensor.name: found.get(tensor.name, [0.0]) for tensor in plan.planned}
 
 
-def retyped(
-    plan: StreamPlan, types: Mapping[str, str], file_type: int, importance: ImportanceMatrix | None
-) -> StreamPlan:
-    """The plan with these types, and how they are encoded."""
-    encoded = encodings(types, {tensor.name: tensor.shape for tensor in plan.planned}, importance)
-    child = cast(GgufChild, plan.child)
-    metadata = {**child.metadata, "general.file_type": Value(GGUFValueType.UINT32, file_type)}
-    tasks = tuple(_retyped(task, types[task.planned.name], encoded.get(task.planned.name)) for task in plan.jobs)
-    remarks = (*plan.remarks, *chosen_types(types))
-    return replace(plan, jobs=tasks, child=replace(child, metadata=metadata), remarks=remarks)
-
-
 def bytes_beside(plan: StreamPlan) -> int:
     """What the file holds beside its tensors."""
     return sum(len(header) for header in plan.child.lay_out(plan.planned).headers.values())
@@ -115,37 +97,30 @@ def _bytes(method: GgufQuantization, planned: Sequence[Planned]) -> int:
     return math.floor(cast(float, method.bits_per_weight) * weights / 8)
 
 
-def _retyped(task: Task, kind: str, encoded: Sequence[Encoding] | None) -> Task:
-    planned, parts = replace(task.planned, dtype=kind), jobs_of(task)
-    changed = [
-        replace(part, planned=replace(part.planned, dtype=kind), encoding=encoding)
-        for part, encoding in zip(parts, encoded or (PLAIN,) * len(parts), strict=True)
-    ]
-    return replace(task, planned=planned, parts=tuple(changed)) if isinstance(task, Compound) else changed[0]
-
-
 def _losses(task: Task, kinds: Sequence[str], reading: Reading, importance: ImportanceMatrix | None) -> list[float]:
     parts, columns = jobs_of(task), task.planned.shape[-1]
     weights = None if importance is None else importance.of(task.planned.name, task.planned.shape)
+    experts = len(parts) if weights is None else len(weights)
     sums = {kind: np.zeros(2) for kind in kinds}
-    for place, rows in _rows(parts, columns).items():
-        values = _read(cast(Source, parts[place].models[0]), rows, columns, reading)
-        of_columns = np.ones(columns, np.float32) if weights is None else np.ascontiguousarray(weights[place])
+    for (part, expert), rows in _rows(parts, columns, experts).items():
+        values = _read(cast(Source, parts[part].models[0]), rows, columns, reading)
+        of_columns = np.ones(columns, np.float32) if weights is None else np.ascontiguousarray(weights[expert])
         encoding = PLAIN if weights is None else Encoding(importance=of_columns)
         for kind in kinds:
             squared_error(values, _rounded(values, kind, encoding), of_columns, sums[kind])
     return [float(task.planned.elements * (error / energy)) if energy else 0.0 for error, energy in sums.values()]
 
 
-def _rows(parts: Sequence[Job], columns: int) -> dict[int, list[int]]:
-    """Rows by the part they are in, spread evenly over all of them."""
+def _rows(parts: Sequence[Job], columns: int, experts: int) -> dict[tuple[int, int], list[int]]:
+    """Rows by the part that they are in and by their expert, spread evenly over all; one part may have all experts."""
     each = parts[0].planned.elements // columns
     rows = each * len(parts)
     count = min(rows, ROWS, max(1, ELEMENTS // columns))
-    found: dict[int, list[int]] = {}
+    found: dict[tuple[int, int], list[int]] = {}
     for number in range(count):
-        place, row = divmod(number * rows // count, each)
-        found.setdefault(place, []).append(row)
+        chosen = number * rows // count
+        part, row = divmod(chosen, each)
+        found.setdefault((part, chosen * experts // rows), []).append(row)
     return found
 
 

@@ -14,9 +14,11 @@ from lineal.checkpoint.headers.gguf_metadata import ARCHITECTURE, Metadata, Valu
 from lineal.checkpoint.importance.files import read_importance
 from lineal.derivation.step import DataFile, Input, Step
 from lineal.engines.gguf.child import GgufChild
+from lineal.engines.gguf.tensors import bare
 from lineal.engines.quantize.gguf_plan import plan_gguf
 from lineal.engines.quantize.importance import UNWEIGHTED, encodings
-from lineal.engines.quantize.rederived import Encodings, Rederived, Variant, in_words, rederive
+from lineal.engines.quantize.rederived import Encodings, in_words, rederive
+from lineal.engines.quantize.tally import Rederived, Variant
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import UsageError, VerificationFailed
 from lineal.family.build.weights import own_weights
@@ -25,7 +27,7 @@ from lineal.lineage.records.environment import environment
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.records import StepRecord
 from lineal.methods.quantize.gguf import GgufQuantization
-from lineal.shown import quoted
+from lineal.shown import listed, quoted
 
 METHOD = "llama.cpp"
 """How a step is recorded that another tool did, and that was replayed here."""
@@ -38,7 +40,6 @@ as soon as they moved by more than the rounding.
 """
 
 _MATRIX_FILE = "quantize.imatrix.file"
-_SHOWN = 12
 
 
 class Answer(Enum):
@@ -80,8 +81,7 @@ def verify_against(session: Session, reference: str, parent: str, imatrix: Path 
     model = own_weights(source)
     plan = plan_gguf(GgufQuantization(scheme="f32"), model)
     if faults := list(_tensor_faults(plan, file)):
-        shown = [*faults[:_SHOWN], *([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])]
-        raise VerificationFailed(f"{file.label} is no quantization of {source.label}: {'; '.join(shown)}")
+        raise VerificationFailed(f"{file.label} is no quantization of {source.label}: {listed(faults)}")
     encoded = _encodings(file, imatrix)
     began = time.monotonic()
     with session.progress.task(f"making {file.label} again", plan.bytes_read, "bytes") as advance:
@@ -90,7 +90,7 @@ def verify_against(session: Session, reference: str, parent: str, imatrix: Path 
     recorded = answer is Answer.REPLAYED and _record(
         session, file, source, variants, _data(imatrix), time.monotonic() - began
     )
-    remarks = tuple(_remarks(plan, file.checkpoint.metadata))
+    remarks = (*_last_bits(tensors), *_remarks(plan, file.checkpoint.metadata))
     return Against(file.label, source.label, answer, why, tensors, variants, remarks, recorded)
 
 
@@ -103,7 +103,7 @@ def _encodings(file: LocalModel, imatrix: Path | None) -> Encodings:
 def _tensor_faults(plan: StreamPlan, file: LocalModel) -> Iterator[str]:
     ours, theirs = {tensor.name: tensor.shape for tensor in plan.planned}, file.checkpoint
     for name in sorted(ours.keys() & theirs.keys()):
-        if theirs[name].shape != ours[name]:
+        if bare(theirs[name].shape) != bare(ours[name]):
             yield f"{quoted(name)} is {list(theirs[name].shape)}, the parent's gives {list(ours[name])}"
     yield from (f"it has no {quoted(name)}" for name in sorted(ours.keys() - theirs.keys()))
     yield from (f"{quoted(name)} comes from nothing there" for name in sorted(theirs.keys() - ours.keys()))
@@ -177,6 +177,12 @@ def _main_type(file: LocalModel) -> str:
     for spec in file.checkpoint.values():
         counts[spec.dtype] = counts.get(spec.dtype, 0) + spec.elements
     return max(counts, key=lambda dtype: counts[dtype]).lower()
+
+
+def _last_bits(tensors: Sequence[Rederived]) -> Iterator[str]:
+    for tensor in tensors:
+        if tensor.last_bits:
+            yield f"{quoted(tensor.name)} is worked out from the config, there with other last bits"
 
 
 def _remarks(plan: StreamPlan, theirs: Metadata) -> Iterator[str]:

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from random import SystemRandom
 
-from lineal.checkpoint.content.hashing import find_file
+from lineal.checkpoint.content.hashing import find_file, hash_checkpoint
 from lineal.checkpoint.content.identity import Manifest, manifest_of
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import DataFile, Role, Step
@@ -73,6 +73,19 @@ def replay(
     for _, local in inputs:
         _check_input(local, read)
     return manifest_of(result.leaves.values(), plan.child.package())
+
+
+def refuse_changed_stacks(session: Session, step: Step) -> None:
+    """Raise CheckpointError where a GGUF is another by now: of tensors that hold experts only parts were hashed.
+
+    To be asked where a replay gives something else: it reads what the replay has read once more.
+    """
+    for used in step.inputs:
+        local = session.by_hash(used.model_hash)
+        if local.form == "gguf" and any(len(spec.shape) > 2 for spec in local.checkpoint.values()):
+            leaves = hash_checkpoint(local.checkpoint, threads=session.threads).manifest.leaves
+            read = {leaf.name: leaf.data_hash for leaf in leaves}
+            _check_input(local, {str(local.checkpoint[name].path): read for name in read})
 
 
 def _data_file(session: Session, file: DataFile) -> Path:

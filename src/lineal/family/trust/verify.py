@@ -13,7 +13,7 @@ from lineal.derivation.hashes import format_hash
 from lineal.errors import CheckpointError, LinealError, MethodError, UsageError
 from lineal.family.session import Session
 from lineal.family.trust.differences import layout_faults, manifest_faults, named_as_recorded, record_faults
-from lineal.family.trust.replay import replay, reproducibility_of, why_not
+from lineal.family.trust.replay import refuse_changed_stacks, replay, reproducibility_of, why_not
 from lineal.lineage.questions.ancestry import topological_order
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.records.lineal_json import Provenance, read_provenance, record_path
@@ -146,13 +146,15 @@ def _recomputed(session: Session, verdict: Verdict, record: StepRecord, share: f
     expected = session.registry.manifest(verdict.model_hash)
     try:
         found = replay(session, record.step, verdict.label, share)
+        drawn = {leaf.name for leaf in found.leaves}
+        asked = expected
+        if share < 1:
+            asked = replace(expected, leaves=tuple(leaf for leaf in expected.leaves if leaf.name in drawn))
+        faults = tuple(manifest_faults(asked, found, "recomputed", "package entry"))
+        if faults:
+            refuse_changed_stacks(session, record.step)
     except LinealError as error:
         return replace(verdict, why_not=f"could not be recomputed: {why_not(record, error)}")
-    drawn = {leaf.name for leaf in found.leaves}
-    asked = expected
-    if share < 1:
-        asked = replace(expected, leaves=tuple(leaf for leaf in expected.leaves if leaf.name in drawn))
-    faults = tuple(manifest_faults(asked, found, "recomputed", "package entry"))
     if faults:
         session.registry.raise_evidence(record, Evidence.CONTRADICTED)
     else:

@@ -9,7 +9,7 @@ from lineal.checkpoint.importance.files import read_importance
 from lineal.checkpoint.written.layout import Planned
 from lineal.derivation.step import Role
 from lineal.engines.quantize.gguf_plan import gguf_free, gguf_tensors, gguf_weights, plan_gguf
-from lineal.engines.quantize.size_target import Losses, assumed, bytes_beside, fit, measured, retyped
+from lineal.engines.quantize.size_target import Losses, assumed, bytes_beside, fit, measured
 from lineal.engines.stream.plan import StreamPlan
 from lineal.family.build.forecasts import Forecast
 from lineal.family.build.inputs import single_inputs
@@ -51,7 +51,7 @@ class QuantizingToGguf(Streaming):
         free = gguf_free(method, model.config, list(model), model.name)
         types = fit(method, plan.planned, free, losses(plan, free, importance), bytes_beside(plan))
         most = most_weights([replace(tensor, dtype=types[tensor.name]) for tensor in plan.planned])
-        return retyped(plan, types, replace(method, main_type=most).file_type, importance)
+        return plan_gguf(replace(method, main_type=most), model, importance, types)
 
     def make(self, session: Session, request: Request, scratch: Scratch) -> Made:
         """The type of most weights is recorded where neither a scheme nor a size alone says it."""
