@@ -1,4 +1,4 @@
-"""make bench-quantize: encoders in memory, and a model of 660 M parameters as a GGUF, beside llama.cpp and the floor."""
+"""make bench-quantize: encoders in memory; 660 M parameters as a GGUF, beside llama.cpp and the floor."""
 
 import argparse
 import json
