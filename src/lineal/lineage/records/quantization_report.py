@@ -50,14 +50,23 @@ class Stored:
 @final
 @dataclass(frozen=True)
 class QuantizationReport:
-    """tensors: those that were measured, (name, type) -> how they are stored, blocks in their order."""
+    """tensors: those that were measured, (name, type) -> how they are stored, blocks in their order.
+
+    copied: those that were taken as they were, of a GGUF that had the type already: nothing was rounded.
+    """
 
     tensors: Mapping[tuple[str, str], Stored]
+    copied: Stored = Stored(0, 0, Rounding())
 
     @cached_property
     def total(self) -> Stored:
         """Of all tensors, in their order."""
         return _together(self.tensors.values())
+
+    @property
+    def whole(self) -> Stored:
+        """All that the model stores, with what was copied: what it takes, though only the measured have squares."""
+        return _together((self.total, self.copied))
 
     @cached_property
     def rounded(self) -> Stored:
@@ -101,11 +110,13 @@ def report_of(leaves: Iterable[Leaf], roundings: Mapping[str, Rounding]) -> Quan
         if max(rounding.outliers, rounding.shifted_blocks, rounding.nonfinite) > known[name].elements:
             raise ValueError(f"rounding of {quoted(name)} counts more than its {known[name].elements} weights")
     ordered = sorted(roundings.items(), key=lambda one: _in_order(one[0]))
+    copied = [leaf for name, leaf in known.items() if name not in roundings]
     return QuantizationReport(
         {
             (name, known[name].dtype): Stored(known[name].elements, known[name].byte_length, rounding)
             for name, rounding in ordered
-        }
+        },
+        Stored(sum(leaf.elements for leaf in copied), sum(leaf.byte_length for leaf in copied), Rounding()),
     )
 
 
