@@ -80,9 +80,10 @@ class QuantizationReport:
         shifted = [name for (name, _), one in self.tensors.items() if one.rounding.shifted_blocks]
         if shifted:
             blocks = self.total.rounding.shifted_blocks
+            named = ", ".join(map(quoted, shifted[:3])) + ", ..." * (len(shifted) > 3)
             found.append(
                 f"{blocks:,} blocks in {len(shifted)} tensors have values too small for their scale, and came out with "
-                f"an error larger than the values: {', '.join(map(quoted, shifted[:3]))}{', ...' * (len(shifted) > 3)}"
+                f"an error as large as the values, or larger: {named}"
             )
         if self.total.rounding.nonfinite:
             found.append(f"{self.total.rounding.nonfinite:,} weights are infinite or no number, and are not measured")
