@@ -186,6 +186,14 @@ def test_diff_compares_a_file_and_a_folder_under_the_names_of_the_folder(lineal:
         assert not {"added", "removed"} & set(changes.values())
 
 
+def test_what_is_copied_counts_for_what_a_file_takes(lineal: Command, both: Path) -> None:
+    first = lineal("quantize", "./both", "--scheme", "q8_0", "--out", "first.gguf")
+    again = lineal("quantize", "./first.gguf", "--scheme", "q8_0", "--out", "again.gguf")
+    taken = first.err.partition("first.gguf: ")[2].partition(" of its parent")[0].rpartition(",")[0]
+    assert f"again.gguf: {taken}, 1 of its parent, every weight exact" in again.err
+    assert f"quantization     {taken}" in lineal("show", "again.gguf").out
+
+
 def test_what_it_cost_is_said_shown_and_drawn(lineal: Command, both: Path) -> None:
     answer = lineal("quantize", "./both", "--scheme", "q4_0", "--out", "both.gguf")
     (said,) = [line for line in answer.err.splitlines() if "bits a weight" in line]

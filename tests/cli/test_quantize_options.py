@@ -108,6 +108,17 @@ def test_the_importance_matrix_of_another_model_is_refused(
     assert not Path("both.gguf").exists()
 
 
+def test_importances_that_overflow_are_refused(lineal: Command, both: Path) -> None:
+    entry = Importance(np.full((1, 96), 3e38, np.float32), np.array([1], np.int64))
+    write_importance(Path("imatrix.gguf"), ImportanceMatrix({DOWN: entry}, ("wiki.txt",), 5, 512))
+    answer = lineal(*WORDS, "--imatrix", "imatrix.gguf")
+    error = answer.err.splitlines()[-1]
+    assert f"'{DOWN}' comes out as infinite or no number" in error
+    assert "the importances of its columns are too large" in error
+    assert answer.code == 3
+    assert lineal(*WORDS, "--imatrix", "imatrix.gguf", "--allow-nonfinite").code == 0
+
+
 def test_a_text_is_no_importance_matrix(lineal: Command, both: Path) -> None:
     Path("wiki.txt").write_text("the quick brown fox")
     assert "wiki.txt: not an importance matrix" in error_of(lineal(*WORDS, "--imatrix", "wiki.txt"))

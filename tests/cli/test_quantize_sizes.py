@@ -80,6 +80,14 @@ def test_too_few_bytes_are_refused_with_the_least_there_is(lineal: Command, both
     assert not Path("both.gguf").exists()
 
 
+def test_the_least_that_a_file_takes_is_enough_for_it(lineal: Command, both: Path) -> None:
+    answer = lineal("quantize", "./both", "--size", "1kB", "--out", "both.gguf")
+    assert "gguf: 1,000 bytes are too few" in error_of(answer)
+    least = error_of(answer).rpartition(" ")[2].strip().replace(",", "")
+    assert lineal("quantize", "./both", "--size", least, "--out", "both.gguf").code == 0
+    assert Path("both.gguf").stat().st_size <= int(least)
+
+
 def test_a_plan_tells_the_size_without_reading_a_weight(lineal: Command, both: Path) -> None:
     recipes = "".join(f"  b{n}: {{quantize: {{parent: both, bits_per_weight: {n}}}}}\n" for n in (3, 5))
     Path("family.yaml").write_text(f"models:\n  both: {{original: {{path: ./both}}}}\n{recipes}")

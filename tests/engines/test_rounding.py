@@ -79,6 +79,16 @@ def test_a_block_whose_error_is_larger_than_itself_is_shifted() -> None:
     assert figures[4] == rounding(values, stored, 32).shifted_blocks == 1
 
 
+@pytest.mark.parametrize("dtype", ["Q8_0", "Q4_0", "Q4_K", "IQ4_XS"])
+@pytest.mark.parametrize("size", [1e-9, 1e-40])
+def test_weights_of_which_only_zeros_are_left_are_counted(dtype: str, size: float) -> None:
+    values = np.random.default_rng(1).standard_normal(4096).astype(np.float32)
+    block = BLOCKS[dtype][0]
+    values[block : 2 * block] = np.float32(size)
+    values[2 * block : 3 * block] = 0  # nothing is lost of these
+    assert measured(values, dtype).shifted_blocks == 1
+
+
 def test_weights_too_small_for_the_scale_of_their_block_are_shifted_in_k_quants() -> None:
     small = (1e-6 * np.random.default_rng(1).standard_normal(4096)).astype(np.float32)
     found = {dtype: measured(small, dtype).shifted_blocks for dtype in ("Q4_K", "Q8_0")}

@@ -20,7 +20,8 @@ def rounding(values: Array, stored: Array, block: int) -> Rounding:
         found[2] = max(found[2], float(abs(errors).max()))
         found[3] += int((abs(weights.astype(np.float64)) > 6 * np.sqrt(squares[1][0] / weights.size)).sum())
         if block > 1:
-            found[4] += int((squared_errors[4096 // block] > squares[4096 // block]).sum())
+            lost = squared_errors[4096 // block]
+            found[4] += int(((lost >= squares[4096 // block]) & (lost > 0)).sum())
         found[5] += int((~finite).sum())
     return Rounding(*found)  # pyright: ignore[reportArgumentType]
 

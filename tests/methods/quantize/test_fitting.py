@@ -35,6 +35,8 @@ def test_it_fits_and_nothing_that_fits_loses_less(most: int) -> None:
 def test_too_few_bytes_are_refused_with_the_least_there_is() -> None:
     with pytest.raises(MethodError, match="gguf: 24 bytes are too few; the smallest that there is takes 25"):
         fitted(OPTIONS, 24)
+    with pytest.raises(MethodError, match="gguf: 24 bytes are too few; the smallest that there is takes 1,025"):
+        fitted(OPTIONS, 24 - 1000, beside=1000)  # what was asked for and what is needed, of the whole file both
 
 
 def test_it_begins_with_what_it_is_given() -> None:

@@ -68,9 +68,15 @@ def test_a_method_is_its_options(scheme: str) -> None:
     assert GgufQuantization.from_options(method.options()) == method
 
 
+@pytest.mark.parametrize("options", [{"scheme": "zzz"}, {"scheme": "q8_0", "output_type": "zzz"}])
+def test_what_is_known_is_listed_once(options: dict[str, str]) -> None:
+    with pytest.raises(MethodError, match=r"must be one of f32, .*, iq4_xs, got 'zzz'$"):
+        GgufQuantization(**options)  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize(
     ("scheme", "hint"),
-    [("q8", "did you mean q8_0"), ("q4_2", "did you mean q4_1"), ("", "known: "), ("iq2_xxs", "did")],
+    [("q8", "did you mean q8_0"), ("q4_2", "did you mean q4_1"), ("iq2_xxs", "did")],
 )
 def test_an_unknown_scheme_is_refused_with_those_that_are_known_and_the_nearest(scheme: str, hint: str) -> None:
     said = f"gguf: scheme must be one of f32, f16, .*, iq4_xs, got '{scheme}' .{hint}"

@@ -58,7 +58,8 @@ def fit(
         taken = [padded(size, _ALIGNMENT) for size in sizes] if whole_file else sizes
         options[tensor.name] = [Option(*one) for one in zip(kinds, taken, losses[tensor.name], strict=True)]
     begun = {tensor.name: tensor.dtype for tensor in planned} if method.scheme is not None else None
-    return fitted(options, _bytes(method, planned) - (beside if whole_file else 0), begun)
+    beside = beside if whole_file else 0
+    return fitted(options, _bytes(method, planned) - beside, begun, beside)
 
 
 def assumed(planned: Sequence[Planned], free: frozenset[str]) -> dict[str, list[float]]:

@@ -22,7 +22,7 @@ from lineal.engines.stream.row_reading import RowReading
 from lineal.engines.stream.source import Source
 from lineal.errors import CheckpointError
 from lineal.lineage.records.rounding import Rounding
-from lineal.methods.quantize.rounding_error import FIGURES, GRANULE, add_rounding_error
+from lineal.methods.quantize.rounding_error import FIGURES, GRANULE, NONFINITE, add_rounding_error
 from lineal.methods.streaming import Block, Emit, Sample, StreamingMethod
 from lineal.shown import quoted
 
@@ -111,6 +111,18 @@ class TensorPass:
             rounded = self._rounded[: block.out.size]
             _ = decode(raw, planned.dtype, rounded)
             add_rounding_error(block.out, rounded, BLOCKS.get(planned.dtype, (1, 0))[0], self._figures)
+            self._refuse_overflow()
+
+    def _refuse_overflow(self) -> None:
+        """Weights within the limits of their type may still become none: importances near float32's end overflow."""
+        if self._rules.allow_nonfinite or not self._figures[NONFINITE]:
+            return
+        planned, encoding = self._job.planned, self._job.encoding
+        cause = "its weights" if encoding.importance is None else "the importances of its columns"
+        raise CheckpointError(
+            f"the child: {quoted(planned.name)} comes out as infinite or no number (as {planned.dtype}): {cause} are "
+            "too large to calculate with; allow it with --allow-nonfinite"
+        )
 
     def _copy(self) -> bytes:
         """Tensors that are not numbers to compute with (masks, ids): copied, and every parent must agree."""

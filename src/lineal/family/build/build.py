@@ -238,7 +238,7 @@ def _report(request: Request, provenance: Provenance) -> list[str]:
         return []
     report = report_of(provenance.hashes.manifest.leaves, provenance.rounding)
     parent = max(local.checkpoint.tensor_bytes for _, local in request.inputs)
-    return [f"{taken(report.total, parent)}, {closeness(report.rounded)}", *report.warnings]
+    return [f"{taken(report.whole, parent)}, {closeness(report.rounded)}", *report.warnings]
 
 
 def _record(session: Session, request: Request, provenance: Provenance, place: Path, seconds: float) -> None:

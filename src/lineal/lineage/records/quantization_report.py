@@ -50,14 +50,23 @@ class Stored:
 @final
 @dataclass(frozen=True)
 class QuantizationReport:
-    """tensors: those that were measured, (name, type) -> how they are stored, blocks in their order."""
+    """tensors: those that were measured, (name, type) -> how they are stored, blocks in their order.
+
+    copied: those that were taken as they were, of a GGUF that had the type already: nothing was rounded.
+    """
 
     tensors: Mapping[tuple[str, str], Stored]
+    copied: Stored = Stored(0, 0, Rounding())
 
     @cached_property
     def total(self) -> Stored:
         """Of all tensors, in their order."""
         return _together(self.tensors.values())
+
+    @property
+    def whole(self) -> Stored:
+        """All that the model stores, with what was copied: what it takes, though only the measured have squares."""
+        return _together((self.total, self.copied))
 
     @cached_property
     def rounded(self) -> Stored:
@@ -71,9 +80,10 @@ class QuantizationReport:
         shifted = [name for (name, _), one in self.tensors.items() if one.rounding.shifted_blocks]
         if shifted:
             blocks = self.total.rounding.shifted_blocks
+            named = ", ".join(map(quoted, shifted[:3])) + ", ..." * (len(shifted) > 3)
             found.append(
                 f"{blocks:,} blocks in {len(shifted)} tensors have values too small for their scale, and came out with "
-                f"an error larger than the values: {', '.join(map(quoted, shifted[:3]))}{', ...' * (len(shifted) > 3)}"
+                f"an error as large as the values, or larger: {named}"
             )
         if self.total.rounding.nonfinite:
             found.append(f"{self.total.rounding.nonfinite:,} weights are infinite or no number, and are not measured")
@@ -101,11 +111,13 @@ def report_of(leaves: Iterable[Leaf], roundings: Mapping[str, Rounding]) -> Quan
         if max(rounding.outliers, rounding.shifted_blocks, rounding.nonfinite) > known[name].elements:
             raise ValueError(f"rounding of {quoted(name)} counts more than its {known[name].elements} weights")
     ordered = sorted(roundings.items(), key=lambda one: _in_order(one[0]))
+    copied = [leaf for name, leaf in known.items() if name not in roundings]
     return QuantizationReport(
         {
             (name, known[name].dtype): Stored(known[name].elements, known[name].byte_length, rounding)
             for name, rounding in ordered
-        }
+        },
+        Stored(sum(leaf.elements for leaf in copied), sum(leaf.byte_length for leaf in copied), Rounding()),
     )
 
 

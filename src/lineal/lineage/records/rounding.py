@@ -17,8 +17,8 @@ _MOST = 1e300
 @dataclass(frozen=True)
 class Rounding:
     """squares: of the weights; squared_error: of their errors; outliers: weights above six times the root mean square
-    of the 4,096 around them; shifted_blocks: those whose errors' squares come to more than their weights'; nonfinite:
-    weights that are infinite or no number, which nothing else counts.
+    of the 4,096 around them; shifted_blocks: those whose errors' squares come to as much as their weights', or more;
+    nonfinite: weights that are infinite or no number, which nothing else counts.
     """
 
     squares: float = 0.0

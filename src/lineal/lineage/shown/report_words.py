@@ -17,10 +17,9 @@ class Worst(NamedTuple):
 
 
 def headline(report: QuantizationReport) -> str:
-    total = report.total
-    outliers = total.rounding.outliers
+    outliers = report.total.rounding.outliers
     counted = f", {outliers:,} outlier{'s' * (outliers != 1)}" if outliers else ""
-    return f"{taken(total)}, {closeness(report.rounded)}{counted}"
+    return f"{taken(report.whole)}, {closeness(report.rounded)}{counted}"
 
 
 def taken(total: Stored, parent_bytes: int | None = None) -> str:

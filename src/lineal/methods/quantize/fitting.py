@@ -24,11 +24,12 @@ class Option:
 
 
 def fitted(
-    options: Mapping[str, Sequence[Option]], most: int, begun: Mapping[str, str] | None = None
+    options: Mapping[str, Sequence[Option]], most: int, begun: Mapping[str, str] | None = None, beside: int = 0
 ) -> dict[str, str]:
     """A type for each tensor, all of which together take at most so many bytes.
 
     options: the smallest first; a tensor of one option keeps it. begun: types to begin with, by default the smallest.
+    beside: bytes that are no tensor's, told with the others where it does not fit.
     Where what is begun with is too large, the tensor that loses least for each byte goes down first; then, while there
     is room, the one that gains most for each byte goes up. Equal ones in their order. Raises MethodError where even
     the smallest types are too large.
@@ -36,7 +37,8 @@ def fitted(
     fit = _Fit(options, begun or {})
     least = sum(kinds[0].size for kinds in options.values())
     if least > most:
-        raise MethodError(f"gguf: {most:,} bytes are too few; the smallest that there is takes {least:,}")
+        asked, needed = most + beside, least + beside
+        raise MethodError(f"gguf: {asked:,} bytes are too few; the smallest that there is takes {needed:,}")
     fit.shrink(most)
     fit.grow(most)
     return {name: options[name][place].kind for name, place in fit.places.items()}

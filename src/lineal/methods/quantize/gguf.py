@@ -1,6 +1,6 @@
 """GGUF: every matrix in one of ggml's types, by a scheme; vectors stay float32."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -59,8 +59,7 @@ class GgufQuantization(StreamingMethod):
 
     def __post_init__(self) -> None:
         if self.scheme is not None and self.scheme not in SCHEMES:
-            hint = nearest(self.scheme, SCHEMES)
-            raise MethodError(f"gguf: scheme must be one of {', '.join(SCHEMES)}, got {quoted(self.scheme)} ({hint})")
+            raise MethodError(f"gguf: scheme {_one_of(SCHEMES, self.scheme)}")
         if self.scheme is None and not self.has_target:
             raise MethodError("gguf: scheme is needed, or what is to be fitted: bits_per_weight or size")
         self._check_types()
@@ -161,9 +160,15 @@ class GgufQuantization(StreamingMethod):
 
 def _check_type(option: str, kind: Any) -> None:
     if kind is not None and kind not in TYPES:
-        raise MethodError(
-            f"gguf: {option} must be one of {', '.join(TYPES)}, got {quoted(kind)} ({nearest(kind, TYPES)})"
-        )
+        raise MethodError(f"gguf: {option} {_one_of(TYPES, kind)}")
+
+
+def _one_of(known: Iterable[str], given: str) -> str:
+    """All that are known are listed already: a hint is only which of them may have been meant."""
+    names = list(known)
+    hint = nearest(given, names)
+    meant = f" ({hint})" if hint.startswith("did you mean") else ""
+    return f"must be one of {', '.join(names)}, got {quoted(given)}{meant}"
 
 
 def _copy(block: Block) -> None:

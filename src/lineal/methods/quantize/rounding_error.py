@@ -18,7 +18,7 @@ OUTLIER = 6.0
 """A weight is an outlier above so many times the root mean square of its granule."""
 
 _SQUARES_HELD = GRANULE // 4
-_SQUARES, _SQUARED_ERROR, _LARGEST_ERROR, _OUTLIERS, _SHIFTED, _NONFINITE = range(6)
+_SQUARES, _SQUARED_ERROR, _LARGEST_ERROR, _OUTLIERS, _SHIFTED, NONFINITE = range(6)
 FIGURES = 6
 """Squares of the weights, of the errors, the largest error, outliers, shifted blocks, weights that are no number."""
 
@@ -27,7 +27,8 @@ def add_rounding_error(values: Float32, stored: Float32, block: int, figures: ND
     """Add what it cost to store values as these to the figures of the weights before them, whole granules.
 
     block: weights that share a scale, a power of two of at least 32; 1: none do, and no block is shifted. A block is
-    shifted where its errors' squares come to more than its weights'. Weights that are not finite, or not as stored,
+    shifted where its errors' squares come to as much as its weights', or more: also one of which only zeros are left.
+    Weights that are not finite, or not as stored,
     are counted, and are nothing else.
     """
     before = figures.copy()
@@ -36,7 +37,7 @@ def add_rounding_error(values: Float32, stored: Float32, block: int, figures: ND
         with np.errstate(over="ignore", invalid="ignore"):
             finite = np.isfinite(values - stored)
         figures[:] = before
-        figures[_NONFINITE] += np.count_nonzero(~finite)
+        figures[NONFINITE] += np.count_nonzero(~finite)
         _add(np.where(finite, values, 0), np.where(finite, stored, 0), block, figures)
 
 
@@ -61,7 +62,7 @@ def _measure(values: Float32s, stored: Float32s, count: int, block: int, figures
         _add_up(squares, sums)
         _add_up(errors, error_sums)
         if blocks < GRANULE:
-            figures[_SHIFTED] += _count_larger(error_sums[blocks : 2 * blocks], sums[blocks : 2 * blocks])
+            figures[_SHIFTED] += _count_lost(error_sums[blocks : 2 * blocks], sums[blocks : 2 * blocks])
         figures[_SQUARES] += sums[1]
         figures[_SQUARED_ERROR] += error_sums[1]
         figures[_LARGEST_ERROR] = max(figures[_LARGEST_ERROR], _largest_error(weights, rounded))
@@ -106,11 +107,12 @@ def _add_pairs(numbers: Float64s, sums: Float64s) -> None:
 
 
 @kernel
-def _count_larger(numbers: Float64s, others: Float64s) -> int:
-    larger = 0
-    for i in range(numbers.size):
-        larger += numbers[i] > others[i]
-    return larger
+def _count_lost(errors: Float64s, squares: Float64s) -> int:
+    """A block of zeros has nothing to lose."""
+    lost = 0
+    for i in range(errors.size):
+        lost += errors[i] >= squares[i] and errors[i] > 0
+    return lost
 
 
 @kernel
