@@ -1,7 +1,7 @@
 """What a user should know of a quantization although it stands against nothing."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from lineal.checkpoint.headers.storage import BLOCKS
 from lineal.checkpoint.importance.matrix import ImportanceMatrix
@@ -39,9 +39,15 @@ def without_importances(types: Mapping[str, str], importance: ImportanceMatrix |
         yield f"{importance.file} changes nothing: importances make no difference to F32, F16, BF16 and Q8_0"
     lacking = [name for name in weighted if name not in importance.entries]
     if lacking:
-        shown = ", ".join(quoted(name) for name in lacking[:_SHOWN])
-        more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
-        yield f"{importance.file} has no importances for {shown}{more}: rounded as without"
+        yield f"{importance.file} has no importances for {_named(lacking)}: rounded as without"
+    foreign = [name for name in importance.entries if name not in types]
+    if foreign:
+        yield f"{importance.file} has importances for {_named(foreign)}, which the model has not: is it of this model?"
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(quoted(name) for name in names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
 
 
 def chosen_types(types: Mapping[str, str]) -> Iterator[str]:

@@ -116,9 +116,11 @@ def _judged(
         return Answer.REPLAYED, in_words(variants)
     differing = [tensor for tensor in tensors if not tensor.agrees]
     fault = next(_against_the_parent(differing), None)
-    if fault is None and given:
-        fault = "with this importance matrix, other blocks are made"
-    return (Answer.UNDECIDED, _what_may_be(differing, metadata)) if fault is None else (Answer.DIFFERS, fault)
+    if fault is not None:
+        return Answer.DIFFERS, fault
+    if given:
+        return Answer.UNDECIDED, "with this importance matrix other blocks are made: another, or another compiler"
+    return Answer.UNDECIDED, _what_may_be(differing, metadata)
 
 
 def _against_the_parent(differing: Sequence[Rederived]) -> Iterator[str]:
