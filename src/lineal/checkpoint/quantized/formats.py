@@ -15,6 +15,7 @@ Reader: TypeAlias = Callable[[QuantizedFolder], Quantized]
 FORMATS: Final[Mapping[str, Reader]] = {
     "fp8": float8.read,
     "fbgemm_fp8": float8.read,
+    "mxfp8": float8.read,
     "compressed-tensors": compressed_tensors.read,
     "mxfp4": mxfp4.read,
 }
