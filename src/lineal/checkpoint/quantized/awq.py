@@ -46,6 +46,10 @@ class AwqWeight:
         return (self.words, self.zeros, self.scales)
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return self.spec.shape
+
+    @property
     def turn(self) -> Turn | None:
         return None
 
@@ -85,7 +89,7 @@ def _decode(
             row, column = row + 1, 0
 
 
-def awq_weights(folder: QuantizedFolder) -> Quantized:
+def read(folder: QuantizedFolder) -> Quantized:
     """Every weight that `NAME.qweight` stands for, by NAME.weight."""
     _check_settings(folder)
     coded: dict[str, Coded] = {}

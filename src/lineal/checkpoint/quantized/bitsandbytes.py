@@ -10,26 +10,14 @@ from lineal.checkpoint.quantized.bnb_eight_bits import eight_bits
 from lineal.checkpoint.quantized.bnb_four_bits import four_bits
 from lineal.checkpoint.quantized.coded import Coded, Quantized
 from lineal.checkpoint.quantized.folder import QuantizedFolder
-from lineal.shown import quoted
 
 _STATE = re.compile(r"(.+)\.quant_state\.bitsandbytes__(\w+)")
-_BESIDE = re.compile(
-    r".+\.(?:absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..*)|.+\.(?:SCB|weight_format)"
-)
-_CODES = ("U8", "I8")
 
 
-def bitsandbytes_weights(folder: QuantizedFolder) -> Quantized:
+def read(folder: QuantizedFolder) -> Quantized:
     """Every weight in four bits, which its quantization state tells of, and every one in eight, which SCB does."""
-    coded: dict[str, Coded] = dict(_found(folder))
-    read = {spec.name for one in coded.values() for spec in one.beside}
-    for name, spec in folder.checkpoint.items():
-        is_beside = _BESIDE.fullmatch(name) is not None
-        if name not in read and name not in coded and (is_beside or spec.dtype in _CODES):
-            raise folder.fault(
-                f"{quoted(name)} ({spec.dtype}) belongs to no weight whose quantization state, or SCB, is there"
-            )
-    return Quantized(coded, frozenset(read - coded.keys()))
+    coded = dict(_found(folder))
+    return Quantized(coded, frozenset(spec.name for one in coded.values() for spec in one.beside))
 
 
 def _found(folder: QuantizedFolder) -> Iterator[tuple[str, Coded]]:

@@ -39,6 +39,10 @@ class Int8Weight:
         return (self.largest, *(() if self.order is None else (self.order,)))
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return self.spec.shape
+
+    @property
     def turn(self) -> Turn | None:
         return None
 

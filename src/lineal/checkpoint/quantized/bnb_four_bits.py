@@ -25,7 +25,10 @@ _NESTED_LEVELS = 256
 @final
 @dataclass(frozen=True)
 class State:
-    """What the JSON of a quantization state says. nested: values a scale of scales; offset: that was taken from them."""
+    """What the JSON of a quantization state says.
+
+    nested: scales that share a scale of their own, or None; offset: what was taken from the scales before.
+    """
 
     kind: str
     block: int
@@ -59,6 +62,10 @@ class FourBitWeight:
     @property
     def beside(self) -> tuple[TensorSpec, ...]:
         return (self.scales, self.table, self.stated, *self.nested)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.spec.shape
 
     @property
     def turn(self) -> Turn | None:

@@ -33,8 +33,8 @@ class GptqWeight:
     """A weight [outputs, inputs] of `bits` an integer; read whole, since its words run down the inputs.
 
     words: I32 [inputs * bits / 32, outputs]; zeros: I32 [groups, outputs * bits / 32]; scales: [groups, outputs];
-    groups: I32, the group of each input, or None: `group` inputs follow each other in each. is_v1: zeros are stored less
-    one. symmetric: what the config says of the zeros.
+    groups: I32, the group of each input, or None: `group` inputs follow each other in each. is_v1: zeros are stored
+    less one. symmetric: what the config says of the zeros.
     """
 
     label: str
@@ -58,6 +58,10 @@ class GptqWeight:
         return (self.words, self.zeros, self.scales, *(() if self.groups is None else (self.groups,)))
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return self.spec.shape
+
+    @property
     def turn(self) -> Turn | None:
         return None
 
@@ -79,8 +83,8 @@ class GptqWeight:
         """transformers writes the zeros of a loaded folder as gptq_v2 has them, and goes on calling it gptq."""
         if self.is_v1 and self.symmetric and zeros.size and (zeros == (1 << (self.bits - 1)) + 1).all():
             raise CheckpointError(
-                f"{self.label}: {quoted(self.zeros.name)} is one too high for symmetric weights: transformers loaded and "
-                'saved them, and left the form of the zeros wrong; set "checkpoint_format": "gptq_v2" in config.json'
+                f"{self.label}: {quoted(self.zeros.name)} is one too high for symmetric weights: transformers loaded "
+                'and saved them, which changes zeros; with "checkpoint_format": "gptq_v2" in config.json it is right'
             )
 
 
@@ -128,7 +132,7 @@ def _decode(
             row, column = row + 1, 0
 
 
-def gptq_weights(folder: QuantizedFolder) -> Quantized:
+def read(folder: QuantizedFolder) -> Quantized:
     """Every weight that `NAME.qweight` stands for, by NAME.weight."""
     kind = _format_of(folder)
     coded: dict[str, Coded] = {}

@@ -43,7 +43,7 @@ class Source:
     @property
     def unit(self) -> int:
         """Elements that a window never divides."""
-        together = values_together(self.spec.dtype)
+        together = values_together(self.spec.dtype) if self.is_streamed else 1
         return together if self.turn is None else math.lcm(self.turn.unit, together)
 
     @property
