@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.kernels.kernel import kernel
-from lineal.kernels.types import Float32s, Uint8s
+from lineal.kernels.types import Float32s, Int32s, Uint8s, Uint32s
 
 Float32: TypeAlias = NDArray[np.float32]
 Raw: TypeAlias = NDArray[np.uint8]
@@ -59,3 +59,62 @@ def _decode(codes: Uint8s, absmax: Float32s, levels: Float32s, block: int, first
         if end % 2:  # of the last block alone: all others are even
             out[end - 1] = levels[codes[end // 2] >> np.uint8(4)] * scale
         done = end
+
+
+def encode(values: Float32, dtype: str, block: int, codes: Raw, absmax: Float32) -> None:
+    """Write the codes and largest magnitudes of whole blocks; of the matrix's last values, of a shorter one at the end.
+
+    A code is that of the nearest level, of the lower one where two are as near, by what bitsandbytes computes: a value
+    times its block's reciprocal. values: finite, in float32, as every source dtype is; codes: two a byte; absmax: one
+    a block.
+    """
+    order, bounds = _SEARCHED[dtype]
+    full = values.size // block * block
+    whole = values[:full]
+    steps = np.diff(order, prepend=np.int32(0))
+    _encode(whole, whole.view(np.uint32), block, steps, bounds, codes, absmax[: full // block])
+    if full < values.size:  # the last block's values are divided instead, and its scale never is too small
+        last = values[full:]
+        absmax[-1] = largest = max(abs(last).max(), _SMALLEST)
+        found = order[np.searchsorted(bounds, np.append(last / largest, np.float32(0)))]
+        codes[full // 2 :] = found[0 : last.size : 2] << 4 | found[1 : last.size + 1 : 2]
+
+
+def _searched(levels: Float32) -> tuple[NDArray[np.int32], Float32]:
+    """The codes in the order of their levels, and what lies in the middle between two."""
+    order = np.argsort(levels, kind="stable").astype(np.int32)
+    ordered = levels[order]
+    return order, (ordered[:-1] + ordered[1:]) / np.float32(2)
+
+
+_SEARCHED = {name: _searched(levels) for name, levels in LEVELS.items()}
+_SMALLEST = np.float32(1e-38)
+"""Blocks of smaller magnitudes are scaled by it."""
+
+
+@kernel
+def _encode(
+    values: Float32s, bits: Uint32s, block: int, steps: Int32s, bounds: Float32s, codes: Uint8s, absmax: Float32s
+) -> None:
+    """Every value is compared with every bound, and magnitudes are as bits: so many are taken at a time.
+
+    steps: from each level's code to the next one's.
+    """
+    scaled, found = np.empty(block, np.float32), np.empty(block, np.int32)
+    for b in range(absmax.size):
+        some, magnitudes = values[b * block : (b + 1) * block], bits[b * block : (b + 1) * block]
+        packed = codes[b * block // 2 : (b + 1) * block // 2]
+        largest = np.uint32(0)
+        for i in range(block):
+            largest = max(largest, np.uint32(magnitudes[i] & np.uint32(0x7FFFFFFF)))
+        absmax[b] = np.uint32(largest).view(np.float32)
+        inverse = np.float32(1) / max(absmax[b], _SMALLEST)
+        for i in range(found.size):
+            scaled[i] = some[i] * inverse
+            found[i] = steps[0]
+        for k in range(15):
+            bound, step = bounds[k], steps[k + 1]
+            for i in range(found.size):
+                found[i] += step if scaled[i] > bound else np.int32(0)
+        for i in range(packed.size):
+            packed[i] = np.uint8(np.int32(found[2 * i] << np.int32(4)) | found[2 * i + 1])
