@@ -10,7 +10,6 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from lineal.methods.input_statistics import SecondMoment
 from tests.engines.architectures import MODELS, make_architecture
 from tests.engines.calibrate.walks import Watching, random_tokens, walk
 from tests.engines.tiny_models import VOCABULARY

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lineal.checkpoint.reader import open_checkpoint
+from lineal.checkpoint.written.layout import Planned
 from lineal.checkpoint.written.writer import CheckpointWriter
 from lineal.engines.calibrate.block_walk import Walk
 from lineal.engines.calibrate.decoder import Decoder
@@ -18,7 +19,6 @@ from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.methods.calibrated import Block, CalibratedMethod, Rounded
 from lineal.methods.merge.adapter import AdapterMerge
-from lineal.checkpoint.written.layout import Planned
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 from blake3 import blake3
 
-from lineal.checkpoint.codes.dtypes import encode
+from lineal.checkpoint.codes.dtypes import encode, first_nonfinite
 from lineal.checkpoint.headers.storage import byte_length
 from lineal.derivation.canonical import Json
 from lineal.engines.calibrate.layer import Layer
@@ -52,7 +52,10 @@ class BlockTensors:
     def _write_part(self, into: Sink, job: Job, values: Float32, read: list[Json]) -> None:
         planned = job.planned
         raw = np.empty(byte_length(planned.dtype, planned.elements), np.uint8)
-        if not encode(values.reshape(-1), planned.dtype, raw, job.encoding):
-            raise CheckpointError(f"the child: {quoted(planned.name)} holds values that are none as {planned.dtype}")
+        flat = values.reshape(-1)
+        if not encode(flat, planned.dtype, raw, job.encoding) and (place := first_nonfinite(flat, planned.dtype)) >= 0:
+            raise CheckpointError(
+                f"the child: {flat[place]} at element {place} of {quoted(planned.name)} (as {planned.dtype})"
+            )
         into.write(planned, 0, raw.data)
         into.finish(planned, blake3(raw.data).digest(), note_of(read))

@@ -14,6 +14,7 @@ from lineal.checkpoint.written.writer import CheckpointWriter
 from lineal.engines.calibrate.block import WalkedBlock
 from lineal.engines.calibrate.block_tensors import BlockTensors
 from lineal.engines.calibrate.decoder import Call, Decoder
+from lineal.engines.calibrate.freed_memory import give_back
 from lineal.engines.calibrate.hidden_states import HiddenStates
 from lineal.engines.calibrate.layer import load_layer, unload_layer
 from lineal.engines.calibrate.plan import WalkPlan
@@ -48,6 +49,7 @@ class Walk:
         self.blocks_done(first)
         for index in range(first, len(self.plan.blocks)):
             self._walk_block(writer, index, calls[index])
+            give_back()
             self.blocks_done(1)
 
     def _walk_block(self, writer: CheckpointWriter, index: int, call: Call) -> None:
