@@ -102,7 +102,7 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel:
     refuse_other_parts(stored)
     refuse_experts(stored, base)
     absent = left_out(stored, base)
-    with silence(), _blamed_on(folder):
+    with silence(), blamed_on(folder):
         model = PeftModel.from_pretrained(base, str(folder), config=spelled_out(stored), local_files_only=True)
     # "auto" would ask the hub whether the base's vocabulary was resized
     expected = get_peft_model_state_dict(model, save_embedding_layers=False)
@@ -122,7 +122,7 @@ def load_tokenizer(place: Path, base: Path | None = None) -> PreTrainedTokenizer
         if checkpoint.form == "full":
             require_dtype(checkpoint)
         if has_tokenizer(candidate):
-            with silence(), _blamed_on(candidate):
+            with silence(), blamed_on(candidate):
                 return cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(str(candidate), **_LOCAL))
     raise CheckpointError(f"{' and '.join(map(str, candidates))}: no tokenizer files")
 
@@ -160,7 +160,7 @@ def _load_full(place: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMod
         raise CheckpointError(f"{place}: {why}")
     if settings_of(checkpoint.config):  # transformers would need the format's library, and quantize activations, too
         return _load_decoded(checkpoint, model_type, dtype)
-    with silence(), _blamed_on(place):
+    with silence(), blamed_on(place):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(place),
             dtype=dtype,
@@ -178,7 +178,7 @@ def _load_full(place: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMod
 def _load_decoded(checkpoint: Checkpoint, model_type: str, dtype: torch.dtype) -> PreTrainedModel:
     """The weights as they are decoded for any verb; transformers drops biases and rotary divisors of GGUFs."""
     model = full_model(str(checkpoint.path), checkpoint)
-    with silence(), _blamed_on(checkpoint.path):
+    with silence(), blamed_on(checkpoint.path):
         loaded = load_decoded(model, dtype)
     return _checked(checkpoint.path, model_type, loaded)
 
@@ -190,7 +190,7 @@ def _gguf_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
         tokenizer = Tokenizer.from_str(written)
     except Exception as error:  # tokenizers raises nothing narrower
         raise CheckpointError(f"{checkpoint.path}: its tokenizer cannot be built: {error}") from error
-    with silence(), _blamed_on(checkpoint.path):
+    with silence(), blamed_on(checkpoint.path):
         return PreTrainedTokenizerFast(
             tokenizer_object=tokenizer,
             clean_up_tokenization_spaces=False,
@@ -231,7 +231,7 @@ def _require_none(place: Path, what: str, found: Iterable[str]) -> None:
 
 
 @contextmanager
-def _blamed_on(place: Path) -> Generator[None]:
+def blamed_on(place: Path) -> Generator[None]:
     """A library's fault with a model, as lineal's error that names it."""
     try:
         yield
