@@ -77,10 +77,6 @@ class Block(Protocol):
         """
         ...
 
-    def output_error(self) -> float:
-        """The mean square of what the block's outputs are away from those of its first weights, over all samples."""
-        ...
-
 
 @final
 @dataclass(frozen=True, eq=False)

@@ -102,7 +102,7 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel:
     refuse_other_parts(stored)
     refuse_experts(stored, base)
     absent = left_out(stored, base)
-    with silence(), _blamed_on(folder):
+    with silence(), blamed_on(folder):
         model = PeftModel.from_pretrained(base, str(folder), config=spelled_out(stored), local_files_only=True)
     # "auto" would ask the hub whether the base's vocabulary was resized
     expected = get_peft_model_state_dict(model, save_embedding_layers=False)
@@ -122,7 +122,7 @@ def load_tokenizer(place: Path, base: Path | None = None) -> PreTrainedTokenizer
         if checkpoint.form == "full":
             require_dtype(checkpoint)
         if has_tokenizer(candidate):
-            with silence(), _blamed_on(candidate):
+            with silence(), blamed_on(candidate):
                 return cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(str(candidate), **_LOCAL))
     raise CheckpointError(f"{' and '.join(map(str, candidates))}: no tokenizer files")
 
@@ -158,7 +158,7 @@ def _load_full(place: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMod
         raise CheckpointError(f"{place / 'config.json'}: no model_type")
     if why := no_next_token(checkpoint.config):
         raise CheckpointError(f"{place}: {why}")
-    with silence(), _blamed_on(place):
+    with silence(), blamed_on(place):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(place),
             dtype=dtype,
@@ -176,7 +176,7 @@ def _load_full(place: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMod
 def _load_gguf(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:
     """The decoded weights in transformers' model; its own loader of GGUFs drops biases and rotary divisors."""
     fields = config_of(checkpoint)
-    with silence(), _blamed_on(checkpoint.path):
+    with silence(), blamed_on(checkpoint.path):
         config = AutoConfig.for_model(**fields)
         weights = {name: torch.from_numpy(values) for name, values in gguf_weights(checkpoint)}
         kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
@@ -193,7 +193,7 @@ def _gguf_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
         tokenizer = Tokenizer.from_str(written)
     except Exception as error:  # tokenizers raises nothing narrower
         raise CheckpointError(f"{checkpoint.path}: its tokenizer cannot be built: {error}") from error
-    with silence(), _blamed_on(checkpoint.path):
+    with silence(), blamed_on(checkpoint.path):
         return PreTrainedTokenizerFast(
             tokenizer_object=tokenizer,
             clean_up_tokenization_spaces=False,
@@ -234,7 +234,7 @@ def _require_none(place: Path, what: str, found: Iterable[str]) -> None:
 
 
 @contextmanager
-def _blamed_on(place: Path) -> Generator[None]:
+def blamed_on(place: Path) -> Generator[None]:
     """A library's fault with a model, as lineal's error that names it."""
     try:
         yield
