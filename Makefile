@@ -9,7 +9,7 @@ TRAINS := $(firstword $(wildcard $(READY)) .venv/ready-to-train)
 PEERS := build/peers
 PYTEST := $(BIN)/pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
-.PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval bench-many bench-start bench-layouts bench-quantize docs coverage clean help
+.PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval bench-many bench-start bench-layouts bench-quantize bench-model docs coverage clean help
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -93,6 +93,9 @@ bench-layouts: $(READY) ## A mixture of 660 M parameters stored in another layou
 
 bench-quantize: $(READY) ## GGUFs of 660 M parameters beside llama.cpp's quantizer and the floor; after `make test-peers`
 	$(BIN)/python benchmarks/quantize.py
+
+bench-model: $(READY) ## The Llama of 29 M parameters that other benchmarks measure on; trained once, in about an hour
+	$(BIN)/python benchmarks/model.py
 
 bench-lineage: $(READY) ## A registry of a million models, and how long its answers take
 	$(BIN)/python benchmarks/lineage.py
