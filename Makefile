@@ -10,7 +10,7 @@ PEERS := build/peers
 QUANTIZED := $(PEERS)/quantized
 PYTEST := $(BIN)/pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
-.PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval bench-many bench-start bench-layouts bench-quantize docs coverage clean help
+.PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval bench-many bench-start bench-layouts bench-quantize bench-model docs coverage clean help
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -101,8 +101,12 @@ bench-start: $(READY) ## What the shortest commands cost beside an earlier commi
 bench-layouts: $(READY) ## A mixture of 660 M parameters stored in another layout, beside the floor
 	$(BIN)/python benchmarks/layouts.py
 
-bench-quantize: $(READY) ## GGUFs of 660 M parameters beside llama.cpp's quantizer and the floor; after `make test-peers`
+bench-quantize: $(READY) ## 660 M parameters as GGUFs and packed, beside llama.cpp's quantizer and the floor; after `make test-peers`
 	$(BIN)/python benchmarks/quantize.py
+	$(BIN)/python benchmarks/packed.py
+
+bench-model: $(READY) ## The Llama of 29 M parameters that other benchmarks measure on; trained once, in about an hour
+	$(BIN)/python benchmarks/model.py
 
 bench-lineage: $(READY) ## A registry of a million models, and how long its answers take
 	$(BIN)/python benchmarks/lineage.py
