@@ -27,11 +27,6 @@ from lineal.engines.tokenizers.tokenizer_files import settings_of
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
 
-MAKE_WEIGHTS = "make full weights of it first: lineal merge MODEL --method passthrough --out FOLDER"
-"""The way out where a model's weights are stored in a form that is not taken as it is."""
-
-CODES_ARE_NOT_TRAINED = f"holds scaled float8 codes, which no training takes; {MAKE_WEIGHTS}"
-
 
 @final
 @dataclass(frozen=True)
@@ -67,11 +62,6 @@ class Model(Mapping[str, Input]):
         stored = config_of(self.checkpoint)
         config = {key: value for key, value in stored.items() if key != "quantization_config"}
         return untied(config) if says_tied(config) and heads(self.sources) else config
-
-    @property
-    def is_codes(self) -> bool:
-        """Whether weights are only values once they are scaled."""
-        return any(source.codes is not None for source in self.sources.values())
 
     @property
     def tied(self) -> bool:
