@@ -26,5 +26,8 @@ Uint32s: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.uint32))]
 
 Float32Rows: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.float32), 2)]
 Float64Rows: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.float64), 2)]
+Int8Rows: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.int8), 2)]
+Int32Rows: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.int32), 2)]
 Uint8Rows: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.uint8), 2)]
 Uint32Rows: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.uint32), 2)]
+Uint64Rows: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.uint64), 2)]

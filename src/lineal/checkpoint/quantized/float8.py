@@ -41,7 +41,8 @@ def _scale_of(folder: QuantizedFolder, name: str) -> TensorSpec | None:
     """The scales of a tensor, under whichever of their names they are stored."""
     places = [f"{name}_scale_inv", f"{name}_scale"]
     if name.endswith(".weight"):
-        places.append(f"{name.removesuffix('weight')}scale")
+        module = name.removesuffix("weight")
+        places += [f"{module}scale", f"{module}qscale_weight"]
     found = [folder.checkpoint[place] for place in places if place in folder.checkpoint]
     if len(found) > 1:
         both = " and ".join(quoted(one.name) for one in found)

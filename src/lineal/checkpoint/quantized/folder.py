@@ -14,7 +14,7 @@ from lineal.shown import quoted
 _DTYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 _CACHE = re.compile(r".+\.(?:[kvq]_scale|[kv]_proj\.output_scale|[kvq]_zero_point)")
 _ACTIVATIONS = (
-    *("input_scale", "input_zero_point", "input_global_scale", "activation_scale", "input_scale_ub"),
+    *("input_scale", "input_zero_point", "input_global_scale", "activation_scale", "qscale_act", "input_scale_ub"),
     *("output_scale", "output_zero_point"),
 )
 _SETTINGS = ("quantization_config", "compression_config")

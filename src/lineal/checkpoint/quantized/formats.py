@@ -17,6 +17,7 @@ FORMATS: Final[Mapping[str, Reader]] = {
     "bitsandbytes": bitsandbytes.read,
     "fp8": float8.read,
     "fbgemm_fp8": float8.read,
+    "mxfp8": float8.read,
     "compressed-tensors": compressed_tensors.read,
     "gptq": gptq.read,
     "mxfp4": mxfp4.read,

@@ -18,7 +18,7 @@ from lineal.checkpoint.quantized.formats import quantized_weights
 from lineal.checkpoint.reader import Checkpoint
 from lineal.checkpoint.stated_dtype import require_dtype
 from lineal.checkpoint.tokenizer_types import read_tokenizer_json
-from lineal.engines.parents.coded import coded_source, weights
+from lineal.engines.parents.coded import as_weight, coded_source, weights
 from lineal.engines.parents.stated import config_of, vocabulary_of
 from lineal.engines.stream.gathered import Gathered, Input
 from lineal.engines.stream.source import Source
@@ -133,7 +133,7 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
     head = stored_heads(checkpoint, coded)
     stored = weights(checkpoint, quantized)
     found, layouts = _as_published(name, stored, checkpoint.config)
-    published = {key: _in_full(view, coded.get(view.whole)) for key, view in found.items()}
+    published = {key: as_weight(view, coded.get(view.whole)) for key, view in found.items()}
     updates = {} if adapter is None else low_rank_updates(adapter, published, checkpoint.config)
     if updates.keys() & head.copies:
         raise CheckpointError(f"{name}: adapts the output head, but its config says it is tied to the embedding")
@@ -174,10 +174,6 @@ def _as_published(
     if found is None:
         return {key: View(spec, key) for key, spec in stored.items()}, ()
     return found.views, found.layouts
-
-
-def _in_full(view: View, codes: Coded | None) -> TensorSpec:
-    return view.spec if codes is None else replace(view.spec, dtype=codes.dtype)
 
 
 def _source(
