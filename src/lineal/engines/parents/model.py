@@ -55,12 +55,11 @@ class Model(Mapping[str, Input]):
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
-        """Its config.json in full weights: of a GGUF it follows from the metadata, of codes it says so no longer.
+        """Its config.json in full weights: of a GGUF it follows from the metadata, of codes it says nothing.
 
         With a head of its own it says that it is not tied, whatever is stored.
         """
-        stored = config_of(self.checkpoint)
-        config = {key: value for key, value in stored.items() if key != "quantization_config"}
+        config = config_of(self.checkpoint)
         return untied(config) if says_tied(config) and heads(self.sources) else config
 
     @property
