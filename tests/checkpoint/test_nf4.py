@@ -9,7 +9,7 @@ from blake3 import blake3
 
 from lineal.checkpoint.codes import double_quantization, llm_int8, nf4
 from tests.builders import Array
-from tests.reference import bitsandbytes as reference
+from tests.reference import bitsandbytes_codes as reference
 
 F32 = np.float32
 

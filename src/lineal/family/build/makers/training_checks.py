@@ -5,12 +5,10 @@ from functools import partial
 
 from lineal.engines.architecture.depth import block_count
 from lineal.engines.extra import require_training
-from lineal.engines.parents.model import CODES_ARE_NOT_TRAINED
 from lineal.engines.parents.stated import vocabulary_of
 from lineal.engines.train.distill.common_tokens import check_sizes, check_vocabularies
 from lineal.errors import CheckpointError
 from lineal.family.build.foreseen import Foreseen, in_roles
-from lineal.family.build.weights import own_weights
 from lineal.family.file.recipe import ModelRecipe
 from lineal.methods.distill.distill import Distill
 from lineal.methods.finetune.lora import Lora
@@ -28,10 +26,6 @@ def _forms(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
     for model in in_roles(recipe, models):
         if model.form == "adapter" and isinstance(recipe.method, Lora):
             recipe.method.refuse_adapter(model.label)
-    for model in in_roles(recipe, models, "parent", "student"):  # a teacher is loaded by transformers, whatever it is
-        trained = model.local
-        if trained and trained.config.get("quantization_config") and own_weights(trained).is_codes:
-            raise CheckpointError(f"{recipe.name}: {trained.label} {CODES_ARE_NOT_TRAINED}")
 
 
 def _positions(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
