@@ -18,11 +18,13 @@ from tests.peers.conftest import LlamaCpp
 pytestmark = pytest.mark.peers
 
 CONTEXT, CHUNKS = 96, 3
+SEED = 1
+"""Of models none of whose routers is in doubt between two experts: llama.cpp would choose the other for some token."""
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_sums_are_those_of_what_llama_cpp_multiplies(tmp_path: Path, llama_cpp: LlamaCpp, name: str) -> None:
-    parent = make_architecture(tmp_path / "model", name)
+    parent = make_architecture(tmp_path / "model", name, SEED)
     text = tmp_path / "text.txt"
     text.write_text(" ".join(make_documents(5, 60)), encoding="utf-8")
     model, tokenizer = full_model("model", open_checkpoint(parent)), load_tokenizer(parent)
@@ -35,9 +37,5 @@ def test_sums_are_those_of_what_llama_cpp_multiplies(tmp_path: Path, llama_cpp: 
     assert found.entries.keys() == {key.removesuffix(".sums") for key in expected if key.endswith(".sums")}
     for tensor, entry in found.entries.items():
         counts, sums = expected[f"{tensor}.counts"], expected[f"{tensor}.sums"]
-        assert entry.counts.sum() == counts.sum(), tensor
-        # a router that is in doubt between two experts may choose the other: then a token or two are counted elsewhere
-        moved = np.abs(entry.counts - counts).sum()
-        assert moved <= 4, tensor
-        tolerance = 1e-3 if "exps" not in tensor or moved == 0 else 0.05
-        assert np.allclose(entry.sums, sums, rtol=tolerance, atol=tolerance * sums.max(initial=0)), tensor
+        assert np.array_equal(entry.counts, counts), tensor
+        assert np.allclose(entry.sums, sums, rtol=1e-3, atol=1e-3 * sums.max(initial=0)), tensor
