@@ -1,7 +1,7 @@
 """What packed weights are stored as: schemes by the names that vLLM's tools give them, and their options."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, TypeAlias, cast, final
+from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, TypeAlias, cast, final
 
 from pydantic import BeforeValidator, WithJsonSchema
 
@@ -17,6 +17,8 @@ Activations: TypeAlias = Literal["int8 a token", "float8 a token", "float8 a gro
 
 BLOCK: Final = 128
 GROUPS: Final = (32, 64, 128)
+HEAD: Final = ("lm_head",)
+"""What stays as it is where nothing is said."""
 
 
 @final
@@ -65,6 +67,17 @@ class Storage:
         """Of whole numbers, the grid that rows are rounded to; that of a whole tensor where all rows share a scale."""
         group = self.span if isinstance(self.span, int) else None
         return Grid(self.scheme.bits, self.symmetric, group, scale_dtype)
+
+
+class StoresPacked(Protocol):
+    """A method whose child is stored so. ignore: layers that are not quantized, by names or re: and an expression."""
+
+    name: ClassVar[str]
+
+    @property
+    def storage(self) -> Storage: ...
+    @property
+    def ignore(self) -> tuple[str, ...]: ...
 
 
 def storage(method: str, scheme: str, group_size: "GroupSize | None", *, symmetric: bool) -> Storage:
