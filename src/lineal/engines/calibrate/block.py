@@ -42,6 +42,9 @@ class WalkedBlock:
         values.flags.writeable = False
         return values
 
+    def dtype(self, name: str) -> str:
+        return self._layer.dtypes[name]
+
     @torch.inference_mode()
     def gather(self, statistics: Mapping[SharedInput, Sequence[Statistic]]) -> None:
         watch = _Watch({shared: (self._places[shared], found) for shared, found in statistics.items()})
