@@ -33,6 +33,8 @@ WINDOW_ELEMENTS = 1 << 17
 _SAMPLES, _SAMPLE_ELEMENTS = 16, 2048
 """Stretches that a sample is made of, and the least length of each."""
 
+_NONE = np.empty(0, np.uint8)
+
 
 class _Streamed(NamedTuple):
     """A stored tensor that is read window by window, room for a window, and the hash of all of them."""
@@ -146,7 +148,7 @@ class TensorPass:
         if isinstance(source, Gathered):
             self._rows[source].fill(row, start, first=first)
         else:
-            raw = self._raw[source.spec][: byte_length(source.spec.dtype, row.size)]
+            raw = self._raw[source.spec][: byte_length(source.spec.dtype, row.size)] if source.is_streamed else _NONE
             self._reading.values(source, raw, start, row, first=first)
 
     def _read_hashes(self) -> list[Json]:
@@ -201,10 +203,10 @@ def _held(job: Job) -> int:
     beside = [source for read in job.inputs for source in stored(read)]
     updates = [source.update for source in beside if source.update]
     matrices = sum(4 * (1 if one.part is None else 2) * (one.a.elements + one.b.elements) for one in updates)
-    scales = sum(4 * s.scales.spec.elements for s in beside if s.scales)
+    coded = sum(codes.working_bytes for codes in {one.codes for one in beside if one.codes})
     picked = 8 * count if job.gathered else 0
     decoded = 4 * count * (len(job.inputs) + (2 if job.measured else 1))
-    return raw + decoded + picked + byte_length(job.planned.dtype, count) + matrices + scales
+    return raw + decoded + picked + byte_length(job.planned.dtype, count) + matrices + coded
 
 
 def _window(job: Job) -> int:
