@@ -44,6 +44,9 @@ class WalkedBlock:
         values.flags.writeable = False
         return values
 
+    def dtype(self, name: str) -> str:
+        return self._layer.dtypes[name]
+
     def gather(self, statistics: Mapping[SharedInput, Sequence[Statistic]]) -> None:
         tokens = self.run(statistics)
         for shared in statistics:
