@@ -41,6 +41,10 @@ class Expressions:
         """Whether the expression is the whole name."""
         return self._ask(expression, name, expression, "fullmatch")
 
+    def begins(self, expression: str, name: str) -> bool:
+        """Whether the name begins with the expression."""
+        return self._ask(expression, name, expression)
+
     def found(self, expression: str, name: str) -> bool:
         """Whether the expression is anywhere in the name."""
         return self._ask(expression, name, expression, "search")

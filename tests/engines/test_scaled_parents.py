@@ -101,8 +101,12 @@ def test_the_child_is_stored_in_bfloat16_unless_the_config_names_another_dtype(t
 @pytest.mark.parametrize(
     ("quantization", "changes", "message"),
     [
-        ({"quant_method": "gptq"}, {}, "a: .* holds quantized weights, which are codes; dequantize it first"),
-        ({**COMPRESSED, "format": "pack-quantized"}, {}, "holds quantized weights"),
+        (
+            {"quant_method": "exl9"},
+            {},
+            "a: .* holds quantized weights of the quant_method 'exl9', codes in a form that",
+        ),
+        ({**COMPRESSED, "format": "pack-quantized"}, {}, "has no config_groups"),
         (
             {**COMPRESSED, "transform_config": {"config_groups": {"u": {"type": "hadamard"}}}},
             {},
@@ -112,9 +116,13 @@ def test_the_child_is_stored_in_bfloat16_unless_the_config_names_another_dtype(t
         (
             COMPRESSED,
             {f"{WEIGHT}_scale": scales(7, 3)},
-            r"F32 \[7, 3\] for the weight F8_E4M3 \[70, 150\] makes no scales",
+            r"is F32 \[7, 3\]; it makes no scales for a weight \[70, 150\]",
         ),
-        (FINE_GRAINED, {f"{WEIGHT}_scale_inv": scales(3, 3)}, "makes no scales"),
+        (
+            FINE_GRAINED,
+            {f"{WEIGHT}_scale_inv": scales(3, 3)},
+            r"is F32 \[3, 3\]; it makes no scales for the weight F8_E4M3 \[70, 150\]",
+        ),
     ],
 )
 def test_what_is_no_scaled_float8_is_refused_from_headers(

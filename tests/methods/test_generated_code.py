@@ -15,15 +15,18 @@ import pytest
 import lineal.checkpoint
 import lineal.methods
 import lineal.randomness
-from lineal.checkpoint import scaled
 from lineal.checkpoint.codes.dtypes import FLOATS, decode, encode, first_nonfinite
 from lineal.checkpoint.codes.ggml import BLOCK_CODECS, BLOCK_DECODERS, CODECS, Encoding
 from lineal.checkpoint.codes.ggml.float16 import float16_bits, float16_value
+from lineal.checkpoint.codes.packed.bits import pack_rows, unpack_rows
+from lineal.checkpoint.codes.packed.values import INTEGERS, look_up, values_of
 from lineal.checkpoint.headers.storage import BLOCKS, byte_length
+from lineal.checkpoint.quantized.scaling import Blocks, scale, scale_by_column, shift_and_scale
 from lineal.kernels.compiled import numba_type
 from lineal.kernels.kernel import Kernel
 from lineal.methods.merge.adapter import add_low_rank
 from lineal.methods.quantize.fitting import squared_error
+from lineal.methods.quantize.grid import Grid, fit, from_codes, to_codes
 from lineal.methods.quantize.rounding_error import FIGURES, add_rounding_error
 from lineal.methods.selection import magnitude_ranges
 from lineal.randomness import uniforms
@@ -73,10 +76,21 @@ def run_all() -> None:
         weights, size = BLOCKS[dtype]
         decode(np.arange(size, dtype=np.uint8), dtype, np.empty(weights, np.float32))
     add_rounding_error(values, values / np.float32(3), 32, np.zeros(FIGURES))
+    for grid in (Grid(4, group=32), Grid(3, symmetric=False, group=None, scale_dtype="F16")):
+        matrix = values.reshape(4, 64)
+        scales = fit(matrix, grid)
+        codes = to_codes(matrix, scales, grid)
+        from_codes(codes, scales, grid)
+        unpack_rows(pack_rows(codes, grid.bits), grid.bits, 64)
     float16_bits(np.float32(1))
     float16_value(np.uint32(0x3C00))
     add_low_rank(np.ones(6, np.float32), 0, np.ones((2, 2), np.float32), np.ones((2, 3), np.float32))
-    scaled._multiply(np.ones(6, np.float32), 0, 3, 1, 3, np.ones(2, np.float32))
+    for bits in (3, 4, 8):
+        look_up(np.zeros(8, np.uint8), 0, bits, values_of(INTEGERS, bits), values[:8].copy())
+    shared, ones = Blocks(2, 3, 1, 3), np.ones(2, np.float32)
+    scale(np.ones(6, np.float32), 0, shared, ones)
+    shift_and_scale(np.ones(6, np.float32), 0, shared, ones, ones)
+    scale_by_column(np.ones(6, np.float32), 0, np.zeros(3, np.int32), ones, ones, 1)
     magnitude_ranges._count_within(np.empty(0, np.float32), values, np.uint32(0), np.zeros(4, np.int32))
     uniforms(1, "w", 0, 0, 9)
     squared_error(values, values[::-1].copy(), np.ones(8, np.float32), np.zeros(2))
@@ -117,9 +131,10 @@ def test_all_kernels_are_looked_at() -> None:
     searches = {"affine", "nonlinear", "positive", "refined", "symmetric"}
     both = {f"lineal.checkpoint.codes.ggml.{name}.{family}" for name in searches for family in ("_plain", "_fused")}
     assert both <= CALLED.keys()
-    within_others = {"arc.arc_shares", "entries._exponent", "entries._thin_end"}
-    other = KERNELS.keys() - CALLED.keys()
-    assert {".".join(name.split(".")[-2:]) for name in other if ".ggml." not in name} == within_others
+    within_others = {"arc.arc_shares", "entries._exponent", "entries._thin_end", "grid._code", "grid._ordered"}
+    within_others |= {"scaling._rest_of_row"}
+    other = {name for name in KERNELS.keys() - CALLED.keys() if ".ggml." not in name and ".packed." not in name}
+    assert {".".join(name.split(".")[-2:]) for name in other} == within_others
 
 
 def test_a_kernel_computes_the_bytes_that_numbas_own_call_of_it_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,13 @@ from lineal.checkpoint.layouts.known import Layout
 from lineal.checkpoint.layouts.views import View, seen
 from lineal.checkpoint.names.tied_heads import heads, says_tied, stored_heads, untied
 from lineal.checkpoint.package import has_tokenizer, vocabulary
+from lineal.checkpoint.quantized.coded import Coded
+from lineal.checkpoint.quantized.folder import cache_scales
+from lineal.checkpoint.quantized.formats import quantized_weights
 from lineal.checkpoint.reader import Checkpoint
-from lineal.checkpoint.scaled import Scales, cache_scales, scales_of
 from lineal.checkpoint.stated_dtype import require_dtype
 from lineal.checkpoint.tokenizer_types import read_tokenizer_json
+from lineal.engines.parents.coded import coded_source, weights
 from lineal.engines.parents.stated import config_of, vocabulary_of
 from lineal.engines.stream.gathered import Gathered, Input
 from lineal.engines.stream.source import Source
@@ -68,7 +71,7 @@ class Model(Mapping[str, Input]):
     @property
     def is_codes(self) -> bool:
         """Whether weights are only values once they are scaled."""
-        return any(source.scales is not None for source in self.sources.values())
+        return any(source.codes is not None for source in self.sources.values())
 
     @property
     def tied(self) -> bool:
@@ -136,11 +139,11 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
     if checkpoint.form != "full":
         raise CheckpointError(f"{name}: {checkpoint.folder} is an adapter; its base is needed to see full weights")
     require_dtype(checkpoint)
-    is_quantized = bool(checkpoint.config.get("quantization_config"))
-    scales, beside = scales_of(checkpoint, name) if is_quantized else ({}, set[str]())
-    head = stored_heads(checkpoint, scales)
-    stored = {key: spec for key, spec in checkpoint.items() if key not in beside}
-    found, layouts = _as_published(name, stored, checkpoint.config, scales)
+    quantized = quantized_weights(checkpoint, name)
+    coded = quantized.coded
+    head = stored_heads(checkpoint, coded)
+    stored = weights(checkpoint, quantized)
+    found, layouts = _as_published(name, stored, checkpoint.config)
     published = {key: view.spec for key, view in found.items()}
     updates = {} if adapter is None else low_rank_updates(adapter, published, checkpoint.config)
     if updates.keys() & head.copies:
@@ -151,15 +154,16 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
             "of an encoder and decoder it cannot be said to be untied, since the same key scales the logits"
         )
     sources = {
-        key: _source(name, stored, view, updates.get(key), scales.get(view.whole))
+        key: _source(name, stored, view, updates.get(key), coded.get(view.whole))
         for key, view in found.items()
         if view.whole not in head.copies
     }
-    dropped = len(cache_scales(checkpoint)) if is_quantized else 0
+    dropped = len(cache_scales(checkpoint)) if quantized.coded else 0
     remarks = [f"{dropped} scales of a quantized cache in {name} do not go into the child"] if dropped else []
     if not head.known:
         remarks.append(f"whether the stored head of {name} differs from its embedding is unknown until downloaded")
-    rules = 2 if dropped else head.rules
+    moved = any(view.whole in coded and view.whole != key for key, view in found.items())
+    rules = 2 if dropped or moved else head.rules
     return Model(name, checkpoint, adapter, sources, remarks=tuple(remarks), rules=rules, layouts=layouts)
 
 
@@ -174,22 +178,24 @@ def _adapted(model: Model, adapter: Checkpoint | None) -> Model:
 
 
 def _as_published(
-    name: str, stored: Mapping[str, TensorSpec], config: Mapping[str, Any], scales: Mapping[str, Scales]
+    name: str, stored: Mapping[str, TensorSpec], config: Mapping[str, Any]
 ) -> tuple[Mapping[str, View], tuple[Layout, ...]]:
     """The tensors by published names, and the layouts that they are stored in; as stored where those are not known."""
     found = seen(stored, config, name)
-    if found is None or any(view.spec.name != view.whole and view.whole in scales for view in found.views.values()):
+    if found is None:
         return {key: View(spec, key) for key, spec in stored.items()}, ()
     return found.views, found.layouts
 
 
 def _source(
-    name: str, stored: Mapping[str, TensorSpec], view: View, update: LowRankUpdate | None, scales: Scales | None
+    name: str, stored: Mapping[str, TensorSpec], view: View, update: LowRankUpdate | None, codes: Coded | None
 ) -> Source:
+    if codes is not None:
+        return coded_source(name, codes, view, update)
     whole, spec = stored[view.whole], view.spec
     if spec is not whole and spec.byte_length == whole.byte_length:
         spec = replace(spec, name=whole.name)
-    return Source(name, spec, update, scales, view.turn)
+    return Source(name, spec, update, turn=view.turn)
 
 
 def _of_gguf(name: str, checkpoint: Checkpoint) -> Model:

@@ -18,7 +18,7 @@ from lineal.checkpoint.reader import Checkpoint
 from lineal.checkpoint.written.layout import Planned
 from lineal.derivation.canonical import Json
 from lineal.engines.quantize.tally import SOURCES, STORED, Race, Rederived, Tally, Variant
-from lineal.engines.stream.compound import Task
+from lineal.engines.stream.compound import Compound, Task
 from lineal.engines.stream.engine import stream
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.open_files import OpenFiles
@@ -66,9 +66,10 @@ def _as_values(task: Task, tallies: Mapping[str, Tally]) -> Task:
     tally = tallies[task.planned.name]
     if isinstance(task, Job) and _is_copied(task, tally.dtype):
         return Job(replace(task.planned, dtype=tally.dtype), task.models)
-    if not isinstance(task, Job):
+    if isinstance(task, Compound):
         parts = tuple(_in_float32(part, tally) for part in task.parts)
         return replace(task, planned=replace(task.planned, dtype="F32"), parts=parts)
+    assert isinstance(task, Job)  # nothing in a GGUF is packed
     return _in_float32(task, tally)
 
 

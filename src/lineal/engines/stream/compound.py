@@ -12,6 +12,7 @@ from lineal.checkpoint.written.layout import Planned
 from lineal.derivation.canonical import Json
 from lineal.engines.stream.jobs import Job, Sink
 from lineal.engines.stream.notes import note_of, read_of, rounding_of
+from lineal.engines.stream.packed import Packed
 from lineal.lineage.records.rounding import Rounding, combined
 
 OF_CHILD = ""
@@ -33,12 +34,23 @@ class Compound:
         return sum(part.bytes_read for part in self.parts)
 
 
-Task: TypeAlias = Job | Compound
-"""What makes one tensor of the child."""
+Task: TypeAlias = Job | Compound | Packed
+"""What makes one tensor of the child, or of a packed weight all that is stored of it."""
 
 
 def jobs_of(task: Task) -> tuple[Job, ...]:
-    return (task,) if isinstance(task, Job) else task.parts
+    match task:
+        case Job():
+            return (task,)
+        case Compound():
+            return task.parts
+        case Packed():
+            return (task.job,)
+
+
+def tensors_of(task: Task) -> tuple[Planned, ...]:
+    """What is stored of a task."""
+    return task.tensors if isinstance(task, Packed) else (task.planned,)
 
 
 @final

@@ -7,13 +7,13 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 
 from lineal.derivation.canonical import Json
-from lineal.engines.stream.compound import PartSink, Task, jobs_of
-from lineal.engines.stream.jobs import Job, Sink
+from lineal.engines.stream.compound import Task, tensors_of
+from lineal.engines.stream.jobs import Sink
 from lineal.engines.stream.notes import read_of
 from lineal.engines.stream.open_files import OpenFiles
 from lineal.engines.stream.reading import Rules
 from lineal.engines.stream.shared_matrices import SharedMatrices
-from lineal.engines.stream.tensor_pass import TensorPass
+from lineal.engines.stream.tensor_pass import passes
 
 BytesDone = Callable[[int], None]
 SMALL_BYTES = 1 << 16
@@ -41,17 +41,15 @@ def stream(
     stop, errors = threading.Event(), list[Exception]()
     threads = threads or os.cpu_count() or 1
     rules = Rules(stop, allow_nonfinite, bytes_done, SharedMatrices(threads))
-    waiting = _tasks(job for job in jobs if job.planned.name not in sink.leaves)
+    waiting = _tasks(job for job in jobs if not all(tensor.name in sink.leaves for tensor in tensors_of(job)))
     with OpenFiles() as files:
 
         def run(batch: Sequence[Task]) -> None:
             try:
-                for task in batch:
-                    into = sink if isinstance(task, Job) else PartSink(sink, task)
-                    for job in jobs_of(task):
-                        if stop.is_set():
-                            return
-                        TensorPass(job, files, into, rules).run()
+                for one in (made for task in batch for made in passes(task, files, sink, rules)):
+                    if stop.is_set():
+                        return
+                    one.run()
             except Exception as error:
                 errors.append(error)  # the first explains the others, Stopped among them
                 stop.set()
@@ -90,6 +88,7 @@ def _gather_hashes(jobs: Sequence[Task], notes: Mapping[str, Json]) -> DataHashe
     """The inputs' hashes stand in the notes of the tensors made from them, so a resumed run has them too."""
     found: DataHashes = {}
     for job in jobs:
-        for path, name, digest in read_of(notes[job.planned.name]):
-            found.setdefault(path, {})[name] = bytes.fromhex(digest)
+        for tensor in tensors_of(job):
+            for path, name, digest in read_of(notes[tensor.name]):
+                found.setdefault(path, {})[name] = bytes.fromhex(digest)
     return found

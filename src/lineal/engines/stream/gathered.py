@@ -46,13 +46,19 @@ class Gathered:
     @property
     def specs(self) -> tuple[TensorSpec, ...]:
         """The stored tensors that rows are from."""
-        return tuple(source.spec for source in self.matrices.values())
+        return tuple(source.spec for source in self.matrices.values() if source.is_streamed)
 
     @property
     def bytes_a_sweep(self) -> int:
         """What is read of rows to go through the whole matrix once."""
-        picked = self.rows.picked().items()
-        return sum(count * byte_length(self.matrices[place].spec.dtype, self.width) for place, count in picked)
+        picked = ((self.matrices[place], count * self.width) for place, count in self.rows.picked().items())
+        return sum(_bytes_around(source, elements) for source, elements in picked if source.is_streamed)
+
+
+def _bytes_around(source: Source, elements: int) -> int:
+    """Of so many elements, where codes of less than a byte may need their neighbours."""
+    unit = source.unit
+    return byte_length(source.spec.dtype, -(-elements // unit) * unit)
 
 
 Input: TypeAlias = Source | Gathered

@@ -9,7 +9,7 @@ from lineal.checkpoint.content.identity import Leaf
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.written.layout import Planned
 from lineal.derivation.canonical import Json
-from lineal.engines.stream.gathered import Gathered, Input
+from lineal.engines.stream.gathered import Gathered, Input, stored
 from lineal.engines.stream.source import Source
 from lineal.methods.streaming import Site, StreamingMethod
 
@@ -39,7 +39,13 @@ class Job:
     @cached_property
     def specs(self) -> tuple[TensorSpec, ...]:
         """The distinct stored tensors that are streamed, in order."""
-        return tuple(dict.fromkeys(source.spec for source in self.inputs if isinstance(source, Source)))
+        streamed = (source for source in self.inputs if isinstance(source, Source) and source.is_streamed)
+        return tuple(dict.fromkeys(source.spec for source in streamed))
+
+    @cached_property
+    def beside(self) -> tuple[TensorSpec, ...]:
+        """The distinct stored tensors that weights stored as codes need whole."""
+        return tuple(dict.fromkeys(spec for read in self.inputs for one in stored(read) for spec in one.beside))
 
     @cached_property
     def gathered(self) -> tuple[Gathered, ...]:
@@ -60,7 +66,7 @@ class Job:
     def bytes_read(self) -> int:
         passes = self.method.passes(self.site) if self.method else 1
         gathered = self.gathered
-        whole = sum(spec.byte_length for spec in self.gathered_specs) if gathered else 0
+        whole = sum(spec.byte_length for spec in (*self.gathered_specs, *self.beside))
         averaged = sum(one.bytes_a_sweep for one in gathered if one.rows.is_padded)
         streamed = sum(spec.byte_length for spec in self.specs) + sum(one.bytes_a_sweep for one in gathered)
         return passes * streamed + whole + averaged

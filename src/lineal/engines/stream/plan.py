@@ -7,8 +7,9 @@ from typing import Protocol, final
 
 from lineal.checkpoint.package import content_hash, copy_licence, copy_package, edited_hash, package_paths
 from lineal.checkpoint.written.layout import Layout, Planned, lay_out
-from lineal.engines.stream.compound import Task, jobs_of
+from lineal.engines.stream.compound import Compound, Task, tensors_of
 from lineal.engines.stream.jobs import Job
+from lineal.engines.stream.packed import Packed
 from lineal.engines.stream.tensor_pass import working_bytes
 
 
@@ -88,7 +89,7 @@ class WrittenFolder:
 @final
 @dataclass(frozen=True)
 class StreamPlan:
-    """A derivation before a weight is read: one task a tensor, and what surrounds them."""
+    """A derivation before a weight is read: one task a tensor or packed weight, and what surrounds them."""
 
     jobs: tuple[Task, ...]
     child: Child
@@ -103,20 +104,26 @@ class StreamPlan:
 
     def working_bytes(self, threads: int) -> int:
         """The most that so many threads hold at once, beside the program itself."""
-        held = (max(working_bytes(job) for job in jobs_of(task)) for task in self.jobs)
+        held = map(working_bytes, self.jobs)
         return sum(sorted(held, reverse=True)[:threads])
 
     def each(self, changed: Callable[[Job], Job]) -> "StreamPlan":
         """The plan with every job changed."""
-        tasks = (
-            changed(task) if isinstance(task, Job) else replace(task, parts=tuple(map(changed, task.parts)))
-            for task in self.jobs
-        )
-        return replace(self, jobs=tuple(tasks))
+
+        def one(task: Task) -> Task:
+            match task:
+                case Job():
+                    return changed(task)
+                case Compound():
+                    return replace(task, parts=tuple(map(changed, task.parts)))
+                case Packed():
+                    return replace(task, job=changed(task.job))
+
+        return replace(self, jobs=tuple(map(one, self.jobs)))
 
     @property
     def planned(self) -> tuple[Planned, ...]:
-        return tuple(job.planned for job in self.jobs)
+        return tuple(tensor for task in self.jobs for tensor in tensors_of(task))
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:

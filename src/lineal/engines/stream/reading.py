@@ -10,10 +10,11 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from lineal.checkpoint.adapter.adapter import LowRankUpdate
-from lineal.checkpoint.codes.dtypes import decode, first_nonfinite
+from lineal.checkpoint.codes.dtypes import FLOATS, decode, first_nonfinite
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.headers.storage import byte_length
-from lineal.checkpoint.scaled import Scales, multiply
+from lineal.checkpoint.quantized.beside import beside_values
+from lineal.checkpoint.quantized.coded import Beside, Coded, Decoder
 from lineal.engines.stream.open_files import OpenFiles
 from lineal.engines.stream.shared_matrices import Matrix, SharedMatrices
 from lineal.engines.stream.source import Source
@@ -48,7 +49,7 @@ class Rules:
 
 @final
 class Reading:
-    """Reads stored tensors for one pass, with what lies beside them: scales, and the matrices of an adapter."""
+    """Reads stored tensors for one pass, with what lies beside them: scales of codes, matrices of an adapter."""
 
     def __init__(self, files: OpenFiles, rules: Rules, bytes_done: Callable[[int], None] | None = None) -> None:
         """bytes_done: is told in place of that of the rules."""
@@ -56,7 +57,7 @@ class Reading:
         self._bytes_done = bytes_done or rules.bytes_done
         self.whole_hashes: dict[TensorSpec, bytes] = {}
         self._updates: dict[LowRankUpdate, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
-        self._numbers: dict[Scales, NDArray[np.float32]] = {}
+        self._decoders: dict[Coded, Decoder] = {}
 
     def stored(self, spec: TensorSpec, start: int, buffer: memoryview) -> None:
         """The bytes of elements from `start` on."""
@@ -69,13 +70,15 @@ class Reading:
     def values(
         self, source: Source, raw: NDArray[np.uint8], start: int, row: NDArray[np.float32], *, first: bool
     ) -> None:
-        """What the stored bytes of a stretch mean; first: whether it has not been looked at in this pass."""
-        spec = source.spec
-        finite = decode(raw, spec.dtype, row)
+        """What the stored bytes of a stretch mean, none where codes were read before; first: whether it has not been
+        looked at in this pass."""
+        spec, finite = source.spec, False
+        if source.codes is None:
+            finite = decode(raw, spec.dtype, row)
+        else:
+            self._decoders[source.codes](raw, source.first + start, row)
         if first and not finite:
             self.rules.refuse_nonfinite(row, "F32", start, source.model, spec.name)
-        if source.scales is not None:
-            multiply(row, start, source.shape[-1], source.scales, self._numbers[source.scales])
         if source.added:
             row += np.float32(source.added)
         if source.turn is not None:
@@ -85,20 +88,29 @@ class Reading:
             _add_to_experts(row, start, b, a)
 
     def stretch(self, source: Source, start: int, count: int) -> NDArray[np.float32]:
-        """Any stretch of a tensor's values; what lies beside it must be loaded. Whole units are read around it."""
-        unit = max(1, source.unit)
-        low, high = start // unit * unit, -(-(start + count) // unit) * unit
-        raw = np.empty(byte_length(source.spec.dtype, high - low), np.uint8)
-        values = np.empty(high - low, np.float32)
-        self.stored(source.spec, low, raw.data)
-        self.values(source, raw, low, values, first=False)
-        return values[start - low : start - low + count]
+        """Any stretch of a tensor's values, as `fill` reads it."""
+        values = np.empty(count, np.float32)
+        self.fill(source, start, values)
+        return values
+
+    def fill(self, source: Source, start: int, out: NDArray[np.float32], *, first: bool = False) -> None:
+        """A tensor's values from any `start`; what lies beside it must be loaded. Whole units are read around them."""
+        unit, end = max(1, source.unit), start + out.size
+        low, high = start // unit * unit, -(-end // unit) * unit
+        is_whole = (low, high) == (start, end)
+        raw = np.empty(byte_length(source.spec.dtype, high - low) if source.is_streamed else 0, np.uint8)
+        values = out if is_whole else np.empty(high - low, np.float32)
+        if source.is_streamed:
+            self.stored(source.spec, low, raw.data)
+        self.values(source, raw, low, values, first=first)
+        if not is_whole:
+            out[:] = values[start - low : end - low]
 
     def load_beside(self, source: Source) -> None:
-        """Read scales, and an adapter's two matrices, whole: they are small, and every stretch needs them."""
-        scales = source.scales
-        if scales is not None and scales not in self._numbers:
-            self._numbers[scales] = self._whole(scales.spec, source).reshape(-1)
+        """Read what codes need, and an adapter's two matrices, whole: every stretch needs them."""
+        codes = source.codes
+        if codes is not None and codes not in self._decoders:
+            self._decoders[codes] = codes.decoder([self._beside(spec, source) for spec in codes.beside])
         update = source.update
         if update is None or update in self._updates:
             return
@@ -118,6 +130,17 @@ class Reading:
             if self._bytes_done:
                 self._bytes_done(len(part))
         self.whole_hashes[spec] = digest.digest()
+
+    def _beside(self, spec: TensorSpec, source: Source) -> Beside:
+        raw = np.empty(spec.byte_length, np.uint8)
+        self._files.read(spec.path, raw.data, spec.offset)
+        self.whole_hashes[spec] = blake3(raw.data).digest()
+        if self._bytes_done:
+            self._bytes_done(spec.byte_length)
+        values = beside_values(raw, spec)
+        if spec.dtype in FLOATS:
+            self.rules.refuse_nonfinite(values.reshape(-1), "F32", 0, source.model, spec.name)
+        return values
 
     def _whole(self, spec: TensorSpec, source: Source, *, shared: bool = False) -> NDArray[np.float32]:
         """A tensor's values; shared: parts of it are other tensors'."""

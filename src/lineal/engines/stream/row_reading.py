@@ -6,7 +6,6 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from lineal.checkpoint.headers.storage import byte_length
 from lineal.engines.stream.gathered import Gathered
 from lineal.engines.stream.reading import Reading
 
@@ -46,10 +45,8 @@ class RowReading:
         found = np.zeros((end - start, width), np.float32)
         for run in self._gathered.rows.runs(start, end):
             source = self._gathered.matrices[run.model]
-            raw = np.empty(byte_length(source.spec.dtype, run.count * width), np.uint8)
-            self._reading.stored(source.spec, run.row * width, raw.data)
-            values = found[run.at - start : run.at - start + run.count].reshape(-1)
-            self._reading.values(source, raw, run.row * width, values, first=first)
+            rows = found[run.at - start : run.at - start + run.count].reshape(-1)
+            self._reading.fill(source, run.row * width, rows, first=first)
         return found
 
     @cached_property

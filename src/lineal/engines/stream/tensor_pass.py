@@ -8,21 +8,22 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from lineal.checkpoint.codes.dtypes import decode, encode
 from lineal.checkpoint.headers.safetensors import TensorSpec
-from lineal.checkpoint.headers.storage import BLOCKS, byte_length
+from lineal.checkpoint.headers.storage import byte_length
 from lineal.checkpoint.layouts.turn import raw_elements
 from lineal.derivation.canonical import Json
+from lineal.engines.stream.compound import Compound, PartSink, Task, jobs_of
 from lineal.engines.stream.gathered import Gathered, Input, stored
 from lineal.engines.stream.jobs import Job, Sink
 from lineal.engines.stream.notes import note_of
 from lineal.engines.stream.open_files import OpenFiles
+from lineal.engines.stream.outputs import Output, PackedOutput, PlainOutput
+from lineal.engines.stream.packed import Packed
 from lineal.engines.stream.reading import Reading, Rules
 from lineal.engines.stream.row_reading import RowReading
 from lineal.engines.stream.source import Source
 from lineal.errors import CheckpointError
-from lineal.lineage.records.rounding import Rounding
-from lineal.methods.quantize.rounding_error import FIGURES, GRANULE, NONFINITE, add_rounding_error
+from lineal.methods.quantize.rounding_error import GRANULE
 from lineal.methods.streaming import Block, Emit, Sample, StreamingMethod
 from lineal.shown import quoted
 
@@ -31,6 +32,8 @@ WINDOW_ELEMENTS = 1 << 17
 
 _SAMPLES, _SAMPLE_ELEMENTS = 16, 2048
 """Stretches that a sample is made of, and the least length of each."""
+
+_NONE = np.empty(0, np.uint8)
 
 
 class _Streamed(NamedTuple):
@@ -45,9 +48,10 @@ class _Streamed(NamedTuple):
 class TensorPass:
     """Derives one tensor, with a window of stored bytes for each distinct input and one of float32 for each model."""
 
-    def __init__(self, job: Job, files: OpenFiles, sink: Sink, rules: Rules) -> None:
+    def __init__(self, job: Job, files: OpenFiles, sink: Sink, rules: Rules, packed: Packed | None = None) -> None:
+        """packed: where what the job makes is stored as several tensors."""
         self._job, self._sink, self._rules = job, sink, rules
-        self._reading = Reading(files, rules, _at_most(job.bytes_read, rules.bytes_done))
+        self._reading = Reading(files, rules, _at_most((packed or job).bytes_read, rules.bytes_done))
         self._rows = {gathered: RowReading(gathered, self._reading) for gathered in job.gathered}
         self._window = _window(job)
         self._count = min(self._window, job.planned.elements)
@@ -55,28 +59,31 @@ class TensorPass:
             _Streamed(spec, np.empty(byte_length(spec.dtype, self._count), np.uint8), blake3()) for spec in job.specs
         ]
         self._raw = {streamed.spec: streamed.raw for streamed in self._streamed}
-        self._figures = np.zeros(FIGURES)
-        self._rounded = np.empty(self._count if _is_measured(job) else 0, np.float32)
+        self._packed = packed
 
     def run(self) -> None:
-        digest = self._copy() if self._job.method is None else self._derive(self._job.method)
-        self._sink.finish(self._job.planned, digest, self._note())
+        if self._job.method is None:
+            digest = self._copy()
+            self._sink.finish(self._job.planned, digest, note_of(self._read_hashes()))
+        else:
+            output = self._output()
+            self._derive(self._job.method, output)
+            output.finish(self._read_hashes())
 
-    def _derive(self, method: StreamingMethod) -> bytes:
-        planned, models, base = self._job.planned, self._job.models, self._job.base
-        for source in self._job.inputs:
-            for one in stored(source):
-                self._reading.load_beside(one)
-        if self._rows:
-            for spec in self._job.gathered_specs:
-                self._reading.hash_whole(spec)
+    def _output(self) -> Output:
+        if self._packed is not None:
+            return PackedOutput(self._packed, self._sink, self._count)
+        return PlainOutput(self._job, self._sink, self._rules, self._count)
+
+    def _derive(self, method: StreamingMethod, output: Output) -> None:
+        self._load_beside()
+        models, base, site = self._job.models, self._job.base, self._job.site
         rows = np.empty((len(models), self._count), np.float32)
         base_row = np.empty(self._count if base else 0, np.float32)
         out = np.empty(self._count, np.float32)
-        encoded = np.empty(byte_length(planned.dtype, self._count), np.uint8)
-        digest = blake3()
         first = True
-        for sweep in method.sweeps(self._job.site):
+        takers = (*[output.look] * output.looks, output.take)
+        for taker, sweep in ((taker, sweep) for taker in takers for sweep in method.sweeps(site)):
             sampled = isinstance(sweep, Sample)
             for start, n in self._samples() if sampled else self._windows():
                 self._read(start, n, hashed=first and not sampled)
@@ -85,9 +92,16 @@ class TensorPass:
                     self._fill(source, row, start, first)
                 sweep.over(block)
                 if isinstance(sweep, Emit):
-                    self._emit(block, encoded[: byte_length(planned.dtype, n)], digest)
+                    taker(start, block.out)
             first = first and sampled
-        return digest.digest()
+
+    def _load_beside(self) -> None:
+        for source in self._job.inputs:
+            for one in stored(source):
+                self._reading.load_beside(one)
+        if self._rows:
+            for spec in self._job.gathered_specs:
+                self._reading.hash_whole(spec)
 
     def _windows(self) -> Iterator[tuple[int, int]]:
         """Start and length of all."""
@@ -100,29 +114,6 @@ class TensorPass:
         length = min(self._count, -(-_SAMPLE_ELEMENTS // unit) * unit)
         apart = max(length, elements // _SAMPLES) // unit * unit
         return ((start, length) for start in range(0, elements - length + 1, apart))
-
-    def _emit(self, block: Block, raw: NDArray[np.uint8], digest: blake3) -> None:
-        planned = self._job.planned
-        if not encode(block.out, planned.dtype, raw, self._job.encoding):
-            self._rules.refuse_nonfinite(block.out, planned.dtype, block.start, "the child", planned.name)
-        digest.update(raw.data)
-        self._sink.write(planned, byte_length(planned.dtype, block.start), raw.data)
-        if self._rounded.size:
-            rounded = self._rounded[: block.out.size]
-            _ = decode(raw, planned.dtype, rounded)
-            add_rounding_error(block.out, rounded, BLOCKS.get(planned.dtype, (1, 0))[0], self._figures)
-            self._refuse_overflow()
-
-    def _refuse_overflow(self) -> None:
-        """Weights within the limits of their type may still become none: importances near float32's end overflow."""
-        if self._rules.allow_nonfinite or not self._figures[NONFINITE]:
-            return
-        planned, encoding = self._job.planned, self._job.encoding
-        cause = "its weights" if encoding.importance is None else "the importances of its columns"
-        raise CheckpointError(
-            f"the child: {quoted(planned.name)} comes out as infinite or no number (as {planned.dtype}): {cause} are "
-            "too large to calculate with; allow it with --allow-nonfinite"
-        )
 
     def _copy(self) -> bytes:
         """Tensors that are not numbers to compute with (masks, ids): copied, and every parent must agree."""
@@ -157,18 +148,27 @@ class TensorPass:
         if isinstance(source, Gathered):
             self._rows[source].fill(row, start, first=first)
         else:
-            raw = self._raw[source.spec][: byte_length(source.spec.dtype, row.size)]
+            raw = self._raw[source.spec][: byte_length(source.spec.dtype, row.size)] if source.is_streamed else _NONE
             self._reading.values(source, raw, start, row, first=first)
 
-    def _note(self) -> Json:
-        """The inputs' data hashes, for the journal: a resumed run need not read them again; and what rounding cost."""
+    def _read_hashes(self) -> list[Json]:
+        """The inputs' data hashes, for the journal: a resumed run need not read them again."""
         streamed = {spec: hasher.digest() for spec, _, hasher in self._streamed}
         digests = {**self._reading.whole_hashes, **streamed}
-        read: list[Json] = [[str(spec.path), spec.name, digest.hex()] for spec, digest in digests.items()]
-        if not _is_measured(self._job):
-            return note_of(read)
-        sums, counts = self._figures[:3].tolist(), map(int, self._figures[3:])
-        return note_of(read, Rounding(*sums, *counts))
+        return [[str(spec.path), spec.name, digest.hex()] for spec, digest in digests.items()]
+
+
+def passes(task: Task, files: OpenFiles, sink: Sink, rules: Rules) -> Iterator[TensorPass]:
+    """What a task is made by, one after the other."""
+    match task:
+        case Job():
+            yield TensorPass(task, files, sink, rules)
+        case Compound():
+            into = PartSink(sink, task)
+            for part in task.parts:
+                yield TensorPass(part, files, into, rules)
+        case Packed():
+            yield TensorPass(task.job, files, sink, rules, task)
 
 
 def _at_most(total: int, bytes_done: Callable[[int], None] | None) -> Callable[[int], None] | None:
@@ -186,8 +186,16 @@ def _at_most(total: int, bytes_done: Callable[[int], None] | None) -> Callable[[
     return told
 
 
-def working_bytes(job: Job) -> int:
-    """What a pass holds at once: windows of stored and of decoded values, scales, an adapter's matrices."""
+def working_bytes(task: Task) -> int:
+    """What the passes of a task hold at once, at the most."""
+    held = max(map(_held, jobs_of(task)))
+    if not isinstance(task, Packed):
+        return held
+    return held + task.packing.working_bytes(task.planned, min(_window(task.job), task.planned.elements))
+
+
+def _held(job: Job) -> int:
+    """Windows of stored and of decoded values, scales, an adapter's matrices."""
     count = min(_window(job), job.planned.elements)
     raw = sum(byte_length(spec.dtype, count) for spec in job.specs)
     if job.method is None:
@@ -195,10 +203,10 @@ def working_bytes(job: Job) -> int:
     beside = [source for read in job.inputs for source in stored(read)]
     updates = [source.update for source in beside if source.update]
     matrices = sum(4 * (1 if one.part is None else 2) * (one.a.elements + one.b.elements) for one in updates)
-    scales = sum(4 * s.scales.spec.elements for s in beside if s.scales)
+    coded = sum(codes.working_bytes for codes in {one.codes for one in beside if one.codes})
     picked = 8 * count if job.gathered else 0
     decoded = 4 * count * (len(job.inputs) + (2 if job.measured else 1))
-    return raw + decoded + picked + byte_length(job.planned.dtype, count) + matrices + scales
+    return raw + decoded + picked + byte_length(job.planned.dtype, count) + matrices + coded
 
 
 def _window(job: Job) -> int:

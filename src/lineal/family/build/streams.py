@@ -8,7 +8,7 @@ from lineal.checkpoint.content.identity import Leaf
 from lineal.checkpoint.written.writer import CheckpointWriter
 from lineal.engines.parents.model import Model, full_model
 from lineal.engines.stream.engine import DataHashes, stream
-from lineal.engines.stream.notes import rounding_of
+from lineal.engines.stream.notes import measured_in
 from lineal.engines.stream.plan import StreamPlan
 from lineal.family.build.weights import full_weights
 from lineal.family.session import Inputs, Session
@@ -35,8 +35,7 @@ def write_stream(
         read = stream(plan.jobs, writer, threads=session.threads, allow_nonfinite=allow_nonfinite, bytes_done=advance)
         writer.seal()
         plan.child.write_package(folder)
-        roundings = {name: rounding_of(note) for name, note in writer.notes.items()}
-        return Written(dict(writer.leaves), read, {name: one for name, one in roundings.items() if one is not None})
+        return Written(dict(writer.leaves), read, measured_in(writer.notes))
 
 
 def weights_of(inputs: Inputs) -> tuple[Model | None, Sequence[Model]]:

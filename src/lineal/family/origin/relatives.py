@@ -194,7 +194,7 @@ def _equal(mine: Sequence[Leaf], theirs: Sequence[Leaf]) -> dict[str, str]:
 def _dtypes(model: Model, names: Mapping[str, str]) -> dict[str, str]:
     """As what each is stored; scaled codes count as what they stand for."""
     sources = {name: model.sources[there] for name, there in names.items()}
-    return {name: source.spec.dtype if source.scales is None else source.dtype for name, source in sources.items()}
+    return {name: source.spec.dtype if source.codes is None else source.dtype for name, source in sources.items()}
 
 
 def _on_its_base(session: Session, local: LocalModel) -> LocalModel:

@@ -1,7 +1,7 @@
 """What quantizing a model cost: bits and bytes a tensor, and how far what is stored is from the weights."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
@@ -11,15 +11,21 @@ from lineal.derivation.canonical import Json
 from lineal.lineage.records.rounding import Rounding, combined
 from lineal.shown import quoted
 
+_PARTS = "stored_in"
+
 
 @final
 @dataclass(frozen=True)
 class Stored:
-    """Weights as they are stored, and what rounding cost them; of a tensor, or of all that were measured."""
+    """Weights as they are stored, and what rounding cost them; of a tensor, or of all that were measured.
+
+    parts: the tensors that hold them, where those are several.
+    """
 
     weights: int
     stored_bytes: int
     rounding: Rounding
+    parts: tuple[str, ...] = ()
 
     @property
     def bits_per_weight(self) -> float:
@@ -32,7 +38,9 @@ class Stored:
 
     def to_json(self) -> dict[str, Json]:
         found = self.rounding
+        parts: dict[str, Json] = {_PARTS: list(self.parts)} if self.parts else {}
         return {
+            **parts,
             "weights": self.weights,
             "bytes": self.stored_bytes,
             "bits_per_weight": self.bits_per_weight,
@@ -105,26 +113,52 @@ def _together(tensors: Iterable[Stored]) -> Stored:
 def report_of(leaves: Iterable[Leaf], roundings: Mapping[str, Rounding]) -> QuantizationReport:
     """The report of a model with these tensors; one of a tensor that it does not have is refused with a ValueError."""
     known = {leaf.name: leaf for leaf in leaves}
-    for name, rounding in roundings.items():
-        if name not in known:
+    packed = [name for name, rounding in roundings.items() if rounding.weights]
+    parts = _parts(known.values(), packed)
+    of_weights = {name: tuple(parts[name] if one.weights else [known.get(name)]) for name, one in roundings.items()}
+    found: dict[tuple[str, str], Stored] = {}
+    for name, rounding in sorted(roundings.items(), key=lambda one: _in_order(one[0])):
+        held = [leaf for leaf in of_weights[name] if leaf is not None]
+        if not held:
             raise ValueError(f"rounding of {quoted(name)}, which the model does not have")
-        if max(rounding.outliers, rounding.shifted_blocks, rounding.nonfinite) > known[name].elements:
-            raise ValueError(f"rounding of {quoted(name)} counts more than its {known[name].elements} weights")
-    ordered = sorted(roundings.items(), key=lambda one: _in_order(one[0]))
-    copied = [leaf for name, leaf in known.items() if name not in roundings]
+        stored = _stored(held, rounding)
+        if max(rounding.outliers, rounding.shifted_blocks, rounding.nonfinite) > stored.weights:
+            raise ValueError(f"rounding of {quoted(name)} counts more than its {stored.weights} weights")
+        found[name, max(held, key=lambda leaf: leaf.byte_length).dtype] = stored
+    measured = {leaf.name for held in of_weights.values() for leaf in held if leaf is not None}
+    copied = [leaf for leaf in known.values() if leaf.name not in measured]
     return QuantizationReport(
-        {
-            (name, known[name].dtype): Stored(known[name].elements, known[name].byte_length, rounding)
-            for name, rounding in ordered
-        },
-        Stored(sum(leaf.elements for leaf in copied), sum(leaf.byte_length for leaf in copied), Rounding()),
+        found, Stored(sum(leaf.elements for leaf in copied), sum(leaf.byte_length for leaf in copied), Rounding())
     )
 
 
 def roundings_of(report: Mapping[str, Any]) -> dict[str, Rounding]:
     """What a report's JSON says of each tensor; KeyError, TypeError or ValueError where it is none."""
     names = ("squares", "squared_error", "largest_error", "outliers", "shifted_blocks", "nonfinite")
-    return {name: Rounding(*(one[figure] for figure in names)) for name, one in report["tensors"].items()}
+    return {
+        name: Rounding(*(one[figure] for figure in names), weights=one["weights"] if _PARTS in one else 0)
+        for name, one in report["tensors"].items()
+    }
+
+
+def _stored(held: Sequence[Leaf], rounding: Rounding) -> Stored:
+    size = sum(leaf.byte_length for leaf in held)
+    if not rounding.weights:
+        return Stored(held[0].elements, size, rounding)
+    if rounding.weights > 8 * size:
+        raise ValueError(f"{rounding.weights} weights in {size} bytes of {quoted(held[0].name)}")
+    return Stored(rounding.weights, size, rounding, tuple(leaf.name for leaf in held))
+
+
+def _parts(leaves: Iterable[Leaf], weights: Collection[str]) -> Mapping[str, list[Leaf]]:
+    """Of packed weights the tensors that they are in: x.weight, and all whose names go on with _ or . after it."""
+    found: dict[str, list[Leaf]] = {name: [] for name in weights}
+    for leaf in leaves if found else ():
+        start = leaf.name.rfind(".weight") + len(".weight")
+        whole = next((name for name in (leaf.name, leaf.name[:start]) if name in found), None)
+        if whole is not None and leaf.name[len(whole) : len(whole) + 1] in {"", "_", "."}:
+            found[whole].append(leaf)
+    return found
 
 
 def _in_order(name: str) -> list[tuple[int, int, str]]:

@@ -18,7 +18,8 @@ _MOST = 1e300
 class Rounding:
     """squares: of the weights; squared_error: of their errors; outliers: weights above six times the root mean square
     of the 4,096 around them; shifted_blocks: those whose errors' squares come to as much as their weights', or more;
-    nonfinite: weights that are infinite or no number, which nothing else counts.
+    nonfinite: weights that are infinite or no number, which nothing else counts; weights: how many there are, where
+    several tensors hold them, 0 where a tensor of their own does.
     """
 
     squares: float = 0.0
@@ -27,6 +28,7 @@ class Rounding:
     outliers: int = 0
     shifted_blocks: int = 0
     nonfinite: int = 0
+    weights: int = 0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -46,12 +48,14 @@ class Rounding:
         return float((10 * ratio.log10(_DECIBELS)).quantize(_SHOWN))
 
     def to_json(self) -> list[Json]:
-        return list(astuple(self))
+        figures: list[Json] = list(astuple(self))
+        return figures if self.weights else figures[:-1]
 
     @classmethod
     def from_json(cls, figures: object) -> "Rounding":
-        if not isinstance(figures, list) or len(figures) != len(fields(cls)):
-            raise ValueError(f"{len(fields(cls))} figures of rounding are needed, got {str(figures)[:40]}")
+        most = len(fields(cls))
+        if not isinstance(figures, list) or len(figures) not in (most - 1, most):
+            raise ValueError(f"{most - 1} figures of rounding are needed, got {str(figures)[:40]}")
         return cls(*figures)
 
 

@@ -1,0 +1,1 @@
+"""Weights as small codes behind scales, as vLLM and transformers store them: packed into words and nibbles."""

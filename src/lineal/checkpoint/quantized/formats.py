@@ -1,0 +1,42 @@
+"""The formats that weights stored as codes are read in, by what their quantization_config calls them."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from lineal.checkpoint.quantized import compressed_tensors, float8, mxfp4
+from lineal.checkpoint.quantized.coded import Quantized
+from lineal.checkpoint.quantized.folder import QuantizedFolder, cache_scales, settings_of
+from lineal.checkpoint.quantized.refused import refuse_stray_codes, refuse_transformed, refuse_unknown
+from lineal.checkpoint.reader import Checkpoint
+
+Reader: TypeAlias = Callable[[QuantizedFolder], Quantized]
+"""Finds the weights of a folder; raises CheckpointError, which names the tensor, for what the format has otherwise."""
+
+FORMATS: Final[Mapping[str, Reader]] = {
+    "fp8": float8.read,
+    "fbgemm_fp8": float8.read,
+    "mxfp8": float8.read,
+    "compressed-tensors": compressed_tensors.read,
+    "mxfp4": mxfp4.read,
+}
+"""By quantization_config.quant_method."""
+
+
+def quantized_weights(checkpoint: Checkpoint, label: str) -> Quantized:
+    """What of a folder is codes, from its config and its headers. label: the model, for errors.
+
+    Raises CheckpointError for a format that is not read, and for codes that no quantization_config speaks of.
+    """
+    settings = settings_of(checkpoint.config)
+    if not settings:
+        refuse_stray_codes(checkpoint, label)
+        return Quantized({}, frozenset())
+    folder = QuantizedFolder(checkpoint, label, settings)
+    refuse_transformed(folder)
+    reader = FORMATS.get(folder.method)
+    if reader is None:
+        raise refuse_unknown(folder)
+    found = reader(folder)
+    beside = found.beside | (cache_scales(checkpoint) if found.coded else frozenset())
+    refuse_stray_codes(checkpoint, label, {*beside, *found.coded, *(one.spec.name for one in found.coded.values())})
+    return Quantized(found.coded, beside)
