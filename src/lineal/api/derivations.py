@@ -10,6 +10,7 @@ from lineal.api.opened import RegistryPlace, opened
 from lineal.api.uses import texts_by_name
 from lineal.checkpoint.inside import resolved
 from lineal.derivation.step import Kind
+from lineal.errors import UsageError
 from lineal.family.build.examination import Examination
 from lineal.family.build.one_off import derive, family_of_one, family_of_recipe, overridden
 from lineal.family.build.plan import PlannedModel, plan_family
@@ -99,6 +100,15 @@ def inputs_of_merge(models: Iterable[ModelLike], base: ModelLike | None) -> list
     """The base first, where there is one; the same for what derives from one model."""
     first = [] if base is None else [Reference("base", reference_of(base))]
     return [*first, *(Reference("parent", reference_of(model)) for model in models)]
+
+
+def data_of_quantization(method: Method, imatrix: str | Path | None, texts: Sequence[str | Path]) -> list[str | Path]:
+    """The data files of a quantization. Raises: UsageError: a file that the method has no use for."""
+    if imatrix is not None and method.name != "gguf":
+        raise UsageError(f"{method.name}: an importance matrix is for GGUF's schemes")
+    if texts and not method.uses_data:
+        raise UsageError(f"{method.name}: takes no texts as data; to compare it with its parent on one: --eval FILE")
+    return [*([] if imatrix is None else [imatrix]), *texts]
 
 
 def inputs_of_distillation(teachers: Iterable[ModelLike], student: ModelLike) -> list[Reference]:
@@ -233,8 +243,9 @@ def quantize(
     model: ModelLike,
     *,
     out: str | Path,
-    method: str | Method = "gguf",
+    method: str | Method | None = None,
     imatrix: str | Path | None = None,
+    data: Sequence[str | Path] = (),
     base: ModelLike | None = None,
     allow_nonfinite: bool = False,
     licence: str | None = None,
@@ -245,13 +256,18 @@ def quantize(
     progress: Progress | None = None,
     **options: Any,
 ) -> Model:
-    """Store a model in fewer bits: `scheme="q4_k_m"` into a .gguf file, or a folder that holds one.
+    """Store a model in fewer bits: `scheme="q4_k_m"` into a .gguf file, `scheme="w4a16"` into a folder for vLLM.
 
-    imatrix: an importance matrix in a file, as llama.cpp writes it; base: of an adapter that does not say which; texts:
-    compare it with its parent on these. Options as keywords: scheme, tensor_types, bits_per_weight, size, ... Raises
-    AnswerIsNo where it is more than max_kl nats a token away from its parent on a text; the model stays.
+    method: follows from the scheme where it is left out. imatrix: for GGUF, an importance matrix in a file, as
+    llama.cpp writes it; data: texts, for methods that are calibrated; base: of an adapter that does not say which;
+    texts: compare it with its parent on these. Options as keywords: scheme, group_size, symmetric, ignore,
+    tensor_types, ... Raises AnswerIsNo where it is more than max_kl nats a token away from its parent on a text; the
+    model stays.
     """
-    chosen, inputs = method_of("quantize", method, options), inputs_of_merge([model], base)
-    data = [] if imatrix is None else [imatrix]
-    wanted = derivation("quantize", chosen, inputs, out, data=data, allow_nonfinite=allow_nonfinite, licence=licence)
+    from lineal.methods.quantize.by_scheme import method_of_scheme
+
+    named = method_of_scheme(options.get("scheme")) if method is None else method
+    chosen, inputs = method_of("quantize", named, options), inputs_of_merge([model], base)
+    files = data_of_quantization(chosen, imatrix, data)
+    wanted = derivation("quantize", chosen, inputs, out, data=files, allow_nonfinite=allow_nonfinite, licence=licence)
     return examined(wanted, texts, max_kl).make(registry, threads, progress)

@@ -1,6 +1,5 @@
 """Verbs whose options are those of a method, too."""
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, final
 
 import typer
@@ -58,8 +57,9 @@ def _no_such(option: str, known: set[str]) -> str:
 
 def _method(words: list[str]) -> str | None:
     """What --method says, where it says anything."""
-    after = dict(pairwise(words)).get("--method")
-    return next((word.partition("=")[2] for word in words if word.startswith("--method=")), after)
+    from lineal.cli.words import value_of
+
+    return value_of("--method", words)
 
 
 def _options_of_methods(kind: "Kind", name: str | None) -> list[str]:

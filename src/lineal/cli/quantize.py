@@ -1,8 +1,8 @@
-"""lineal quantize: store a model in fewer bits, for llama.cpp and whatever else reads GGUF."""
+"""lineal quantize: store a model in fewer bits, for llama.cpp, vLLM and transformers."""
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -17,7 +17,8 @@ from lineal.cli.options import (
 )
 
 EXAMPLES = """
-Every option of the method is an option here; lineal methods NAME lists them.
+Every option of the method is an option here; lineal methods NAME lists them. The method follows from the scheme: gguf
+writes llama.cpp's (q4_k_m, ...), rtn vLLM's (w4a16, ...).
 
 Examples:
 
@@ -31,49 +32,75 @@ Examples:
 
   lineal quantize both --size 90MB --imatrix imatrix.gguf --out both.gguf
 
+  lineal quantize both --scheme w4a16 --out both-w4a16
+
+  lineal quantize both --scheme w4a16 --group-size 32 --no-symmetric --ignore "re:.*down_proj" --out both-w4a16
+
+  lineal quantize both --scheme fp8_dynamic --out both-fp8
+
   lineal quantize ./code --base ./base --scheme f16 --out code.gguf
 
   lineal quantize both --scheme q4_0 --eval text.txt --max-kl 0.02 --out both.gguf
 """
 
 
+MethodOption: TypeAlias = Annotated[
+    str | None, typer.Option("--method", help="How weights are rounded; without it, as the scheme says.")
+]
+TensorTypeOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--tensor-type", metavar="PATTERN=TYPE", help="For GGUF: another type for the tensors of this name."),
+]
+ImatrixOption: TypeAlias = Annotated[
+    Path | None, typer.Option("--imatrix", help="For GGUF: an importance matrix, as llama.cpp writes it.")
+]
+TextsOption: TypeAlias = Annotated[
+    list[Path] | None, typer.Option("--data", metavar="TEXT", help="For methods that are calibrated: a text.")
+]
+EvalOption: TypeAlias = Annotated[
+    list[Path] | None, typer.Option("--eval", help="A text to compare it with its parent on, once it is made.")
+]
+MaxKlOption: TypeAlias = Annotated[
+    float | None, typer.Option("--max-kl", help="Nats a token that it may be from its parent; more is exit code 1.")
+]
+
+
 def quantize(
     words: Annotated[
         list[str], typer.Argument(autocompletion=model_names, metavar="MODEL --scheme SCHEME [--OPTION VALUE]...")
     ],
-    out: Annotated[Path, typer.Option("--out", help="The .gguf file to write, or the folder.")],
-    method: Annotated[str, typer.Option("--method", help="The format.")] = "gguf",
-    tensor_type: Annotated[
-        list[str] | None,
-        typer.Option("--tensor-type", metavar="PATTERN=TYPE", help="Another type for the tensors of this name."),
-    ] = None,
-    imatrix: Annotated[
-        Path | None, typer.Option("--imatrix", help="An importance matrix, as llama.cpp writes it.")
-    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="The folder to write, or the .gguf file.")],
+    method: MethodOption = None,
+    tensor_type: TensorTypeOption = None,
+    imatrix: ImatrixOption = None,
+    data: TextsOption = None,
     base: AdapterBaseOption = None,
     allow_nonfinite: NonfiniteOption = False,
-    texts: Annotated[
-        list[Path] | None, typer.Option("--eval", help="A text to compare it with its parent on, once it is made.")
-    ] = None,
-    max_kl: Annotated[
-        float | None, typer.Option("--max-kl", help="Nats a token that it may be from its parent; more is exit code 1.")
-    ] = None,
+    texts: EvalOption = None,
+    max_kl: MaxKlOption = None,
     dry_run: DryRunOption = False,
     licence_override: LicenceOverrideOption = None,
     threads: ThreadsOption = None,
     registry: RegistryOption = None,
 ) -> None:
-    """Write a model (a name, path or b3: hash) as GGUF, in any of llama.cpp's mixes or in a given size."""
-    from lineal.api.derivations import derivation, examined, inputs_of_merge
-    from lineal.cli.words import make_or_plan, one_model_and_options
+    """Write a model (a name, path or b3: hash) in fewer bits: as GGUF, or packed as vLLM and transformers read it."""
+    from lineal.api.derivations import data_of_quantization, derivation, examined, inputs_of_merge
+    from lineal.cli.words import make_or_plan, one_model_and_options, value_of
     from lineal.family.build.one_off import method_from_words
+    from lineal.methods.quantize.by_scheme import method_of_scheme
 
     model, options = one_model_and_options(words, "quantized")
     by_name = ["--tensor-types", json.dumps(tensor_type)] if tensor_type else []
-    chosen = method_from_words("quantize", method, [*options, *by_name])
-    inputs, data = inputs_of_merge([model], base), [] if imatrix is None else [imatrix]
+    name = method or method_of_scheme(value_of("--scheme", options))
+    chosen = method_from_words("quantize", name, [*options, *by_name])
     wanted = derivation(
-        "quantize", chosen, inputs, out, data=data, allow_nonfinite=allow_nonfinite, licence=licence_override
+        "quantize",
+        chosen,
+        inputs_of_merge([model], base),
+        out,
+        data=data_of_quantization(chosen, imatrix, data or ()),
+        allow_nonfinite=allow_nonfinite,
+        licence=licence_override,
     )
     wanted = examined(wanted, texts or (), max_kl)
     make_or_plan(wanted, registry, threads, dry_run=dry_run)

@@ -16,7 +16,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "run": "Build what is missing of a family of models; what exists is kept, what was killed continues.",
         "merge": "Merge models (names, paths or b3: hashes) into one ordinary folder, or run a recipe of mergekit's.",
         "prune": "Set the share --sparsity of a model's weights (a name, path or b3: hash) to zero; its size stays the same.",
-        "quantize": "Write a model (a name, path or b3: hash) as GGUF, in any of llama.cpp's mixes or in a given size.",
+        "quantize": "Write a model (a name, path or b3: hash) in fewer bits: as GGUF, or packed as vLLM and transformers read it.",
         "finetune": "Fine-tune a model (a name, path or b3: hash) on text; the same call after a kill continues.",
         "distill": "Distill teachers (names, paths or b3: hashes) into a student; the same call after a kill continues.",
         "methods": "List the methods with their options, defaults and papers.",

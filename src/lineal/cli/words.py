@@ -1,5 +1,7 @@
 """Command lines of verbs whose options depend on a method: models first, then options."""
 
+from itertools import pairwise
+
 from lineal.api.derivations import Derivation
 from lineal.checkpoint.inside import resolved
 from lineal.cli.progress_bars import TerminalProgress
@@ -21,6 +23,12 @@ def one_model_and_options(words: list[str], done: str) -> tuple[str, list[str]]:
     if len(models) != 1:
         raise UsageError(f"one model is {done} at a time, got {', '.join(models)}")
     return models[0], options
+
+
+def value_of(option: str, words: list[str]) -> str | None:
+    """What stands behind an option, where it is there: --scheme q8_0, or --scheme=q8_0."""
+    after = dict(pairwise(words)).get(option)
+    return next((word.partition("=")[2] for word in words if word.startswith(f"{option}=")), after)
 
 
 def make_or_plan(wanted: Derivation, registry: str | None, threads: int | None = None, *, dry_run: bool) -> None:

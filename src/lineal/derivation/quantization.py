@@ -22,7 +22,13 @@ class QuantizationType(Enum):
     BF16 = ("bf16", 1, 2)
     DYNAMIC = ("dynamic", 1, 1)
     QAT = ("qat", 1, 1)
+    INT2 = ("int2", 4, 1)
+    INT3 = ("int3", 8, 3)
+    INT5 = ("int5", 8, 5)
+    INT6 = ("int6", 4, 3)
+    INT7 = ("int7", 8, 7)
     NF4 = ("nf4", 2, 1)
+    FP4 = ("fp4", 2, 1)
     FP8 = ("fp8", 1, 1)
     F32 = ("f32", 1, 4)
     F16 = ("f16", 1, 2)
@@ -89,6 +95,10 @@ class QuantizationType(Enum):
 
 
 _OF_MIXES: Mapping[str, str] = {
+    **{f"w{bits}a16": f"int{bits}" for bits in range(2, 9)},
+    "w8a8": "int8",
+    "fp8_dynamic": "fp8",
+    "fp8_block": "fp8",
     "q3_k_s": "q3_k",
     "q3_k_m": "q3_k",
     "q3_k_l": "q3_k",
@@ -97,4 +107,4 @@ _OF_MIXES: Mapping[str, str] = {
     "q5_k_s": "q5_k",
     "q5_k_m": "q5_k",
 }
-"""llama.cpp's mixes that are not called as their type is."""
+"""Schemes that are not called as their type is: those of packed weights, and llama.cpp's mixes."""

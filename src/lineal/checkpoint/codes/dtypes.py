@@ -15,7 +15,7 @@ from lineal.checkpoint.codes.ggml import (
     decode_blocks,
     encode_blocks,
 )
-from lineal.checkpoint.headers.storage import BLOCKS
+from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.errors import CheckpointError
 from lineal.kernels.kernel import kernel
 from lineal.kernels.types import Uint16s, Uint32s
@@ -92,6 +92,13 @@ def encode(values: Float32, dtype: str, raw: Raw, encoding: Encoding = PLAIN) ->
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by first_nonfinite
             np.copyto(raw.view(_known(dtype)), values, casting="unsafe")
     return False
+
+
+def encoded(values: Float32, dtype: str) -> Raw:
+    """The bytes of values of any shape, one after the other."""
+    raw = np.empty(byte_length(dtype, values.size), np.uint8)
+    _ = encode(np.ascontiguousarray(values).reshape(-1), dtype, raw)
+    return raw
 
 
 def first_nonfinite(values: Float32, dtype: str) -> int:

@@ -72,12 +72,18 @@ def encode(values: Float32, dtype: str, block: int, codes: Raw, absmax: Float32)
     full = values.size // block * block
     whole = values[:full]
     steps = np.diff(order, prepend=np.int32(0))
-    _encode(whole, whole.view(np.uint32), block, steps, bounds, codes, absmax[: full // block])
+    largest_magnitudes(whole, block, absmax[: full // block])
+    _encode(whole, block, steps, bounds, absmax[: full // block], codes)
     if full < values.size:  # the last block's values are divided instead, and its scale never is too small
         last = values[full:]
         absmax[-1] = largest = max(abs(last).max(), _SMALLEST)
         found = order[np.searchsorted(bounds, np.append(last / largest, np.float32(0)))]
         codes[full // 2 :] = found[0 : last.size : 2] << 4 | found[1 : last.size + 1 : 2]
+
+
+def largest_magnitudes(values: Float32, block: int, absmax: Float32) -> None:
+    """Of whole blocks; as bits, so that many are compared at a time. One that is not finite is the largest."""
+    _largest(values.view(np.uint32), block, absmax.view(np.uint32))
 
 
 def _searched(levels: Float32) -> tuple[NDArray[np.int32], Float32]:
@@ -93,21 +99,20 @@ _SMALLEST = np.float32(1e-38)
 
 
 @kernel
-def _encode(
-    values: Float32s, bits: Uint32s, block: int, steps: Int32s, bounds: Float32s, codes: Uint8s, absmax: Float32s
-) -> None:
-    """Every value is compared with every bound, and magnitudes are as bits: so many are taken at a time.
+def _largest(bits: Uint32s, block: int, absmax: Uint32s) -> None:
+    for b in range(absmax.size):
+        some, largest = bits[b * block : (b + 1) * block], np.uint32(0)
+        for i in range(block):
+            largest = max(largest, np.uint32(some[i] & np.uint32(0x7FFFFFFF)))
+        absmax[b] = largest
 
-    steps: from each level's code to the next one's.
-    """
+
+@kernel
+def _encode(values: Float32s, block: int, steps: Int32s, bounds: Float32s, absmax: Float32s, codes: Uint8s) -> None:
+    """Every value is compared with every bound, many at a time. steps: from a level's code to the next one's."""
     scaled, found = np.empty(block, np.float32), np.empty(block, np.int32)
     for b in range(absmax.size):
-        some, magnitudes = values[b * block : (b + 1) * block], bits[b * block : (b + 1) * block]
-        packed = codes[b * block // 2 : (b + 1) * block // 2]
-        largest = np.uint32(0)
-        for i in range(block):
-            largest = max(largest, np.uint32(magnitudes[i] & np.uint32(0x7FFFFFFF)))
-        absmax[b] = np.uint32(largest).view(np.float32)
+        some, packed = values[b * block : (b + 1) * block], codes[b * block // 2 : (b + 1) * block // 2]
         inverse = np.float32(1) / max(absmax[b], _SMALLEST)
         for i in range(found.size):
             scaled[i] = some[i] * inverse

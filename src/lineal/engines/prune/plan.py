@@ -4,12 +4,12 @@ from lineal.checkpoint.codes.dtypes import FLOATS
 from lineal.checkpoint.names.roles import linear_layers
 from lineal.checkpoint.written.layout import Planned
 from lineal.engines.merge.child_package import own_package, own_rules
+from lineal.engines.parents.kept import kept
 from lineal.engines.parents.layouts import BY_PUBLISHED_TENSORS, in_layouts
 from lineal.engines.parents.model import Model
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import CheckpointError
-from lineal.methods.merge.adapter import AdapterMerge
 from lineal.methods.streaming import StreamingMethod
 from lineal.shown import quoted
 
@@ -40,8 +40,6 @@ def plan_pruning(method: StreamingMethod, model: Model) -> StreamPlan:
 
 def _job(method: StreamingMethod | None, model: Model, name: str) -> Job:
     source = model.sources[name]
-    planned = Planned(name, source.dtype, source.shape)
-    is_stored = source.dtype == source.spec.dtype and source.update is None
-    if method is None and not is_stored:
-        return Job(planned, (source,), method=AdapterMerge())
-    return Job(planned, (source,), method=method)
+    if method is None:
+        return kept(name, source)
+    return Job(Planned(name, source.dtype, source.shape), (source,), method=method)

@@ -16,6 +16,7 @@ from lineal.family.hub.repository import COMMIT
 from lineal.family.names import is_path
 from lineal.methods.catalogue import find_method
 from lineal.methods.method import Method
+from lineal.methods.quantize.by_scheme import method_of_scheme
 from lineal.shown import quoted
 
 Body: TypeAlias = Mapping[str, Any]
@@ -118,10 +119,19 @@ class VerbReader:
         return self._of_one_parent("prune", "magnitude", name, keys, body)
 
     def _quantize(self, name: str, keys: KeyPath, body: Body) -> ModelRecipe:
-        data = (self.data_file(body["imatrix"], (*keys, "imatrix"), name),) if "imatrix" in body else ()
-        recipe = self._of_one_parent("quantize", "gguf", name, keys, body, "imatrix", data=data)
-        self._check_data(recipe.method, data, keys, name, "imatrix")
+        """The method follows from the scheme where it is left out; importance matrices are GGUF's, texts others'."""
+        by_scheme = self._faults.attempt((*keys, "scheme"), lambda: method_of_scheme(body.get("scheme")))
+        by_method = body.get("method", by_scheme or "gguf")
+        key = "imatrix" if by_method == "gguf" else "data"
+        data = self._data_of_quantization(body, keys, key, name)
+        recipe = self._of_one_parent("quantize", by_method, name, keys, body, key, data=data)
+        self._check_data(recipe.method, data, keys, name, key)
         return recipe
+
+    def _data_of_quantization(self, body: Body, keys: KeyPath, key: str, name: str) -> tuple[Path, ...]:
+        if key not in body:
+            return ()
+        return (self.data_file(body[key], (*keys, key), name),) if key == "imatrix" else self._data(body, keys)
 
     def _of_one_parent(
         self, kind: Kind, default: str, name: str, keys: KeyPath, body: Body, *others: str, data: tuple[Path, ...] = ()

@@ -104,12 +104,13 @@ def fit(values: Float32, grid: Grid, clipping: Clipping = MIN_MAX) -> Scales:
     return scales_of(clipping(values, grid), grid)
 
 
-def scales_of(ranges: Ranges, grid: Grid) -> Scales:
-    """The scales and zero points of ranges."""
+def scales_of(ranges: Ranges, grid: Grid, half: np.float32 | None = None) -> Scales:
+    """The scales and zero points of ranges; half: the largest code, where that is none of the grid's."""
     scales, zeros = np.empty_like(ranges.lows), np.zeros(ranges.lows.shape, np.int8)
     dtype = SCALE_DTYPES[grid.scale_dtype]
     smallest = np.float32(np.nextafter(dtype(0), dtype(1)))
-    _divide(ranges.lows, ranges.highs, (1 << grid.bits) - 1, grid.symmetric, scales)
+    steps = np.float32((1 << grid.bits) - 1) if half is None else half + half
+    _divide(ranges.lows, ranges.highs, steps, grid.symmetric, scales)
     if grid.scale_dtype != "F32":
         with np.errstate(over="ignore", invalid="ignore"):
             scales[:] = scales.astype(dtype)
@@ -167,15 +168,15 @@ def _ordered(bits: Any) -> np.int32:
 
 
 @kernel
-def _divide(lows: Float32Rows, highs: Float32Rows, steps: int, symmetric: bool, scales: Float32Rows) -> None:
-    half = np.float32(steps) / np.float32(2)
+def _divide(lows: Float32Rows, highs: Float32Rows, steps: np.float32, symmetric: bool, scales: Float32Rows) -> None:
+    half = steps / np.float32(2)
     for r in range(len(lows)):
         for g in range(lows.shape[1]):
             low, high = lows[r, g], highs[r, g]
             if symmetric:
                 scales[r, g] = max(abs(low), abs(high)) / half
             else:
-                scales[r, g] = (max(high, np.float32(0)) - min(low, np.float32(0))) / np.float32(steps)
+                scales[r, g] = (max(high, np.float32(0)) - min(low, np.float32(0))) / steps
 
 
 @kernel

@@ -15,6 +15,7 @@ from lineal.kernels.kernel import kernel
 from lineal.kernels.types import Uint8Rows, Uint64Rows
 
 Int8: TypeAlias = NDArray[np.int8]
+Uint8: TypeAlias = NDArray[np.uint8]
 Int32: TypeAlias = NDArray[np.int32]
 
 _RUN = 32
@@ -58,6 +59,16 @@ def unpack_rows(packed: Int32, bits: int, columns: int) -> Int8:
     codes = np.empty((rows, whole), np.int8)
     _unpack(np.ascontiguousarray(packed).view(np.uint8), bits, codes.view(np.uint64))
     return np.ascontiguousarray(codes[:, :columns])
+
+
+def pack_nibbles(codes: Uint8) -> Uint8:
+    """Codes of 0 to 15, [rows, columns] of an even number, two a byte: [rows, columns / 2], the first one low."""
+    rows, columns = codes.shape
+    if columns % 2:
+        raise CheckpointError(f"rows of {columns} codes are no whole bytes of two")
+    packed = np.empty((rows, columns // 2), np.uint8)
+    _pack_nibbles(np.ascontiguousarray(codes), packed)
+    return packed
 
 
 def _check(bits: int) -> None:
@@ -129,3 +140,11 @@ def _apart(stream: Any, bits: Any) -> np.uint64:
     x = (x & single) | ((x & (single << bits)) << (np.uint64(8) - bits))
     lowest = _ONES << (bits - one)
     return (x ^ _TOPS) if bits == np.uint64(8) else (((x | _TOPS) - lowest) ^ _TOPS)
+
+
+@kernel
+def _pack_nibbles(codes: Uint8Rows, packed: Uint8Rows) -> None:
+    for r in range(len(packed)):
+        row, out = codes[r], packed[r]
+        for i in range(out.size):
+            out[i] = np.uint8(row[2 * i] | np.uint8(row[2 * i + 1] << np.uint8(4)))

@@ -9,6 +9,7 @@ from lineal.checkpoint.importance.files import read_importance
 from lineal.checkpoint.written.layout import Planned
 from lineal.derivation.step import Role
 from lineal.engines.quantize.gguf_plan import gguf_free, gguf_tensors, gguf_weights, plan_gguf
+from lineal.engines.quantize.packed_plan import packed_tensors, plan_packed
 from lineal.engines.quantize.size_target import Losses, assumed, bytes_beside, fit, measured
 from lineal.engines.stream.plan import StreamPlan
 from lineal.family.build.forecasts import Forecast
@@ -21,6 +22,7 @@ from lineal.family.build.streams import only_model
 from lineal.family.session import Inputs, Session
 from lineal.methods.method import Method
 from lineal.methods.quantize.gguf import GgufQuantization
+from lineal.methods.quantize.rtn import RoundToNearest
 
 
 class QuantizingToGguf(Streaming):
@@ -75,6 +77,20 @@ class QuantizingToGguf(Streaming):
         return None
 
 
+class Packing(Streaming):
+    """Codes and scales in a folder, as compressed-tensors has them."""
+
+    def inputs(self, name: str, method: RoundToNearest, found: Inputs) -> Inputs:
+        return single_inputs(method, found)
+
+    def plan(self, method: RoundToNearest, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan:
+        return plan_packed(method, method, only_model(method, inputs))
+
+    def forecast(self, method: RoundToNearest, parents: Sequence[Forecast], labels: Sequence[str]) -> Forecast:
+        parent = parents[0].in_full
+        return Forecast(packed_tensors(method, parent.tensors, parent.config, labels[-1]), parent.config, parent)
+
+
 def most_weights(planned: Sequence[Planned]) -> str:
     """The type that most weights are stored in; of as many the one that is met first."""
     weights = dict.fromkeys((tensor.dtype for tensor in planned), 0)
@@ -83,4 +99,7 @@ def most_weights(planned: Sequence[Planned]) -> str:
     return max(weights, key=lambda dtype: weights[dtype]).lower()
 
 
-MAKERS: Sequence[tuple[type[Method], Maker]] = ((GgufQuantization, QuantizingToGguf()),)
+MAKERS: Sequence[tuple[type[Method], Maker]] = (
+    (GgufQuantization, QuantizingToGguf()),
+    (RoundToNearest, Packing()),
+)
