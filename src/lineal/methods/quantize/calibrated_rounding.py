@@ -1,4 +1,4 @@
-"""What methods share that round weights to codes by what a text makes of a model: what is stored, and of which layers."""
+"""What methods share that round weights by what a text makes of a model: what is stored, and of which layers."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
