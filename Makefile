@@ -7,6 +7,7 @@ BIN := .venv/bin
 READY := .venv/ready
 TRAINS := $(firstword $(wildcard $(READY)) .venv/ready-to-train)
 PEERS := build/peers
+QUANTIZED := $(PEERS)/quantized
 PYTEST := $(BIN)/pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 .PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval bench-many bench-start bench-layouts bench-quantize bench-model docs coverage clean help
@@ -62,12 +63,21 @@ test-faults: $(READY) ## More kills and fuzzing than `make test` has time for, a
 test-storm: $(READY) ## 10,000 changed inputs through every verb, 200 kills of each, 50 of trainings; hours
 	$(PYTEST) -m storm --whole
 
-test-peers: $(READY) $(PEERS)/ready ## llama.cpp opens what lineal writes; compiles it once, in five to fifteen minutes
+test-peers: $(READY) $(PEERS)/ready $(QUANTIZED)/ready ## llama.cpp and others on what lineal writes, and it on theirs; once it builds them, in twenty minutes
 	$(BIN)/pytest --quiet -m peers
 
 $(PEERS)/ready: tests/peers/requirements.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(QUANTIZED)/ready: tests/peers/requirements-quantized.txt
+	$(PYTHON) -m venv $(QUANTIZED)
+	$(QUANTIZED)/bin/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) \
+		"$$(grep '^torch==' $<)"
+	$(QUANTIZED)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	GPTQMODEL_CPU_WORKERS=2 $(QUANTIZED)/bin/pip install --quiet --disable-pip-version-check \
+		--no-build-isolation --no-deps gptqmodel==7.7.0
 	@touch $@
 
 lint: $(READY) ## Style, types, and the direction in which data flows
