@@ -15,11 +15,7 @@ import pytest
 import lineal.checkpoint
 import lineal.methods
 import lineal.randomness
-<<<<<<< HEAD
-from lineal.checkpoint import scaled
 from lineal.checkpoint.codes import double_quantization, nf4
-=======
->>>>>>> main
 from lineal.checkpoint.codes.dtypes import FLOATS, decode, encode, first_nonfinite
 from lineal.checkpoint.codes.ggml import BLOCK_CODECS, BLOCK_DECODERS, CODECS, Encoding
 from lineal.checkpoint.codes.ggml.float16 import float16_bits, float16_value
@@ -144,11 +140,8 @@ def test_all_kernels_are_looked_at() -> None:
     both = {f"lineal.checkpoint.codes.ggml.{name}.{family}" for name in searches for family in ("_plain", "_fused")}
     assert both <= CALLED.keys()
     within_others = {"arc.arc_shares", "entries._exponent", "entries._thin_end", "grid._code", "grid._ordered"}
-<<<<<<< HEAD
     within_others |= {"double_quantization._add_rows"}
-=======
     within_others |= {"scaling._rest_of_row"}
->>>>>>> main
     other = {name for name in KERNELS.keys() - CALLED.keys() if ".ggml." not in name and ".packed." not in name}
     assert {".".join(name.split(".")[-2:]) for name in other} == within_others
 

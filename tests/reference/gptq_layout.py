@@ -31,7 +31,7 @@ def gptq(
     elif v1:
         packed = _stream((zeros - 1) % 8, bits)
     tensors = {
-        f"{stem}qweight": _stream(codes.T, bits).T.copy().view(np.int32),
+        f"{stem}qweight": _stream(codes, bits).T.copy().view(np.int32),
         f"{stem}qzeros": packed.view(np.int32),
         f"{stem}scales": scales,
         f"{stem}g_idx": groups.astype(np.int32),

@@ -59,6 +59,10 @@ class Block(Protocol):
         """A tensor of the block as it is now; not to be written to."""
         ...
 
+    def dtype(self, name: str) -> str:
+        """What the parent's own numbers are, where this one of the block's tensors may be stored as codes: as BF16."""
+        ...
+
     def gather(self, statistics: Mapping[SharedInput, Sequence[Statistic]]) -> None:
         """Run all samples through the block as it is now, and show each statistic the inputs of those layers.
 

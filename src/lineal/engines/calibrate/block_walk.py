@@ -62,7 +62,7 @@ class Walk:
             tensors.write_rest(block.changed)
             if index + 1 < len(self.plan.blocks):
                 with self._states(index + 1, new=True) as behind:
-                    block.run(behind)
+                    _ = block.run({}, behind)
                     behind.keep()
                 before.remove()
         unload_layer(layer)

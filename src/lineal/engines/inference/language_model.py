@@ -23,7 +23,7 @@ from transformers import (
 from lineal.checkpoint.adapter.adapter import refuse_other_parts
 from lineal.checkpoint.names.tied_heads import KEY
 from lineal.checkpoint.package import has_tokenizer
-from lineal.checkpoint.quantized.folder import settings_of
+from lineal.checkpoint.quantized.folder import is_quantized
 from lineal.checkpoint.reader import Checkpoint, open_checkpoint
 from lineal.checkpoint.stated_dtype import require_dtype
 from lineal.engines.gguf.tokenizer_back import chat_template, special_tokens, tokenizer_json
@@ -158,7 +158,7 @@ def _load_full(place: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMod
         raise CheckpointError(f"{place / 'config.json'}: no model_type")
     if why := no_next_token(checkpoint.config):
         raise CheckpointError(f"{place}: {why}")
-    if settings_of(checkpoint.config):  # transformers would need the format's library, and quantize activations, too
+    if is_quantized(checkpoint):  # transformers would need the format's library, and quantize activations, too
         return _load_decoded(checkpoint, model_type, dtype)
     with silence(), blamed_on(place):
         loaded: Any = AutoModelForCausalLM.from_pretrained(

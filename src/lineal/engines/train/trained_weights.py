@@ -15,7 +15,7 @@ from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.layouts.views import seen
 from lineal.checkpoint.names.prediction_head import prediction_head
 from lineal.checkpoint.names.tensor_names import is_derived_buffer
-from lineal.checkpoint.quantized.folder import settings_of
+from lineal.checkpoint.quantized.folder import is_quantized
 from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
 from lineal.checkpoint.written.layout import Planned, lay_out
 from lineal.checkpoint.written.writer import CheckpointWriter
@@ -48,7 +48,7 @@ def trained_tensors(parent: Path) -> dict[str, str]:
     if checkpoint.form == "gguf":
         return {name: source.dtype for name, source in full_model(str(parent), checkpoint).items()}
     found: Mapping[str, TensorSpec | Source]
-    if settings_of(checkpoint.config):
+    if is_quantized(checkpoint):
         found = full_model(str(parent), checkpoint).sources
     else:
         found = {name: spec for name, (_, spec) in _published(checkpoint).items()}

@@ -4,17 +4,57 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import gcd
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
+from lineal.errors import MethodError
 from lineal.methods.arrays import Float32
-from lineal.methods.quantize.feedback import Feedback, Int64
-from lineal.methods.quantize.grid import MIN_MAX, Clipping, Grid, Int8, Scales, fit
+from lineal.methods.calibrated import Block, Rounded
+from lineal.methods.input_statistics import SecondMoment
+from lineal.methods.quantize.calibrated_rounding import CalibratedRounding, stages
+from lineal.methods.quantize.feedback import Feedback, Int64, feedback
+from lineal.methods.quantize.grid import MIN_MAX, Clipping, Grid, Int8, Scales, fit, from_codes
 from lineal.methods.quantize.round_columns import round_columns
 
 _BLOCK = 128
 """Columns that are made up for at once by all that come after them (section 3.3, step 2)."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Gptq(CalibratedRounding):
+    """Round each column so that the layer's output, on the text, is off by as little as the columns after it can help.
+
+    act_order: round columns of the largest inputs first. Scales are then made beforehand, and nothing else is stored
+        than without it (what others call static act-order).
+    static_groups: make scales beforehand even so; else those of a group are made when its first column is reached.
+    damping: what is added to the diagonal of the inputs' second moment, as a share of its mean.
+    """
+
+    name: ClassVar = "gptq"
+    paper: ClassVar = "https://arxiv.org/abs/2210.17323"
+
+    act_order: bool = True
+    static_groups: bool = False
+    damping: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.damping < 1:
+            raise MethodError(f"gptq: damping must be in [0, 1), got {self.damping}")
+
+    def work_on(self, block: Block) -> Iterator[Rounded]:
+        for stage in stages(block.shared_inputs):
+            moments = {shared: SecondMoment(shared.columns) for shared in stage}
+            block.gather({shared: (moment,) for shared, moment in moments.items()})
+            for shared in stage:
+                moment = moments.pop(shared).matrix()
+                by = feedback(moment, damping=self.damping, act_order=self.act_order, where=shared.layers[0])
+                for name in self.rounded(shared.layers):
+                    weight, grid = block.weight(name), self.grid(block.dtype(name))
+                    codes, scales = gptq(weight, by, grid, static_groups=self.static_groups)
+                    yield Rounded(name, codes, scales.scales, scales.zeros, from_codes(codes, scales, grid))
 
 
 def gptq(

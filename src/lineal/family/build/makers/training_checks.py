@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from lineal.checkpoint.quantized.folder import is_quantized
 from lineal.engines.architecture.depth import block_count
 from lineal.engines.extra import require_training
 from lineal.engines.parents.stated import vocabulary_of
 from lineal.engines.train.distill.common_tokens import check_sizes, check_vocabularies
 from lineal.errors import CheckpointError
 from lineal.family.build.foreseen import Foreseen, in_roles
+from lineal.family.build.weights import own_weights
 from lineal.family.file.recipe import ModelRecipe
 from lineal.methods.distill.distill import Distill
 from lineal.methods.finetune.lora import Lora
@@ -26,6 +28,8 @@ def _forms(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
     for model in in_roles(recipe, models):
         if model.form == "adapter" and isinstance(recipe.method, Lora):
             recipe.method.refuse_adapter(model.label)
+        if model.local is not None and is_quantized(model.local.checkpoint):
+            _ = own_weights(model.local)  # what cannot be decoded is refused from its headers
 
 
 def _positions(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
