@@ -60,7 +60,11 @@ class Block(Protocol):
         ...
 
     def dtype(self, name: str) -> str:
-        """What the parent's own numbers are, where this one of the block's tensors may be stored as codes: as BF16."""
+        """What the parent has a tensor in: BF16, say."""
+        ...
+
+    def is_packed(self, name: str) -> bool:
+        """Whether the child stores this weight as codes, and so waits for it to be rounded."""
         ...
 
     def gather(self, statistics: Mapping[SharedInput, Sequence[Statistic]]) -> None:

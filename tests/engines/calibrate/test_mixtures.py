@@ -8,15 +8,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GptOssConfig, GptOssForCausalLM
 
-from lineal.checkpoint.reader import open_checkpoint
-from lineal.engines.calibrate.decoder import Decoder
 from lineal.engines.calibrate.experts import experts_of
-from lineal.engines.parents.model import full_model
 from lineal.errors import CheckpointError, MethodError
 from tests.engines.architectures import make_architecture
 from tests.engines.calibrate.test_block_walk import Inputs
 from tests.engines.calibrate.walks import Watching, random_tokens, walk
-from tests.engines.tiny_models import VOCABULARY, tokenizer
+from tests.engines.tiny_models import VOCABULARY
 
 MIXTURES = ("mixtral", "qwen2_moe", "qwen3_moe")
 

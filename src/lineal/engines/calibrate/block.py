@@ -1,6 +1,6 @@
 """A block as calibrated methods see it: run on all samples, changed in place."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import final
 
@@ -23,10 +23,21 @@ from lineal.shown import quoted
 class WalkedBlock:
     """A decoder layer in memory, and the file of what stands before it."""
 
-    def __init__(self, method: str, layer: Layer, linear: Mapping[str, object], before: HiddenStates) -> None:
-        """linear: the published names of the block's linear layers."""
+    def __init__(
+        self,
+        method: str,
+        layer: Layer,
+        linear: Mapping[str, object],
+        before: HiddenStates,
+        *,
+        packed: Collection[str] = (),
+        folds: bool = True,
+    ) -> None:
+        """linear: the published names of the block's linear layers; packed: of weights that the child stores as codes;
+        folds: whether something may be folded."""
         self._method, self._layer, self._before = method, layer, before
-        self._places = {place.shared: place for place in places_of(layer, linear, before.read(0, 1))}
+        self._places = {place.shared: place for place in places_of(layer, linear, before.read(0, 1), folds=folds)}
+        self._packed = packed
         self.changed: set[str] = set()
 
     @property
@@ -45,15 +56,30 @@ class WalkedBlock:
     def dtype(self, name: str) -> str:
         return self._layer.dtypes[name]
 
-    @torch.inference_mode()
+    def is_packed(self, name: str) -> bool:
+        return name in self._packed
+
     def gather(self, statistics: Mapping[SharedInput, Sequence[Statistic]]) -> None:
+        tokens = self.run(statistics)
+        for shared in statistics:
+            if tokens[shared] == 0:
+                self._refuse_unseen(shared)
+
+    @torch.inference_mode()
+    def run(
+        self, statistics: Mapping[SharedInput, Sequence[Statistic]], behind: HiddenStates | None = None
+    ) -> Mapping[SharedInput, int]:
+        """Run all samples through the block as it is now; how many tokens each statistic was shown.
+
+        behind: is given what stands behind the block.
+        """
         watch = _Watch({shared: (self._places[shared], found) for shared, found in statistics.items()})
         with watch.on():
-            for _, states in self._before.batches():
-                _ = self._layer.run(states)
-        for shared in statistics:
-            if watch.tokens[shared] == 0:
-                self._refuse_unseen(shared)
+            for start, states in self._before.batches():
+                made = self._layer.run(states)
+                if behind is not None:
+                    behind.write(start, made)
+        return watch.tokens
 
     def change(self, tensors: Mapping[str, Float32]) -> None:
         for name, values in tensors.items():
@@ -69,12 +95,6 @@ class WalkedBlock:
         if not shared.foldable or not (np.isfinite(divisors).all() and (divisors > 0).all()):
             raise MethodError(f"{self._method}: nothing positive to fold before {quoted(shared.layers[0])}")
         self.changed.update(fold(self._layer, self._places[shared], np.ascontiguousarray(divisors, np.float32)))
-
-    @torch.inference_mode()
-    def run(self, behind: HiddenStates) -> None:
-        """Write what stands behind the block as it is now."""
-        for start, states in self._before.batches():
-            behind.write(start, self._layer.run(states))
 
     def _refuse_unseen(self, shared: SharedInput) -> None:
         if shared.expert is None:

@@ -1,4 +1,7 @@
-"""Which linear layers of a block see the same vectors, found by running it on one sample and watching."""
+"""Which linear layers of a block see the same vectors, found by running it on one sample and watching.
+
+A linear layer is what has a matrix for its weight: routers are no nn.Linear.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -41,7 +44,7 @@ class _Seen:
 
 
 @torch.inference_mode()
-def places_of(layer: Layer, linear: Mapping[str, object], states: Tensor) -> list[Place]:
+def places_of(layer: Layer, linear: Mapping[str, object], states: Tensor, *, folds: bool) -> list[Place]:
     """Places for all of the block's weights that are `linear`, by published name; states: of one sample."""
     mixtures = experts_of(layer.module, layer.model)
     seen = _watch(layer, mixtures, states)
@@ -64,7 +67,7 @@ def places_of(layer: Layer, linear: Mapping[str, object], states: Tensor) -> lis
             f"{layer.model}: block {layer.index}: no text goes through {listed(sorted(map(quoted, missing)))} as "
             "through a linear layer, so nothing can be calibrated there"
         )
-    can = tried(layer, states, found)
+    can = tried(layer, states, found) if folds else set[int]()
     return [_folding(place, can=number in can) for number, place in enumerate(found)]
 
 
@@ -88,7 +91,7 @@ def _watch(layer: Layer, mixtures: Sequence[Experts], states: Tensor) -> _Seen:
                 handle = module.register_forward_pre_hook(
                     _checking(called(path, inside[id(module)]), inside[id(module)])
                 )
-            elif isinstance(module, nn.Linear):
+            elif isinstance(weight, nn.Parameter) and weight.ndim == 2:
                 handle = module.register_forward_pre_hook(called(path, module))
             elif isinstance(weight, nn.Parameter) and weight.ndim == 1:
                 handle = module.register_forward_hook(cast(Any, made))
