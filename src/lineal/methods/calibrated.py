@@ -60,6 +60,14 @@ class Block(Protocol):
         """A tensor of the block as it is now; not to be written to."""
         ...
 
+    def dtype(self, name: str) -> str:
+        """What the parent has a tensor in: BF16, say."""
+        ...
+
+    def is_packed(self, name: str) -> bool:
+        """Whether the child stores this weight as codes, and so waits for it to be rounded."""
+        ...
+
     def gather(self, statistics: Mapping[SharedInput, Sequence[Statistic]]) -> None:
         """Run all samples through the block as it is now, and show each statistic the inputs of those layers.
 

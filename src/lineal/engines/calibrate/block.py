@@ -1,6 +1,6 @@
 """A block as calibrated methods see it: run on all samples, changed in place."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import final
 
@@ -24,11 +24,20 @@ class WalkedBlock:
     """A decoder layer in memory, and the file of what stands before it."""
 
     def __init__(
-        self, method: str, layer: Layer, linear: Mapping[str, object], before: HiddenStates, *, folds: bool = True
+        self,
+        method: str,
+        layer: Layer,
+        linear: Mapping[str, object],
+        before: HiddenStates,
+        *,
+        packed: Collection[str] = (),
+        folds: bool = True,
     ) -> None:
-        """linear: the published names of the block's linear layers; folds: whether something may be folded."""
+        """linear: the published names of the block's linear layers; packed: of weights that the child stores as codes;
+        folds: whether something may be folded."""
         self._method, self._layer, self._before = method, layer, before
         self._places = {place.shared: place for place in places_of(layer, linear, before.read(0, 1), folds=folds)}
+        self._packed = packed
         self.changed: set[str] = set()
         self._rounded: set[str] = set()
 
@@ -44,6 +53,12 @@ class WalkedBlock:
         values = self._layer.tensors[name].numpy()
         values.flags.writeable = False
         return values
+
+    def dtype(self, name: str) -> str:
+        return self._layer.dtypes[name]
+
+    def is_packed(self, name: str) -> bool:
+        return name in self._packed
 
     def gather(self, statistics: Mapping[SharedInput, Sequence[Statistic]]) -> None:
         tokens = self.run(statistics)

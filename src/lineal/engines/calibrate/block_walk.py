@@ -55,7 +55,8 @@ class Walk:
     def _walk_block(self, writer: CheckpointWriter, index: int, call: Call) -> None:
         layer = load_layer(self.decoder, index, call, threads=self.threads)
         with self._states(index) as before:
-            block = WalkedBlock(self.method.name, layer, self.plan.linear_of(index), before)
+            linear, packed = self.plan.linear_of(index), self.plan.packed_of(index)
+            block = WalkedBlock(self.method.name, layer, linear, before, packed=packed)
             tensors = BlockTensors(self.method.name, layer, self.plan.blocks[index], writer, self.threads)
             for rounded in self.method.work_on(block):
                 tensors.write_rounded(rounded)

@@ -19,7 +19,8 @@ from lineal.errors import CheckpointError
 @dataclass(frozen=True)
 class Layer:
     """tensors: published name -> its values, views of the module's parameters; parts: a parameter's path -> the
-    published names of what stands in it, one after the other; notes: what was read for each tensor."""
+    published names of what stands in it, one after the other; notes: what was read for each tensor; dtypes: what the
+    parent has each in."""
 
     module: nn.Module
     index: int
@@ -27,6 +28,7 @@ class Layer:
     tensors: Mapping[str, Tensor]
     parts: Mapping[str, Sequence[str]]
     notes: Mapping[str, Json]
+    dtypes: Mapping[str, str]
     model: str
 
     def run(self, states: Tensor) -> Tensor:
@@ -61,10 +63,11 @@ def load_layer(
         if stored.turn is not None:
             turned.append((values, stored))
         put(module, path, values)
+    dtypes = {name: decoder.source[name].dtype for name in takers}
     notes = read_values(decoder.source, takers, threads=threads, bytes_read=bytes_read)
     for values, stored in turned:
         _turn(values, stored)
-    return Layer(module, index, call, tensors, parts, notes, decoder.source.name)
+    return Layer(module, index, call, tensors, parts, notes, dtypes, decoder.source.name)
 
 
 def unload_layer(layer: Layer) -> None:
