@@ -1,13 +1,14 @@
 """What a model's files claim of its origin: kind, method and parents by name, from the file that tells most."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast, final
+from typing import final
 
 from lineal.checkpoint.package import CARD
+from lineal.checkpoint.quantized.folder import settings_of
+from lineal.checkpoint.quantized.scheme import stored_type
 from lineal.checkpoint.reader import ADAPTER_CONFIG, Checkpoint, read_json
 from lineal.derivation.canonical import Json
 from lineal.derivation.quantization import QuantizationType
@@ -20,7 +21,6 @@ MERGEKIT_CONFIG = "mergekit_config.yml"
 CLAIMED = "claimed"
 """The method of a step whose kind is all that is known."""
 
-_BITS = {4: "int4", 8: "int8"}
 _TYPES = tuple(str(kind.value) for kind in QuantizationType)
 
 
@@ -118,9 +118,7 @@ def _scheme(checkpoint: Checkpoint) -> str:
     stored = matrices.most_common(1)[0][0] if matrices else ""
     if checkpoint.form == "gguf" and stored in _TYPES:
         return stored
-    written: Any = {} if checkpoint.form == "gguf" else checkpoint.config.get("quantization_config")
-    settings = cast(Mapping[str, Any], written) if isinstance(written, dict) else {}
-    named = re.search(r"nf4|fp8", f"{settings.get('quant_method')} {settings.get('bnb_4bit_quant_type')} {stored}")
-    if named or stored.startswith("f8"):
-        return named[0] if named else "fp8"
-    return _BITS.get(settings.get("bits", 4 if settings.get("load_in_4bit") else 8 if stored == "i8" else 0), "dynamic")
+    settings = {} if checkpoint.form == "gguf" else settings_of(checkpoint.config)
+    if settings:
+        return stored_type(settings)
+    return "fp8" if stored.startswith("f8") else "int8" if stored == "i8" else "dynamic"
