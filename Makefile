@@ -7,9 +7,10 @@ BIN := .venv/bin
 READY := .venv/ready
 TRAINS := $(firstword $(wildcard $(READY)) .venv/ready-to-train)
 PEERS := build/peers
+QUANTIZED := $(PEERS)/quantized
 PYTEST := $(BIN)/pytest --quiet --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
-.PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval bench-many bench-start bench-layouts bench-quantize docs coverage clean help
+.PHONY: setup postgres demo real test test-faults test-storm test-peers lint bench-merge bench-lineage bench-eval bench-many bench-start bench-layouts bench-quantize bench-model docs coverage clean help
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -62,12 +63,21 @@ test-faults: $(READY) ## More kills and fuzzing than `make test` has time for, a
 test-storm: $(READY) ## 10,000 changed inputs through every verb, 200 kills of each, 50 of trainings; hours
 	$(PYTEST) -m storm --whole
 
-test-peers: $(READY) $(PEERS)/ready ## llama.cpp opens what lineal writes; compiles it once, in five to fifteen minutes
+test-peers: $(READY) $(PEERS)/ready $(QUANTIZED)/ready ## llama.cpp and others on what lineal writes, and it on theirs; once it builds them, in twenty minutes
 	$(BIN)/pytest --quiet -m peers
 
 $(PEERS)/ready: tests/peers/requirements.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(QUANTIZED)/ready: tests/peers/requirements-quantized.txt
+	$(PYTHON) -m venv $(QUANTIZED)
+	$(QUANTIZED)/bin/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) \
+		"$$(grep '^torch==' $<)"
+	$(QUANTIZED)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	GPTQMODEL_CPU_WORKERS=2 $(QUANTIZED)/bin/pip install --quiet --disable-pip-version-check \
+		--no-build-isolation --no-deps gptqmodel==7.7.0
 	@touch $@
 
 lint: $(READY) ## Style, types, and the direction in which data flows
@@ -91,8 +101,12 @@ bench-start: $(READY) ## What the shortest commands cost beside an earlier commi
 bench-layouts: $(READY) ## A mixture of 660 M parameters stored in another layout, beside the floor
 	$(BIN)/python benchmarks/layouts.py
 
-bench-quantize: $(READY) ## GGUFs of 660 M parameters beside llama.cpp's quantizer and the floor; after `make test-peers`
+bench-quantize: $(READY) ## 660 M parameters as GGUFs and packed, beside llama.cpp's quantizer and the floor; after `make test-peers`
 	$(BIN)/python benchmarks/quantize.py
+	$(BIN)/python benchmarks/packed.py
+
+bench-model: $(READY) ## The Llama of 29 M parameters that other benchmarks measure on; trained once, in about an hour
+	$(BIN)/python benchmarks/model.py
 
 bench-lineage: $(READY) ## A registry of a million models, and how long its answers take
 	$(BIN)/python benchmarks/lineage.py

@@ -55,9 +55,9 @@ def with_tokenizer(folder: Path) -> Path:
 class Bench:
     """Commands over one model, each run measured in a folder that is emptied after it."""
 
-    def __init__(self, model: Path, work: Path) -> None:
+    def __init__(self, model: Path, work: Path, child: str = "child.gguf") -> None:
         self.model, self.work = model, work
-        self._out = work / "child.gguf"
+        self._out = work / child
         self._f16 = work / f"{model.parent.name}-f16.gguf"
         self.child_bytes = 0
 
@@ -86,7 +86,9 @@ class Bench:
     def _run(self, command: Sequence[str], environment: dict[str, str]) -> Measurement:
         os.sync()  # what the run before left to be written is not this one's to wait for
         found = measure(command, self.work / "log", environment)
-        self.child_bytes = self._out.stat().st_size
+        weights = self._out.glob("*.safetensors") if self._out.is_dir() else [self._out]
+        self.child_bytes = sum(path.stat().st_size for path in weights)
+        shutil.rmtree(self._out, ignore_errors=True)  # a folder
         for path in self.work.glob(f"{self._out.name}*"):
             path.unlink()
         return found

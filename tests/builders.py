@@ -28,6 +28,7 @@ NUMPY: Mapping[str, Any] = {
     "F64": np.float64,
     "F8_E4M3": ml_dtypes.float8_e4m3fn,
     "F8_E5M2": ml_dtypes.float8_e5m2,
+    "F8_E8M0": ml_dtypes.float8_e8m0fnu,
 }
 """safetensors' names of dtypes, and numpy's types for them."""
 

@@ -15,6 +15,7 @@ import pytest
 import lineal.checkpoint
 import lineal.methods
 import lineal.randomness
+from lineal.checkpoint.codes import double_quantization, nf4
 from lineal.checkpoint.codes.dtypes import FLOATS, decode, encode, first_nonfinite
 from lineal.checkpoint.codes.ggml import BLOCK_CODECS, BLOCK_DECODERS, CODECS, Encoding
 from lineal.checkpoint.codes.ggml.float16 import float16_bits, float16_value
@@ -25,11 +26,14 @@ from lineal.checkpoint.quantized.scaling import Blocks, scale, scale_by_column, 
 from lineal.kernels.compiled import numba_type
 from lineal.kernels.kernel import Kernel
 from lineal.methods.merge.adapter import add_low_rank
+from lineal.methods.quantize.feedback import feedback
 from lineal.methods.quantize.fitting import squared_error
+from lineal.methods.quantize.gptq import gptq
 from lineal.methods.quantize.grid import Grid, fit, from_codes, to_codes
 from lineal.methods.quantize.rounding_error import FIGURES, add_rounding_error
 from lineal.methods.selection import magnitude_ranges
 from lineal.randomness import uniforms
+from tests.checkpoint.test_nf4 import encoded, encoded_int8
 from tests.examples import MERGES, PRUNINGS
 
 FUSED = re.compile(r"\b(vfn?m(add|sub)\w*|fn?m(add|sub)\b|fml[as]\b)")
@@ -81,7 +85,11 @@ def run_all() -> None:
         scales = fit(matrix, grid)
         codes = to_codes(matrix, scales, grid)
         from_codes(codes, scales, grid)
+        gptq(matrix, feedback(np.eye(64, dtype=np.float32) + np.float32(0.5)), grid)
         unpack_rows(pack_rows(codes, grid.bits), grid.bits, 64)
+    encoded_int8(values.reshape(4, 64))
+    nf4.decode(*encoded(values, "nf4", 64), "nf4", 64, 0, np.empty(256, np.float32))
+    double_quantization.encode(values)
     float16_bits(np.float32(1))
     float16_value(np.uint32(0x3C00))
     add_low_rank(np.ones(6, np.float32), 0, np.ones((2, 2), np.float32), np.ones((2, 3), np.float32))
@@ -132,6 +140,7 @@ def test_all_kernels_are_looked_at() -> None:
     both = {f"lineal.checkpoint.codes.ggml.{name}.{family}" for name in searches for family in ("_plain", "_fused")}
     assert both <= CALLED.keys()
     within_others = {"arc.arc_shares", "entries._exponent", "entries._thin_end", "grid._code", "grid._ordered"}
+    within_others |= {"double_quantization._add_rows"}
     within_others |= {"scaling._rest_of_row"}
     other = {name for name in KERNELS.keys() - CALLED.keys() if ".ggml." not in name and ".packed." not in name}
     assert {".".join(name.split(".")[-2:]) for name in other} == within_others
@@ -158,6 +167,7 @@ def test_a_kernel_computes_the_bytes_that_numbas_own_call_of_it_does(monkeypatch
     within_others = {"_arctan", "_dot", "_stretch", "cos", "cosine_with", "exp_to_zero", "log", "series", "sin", "thin"}
     unseen = {name.split(".")[-1] for name in CALLED.keys() - compared}
     within_others |= {"_add_pairs", "_add_squares", "_add_up", "_count_lost", "_largest", "_largest_error"}
+    within_others |= {"_carry", "_round", "_turn"}
     assert unseen <= within_others | {"arccos", "total", "within"}
 
 

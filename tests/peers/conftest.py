@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 HERE = Path(__file__).resolve().parent
@@ -32,6 +33,11 @@ class LlamaCpp:
     def quantize_all(self, jobs: Sequence[Mapping[str, Any]]) -> None:
         """Many files in one process, with all that its quantizer takes: see types_in_llama_cpp.py."""
         self._ask("types_in_llama_cpp.py", list(jobs))
+
+    def measure(self, model: Path, chunks: Sequence[Sequence[int]], out: Path) -> Mapping[str, Any]:
+        """What its matrices multiply, see imatrix_in_llama_cpp.py."""
+        self._run("imatrix_in_llama_cpp.py", model=f"{model}", chunks=chunks, out=f"{out}")
+        return np.load(out)
 
     def _run(self, script: str, **question: Any) -> str:
         return self._ask(script, question)

@@ -70,6 +70,18 @@ def settings_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((cast(Mapping[str, Any], one) for one in found if isinstance(one, Mapping) and one), {})
 
 
+def is_quantized(checkpoint: Checkpoint) -> bool:
+    """Whether a folder's config says that weights are stored as codes."""
+    return checkpoint.form == "full" and bool(settings_of(checkpoint.config))
+
+
+def without_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The config of a model in full weights: what it says of codes is gone, of the language model inside, too."""
+    kept = {key: value for key, value in config.items() if key not in _SETTINGS}
+    inner = kept.get("text_config")
+    return {**kept, "text_config": without_settings(inner)} if isinstance(inner, Mapping) else kept
+
+
 def cache_scales(checkpoint: Checkpoint) -> frozenset[str]:
     """Scales of the key and value cache: no weights, and without meaning once the quantization_config is gone."""
     return frozenset(name for name in checkpoint if _CACHE.fullmatch(name))

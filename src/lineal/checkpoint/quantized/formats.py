@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from lineal.checkpoint.quantized import compressed_tensors, float8, mxfp4
+from lineal.checkpoint.quantized import awq, bitsandbytes, compressed_tensors, float8, gptq, mxfp4
 from lineal.checkpoint.quantized.coded import Quantized
 from lineal.checkpoint.quantized.folder import QuantizedFolder, cache_scales, settings_of
 from lineal.checkpoint.quantized.refused import refuse_stray_codes, refuse_transformed, refuse_unknown
@@ -13,10 +13,13 @@ Reader: TypeAlias = Callable[[QuantizedFolder], Quantized]
 """Finds the weights of a folder; raises CheckpointError, which names the tensor, for what the format has otherwise."""
 
 FORMATS: Final[Mapping[str, Reader]] = {
+    "awq": awq.read,
+    "bitsandbytes": bitsandbytes.read,
     "fp8": float8.read,
     "fbgemm_fp8": float8.read,
     "mxfp8": float8.read,
     "compressed-tensors": compressed_tensors.read,
+    "gptq": gptq.read,
     "mxfp4": mxfp4.read,
 }
 """By quantization_config.quant_method."""

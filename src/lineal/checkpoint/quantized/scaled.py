@@ -19,6 +19,9 @@ from lineal.shown import quoted
 
 Float32: TypeAlias = NDArray[np.float32]
 
+_SUBNORMAL = 1 << 22
+"""The bits of 2^-127, which a float32 has no exponent for."""
+
 
 @final
 @dataclass(frozen=True)
@@ -160,7 +163,9 @@ class ScaledDecoder:
 
 def powers_of_two(exponents: NDArray[np.uint8]) -> Float32:
     """2^(e - 127), the scales of the OCP's microscaling formats. 255, which is no number there, is infinite."""
-    return np.ldexp(np.float32(1), exponents.astype(np.int32) - 127).astype(np.float32)
+    bits = exponents.astype(np.uint32) << 23
+    bits[exponents == 0] = _SUBNORMAL
+    return bits.view(np.float32)
 
 
 def as_codes(stored: TensorSpec, bits: int, shape: tuple[int, ...]) -> TensorSpec:

@@ -13,8 +13,6 @@ from peft import PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
-    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
@@ -25,12 +23,14 @@ from transformers import (
 from lineal.checkpoint.adapter.adapter import refuse_other_parts
 from lineal.checkpoint.names.tied_heads import KEY
 from lineal.checkpoint.package import has_tokenizer
+from lineal.checkpoint.quantized.folder import is_quantized
 from lineal.checkpoint.reader import Checkpoint, open_checkpoint
 from lineal.checkpoint.stated_dtype import require_dtype
-from lineal.engines.gguf.tensors import gguf_weights
 from lineal.engines.gguf.tokenizer_back import chat_template, special_tokens, tokenizer_json
+from lineal.engines.inference.decoded_weights import load_decoded
 from lineal.engines.inference.next_token import no_next_token
 from lineal.engines.inference.peft_config import left_out, refuse_experts, spelled_out
+from lineal.engines.parents.model import full_model
 from lineal.engines.parents.stated import config_of
 from lineal.engines.silence import silence
 from lineal.engines.text.documents import Tokens
@@ -102,7 +102,7 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel:
     refuse_other_parts(stored)
     refuse_experts(stored, base)
     absent = left_out(stored, base)
-    with silence(), _blamed_on(folder):
+    with silence(), blamed_on(folder):
         model = PeftModel.from_pretrained(base, str(folder), config=spelled_out(stored), local_files_only=True)
     # "auto" would ask the hub whether the base's vocabulary was resized
     expected = get_peft_model_state_dict(model, save_embedding_layers=False)
@@ -122,7 +122,7 @@ def load_tokenizer(place: Path, base: Path | None = None) -> PreTrainedTokenizer
         if checkpoint.form == "full":
             require_dtype(checkpoint)
         if has_tokenizer(candidate):
-            with silence(), _blamed_on(candidate):
+            with silence(), blamed_on(candidate):
                 return cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(str(candidate), **_LOCAL))
     raise CheckpointError(f"{' and '.join(map(str, candidates))}: no tokenizer files")
 
@@ -151,14 +151,16 @@ def _load_full(place: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMod
     if checkpoint.form == "adapter":
         raise CheckpointError(f"{place}: an adapter where full weights are needed")
     if checkpoint.form == "gguf":
-        return _load_gguf(checkpoint, dtype)
+        return _load_decoded(checkpoint, config_of(checkpoint)["model_type"], dtype)
     require_dtype(checkpoint)
     model_type = checkpoint.config.get("model_type")
     if not model_type:
         raise CheckpointError(f"{place / 'config.json'}: no model_type")
     if why := no_next_token(checkpoint.config):
         raise CheckpointError(f"{place}: {why}")
-    with silence(), _blamed_on(place):
+    if is_quantized(checkpoint):  # transformers would need the format's library, and quantize activations, too
+        return _load_decoded(checkpoint, model_type, dtype)
+    with silence(), blamed_on(place):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(place),
             dtype=dtype,
@@ -173,17 +175,12 @@ def _load_full(place: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMod
     return model
 
 
-def _load_gguf(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:
-    """The decoded weights in transformers' model; its own loader of GGUFs drops biases and rotary divisors."""
-    fields = config_of(checkpoint)
-    with silence(), _blamed_on(checkpoint.path):
-        config = AutoConfig.for_model(**fields)
-        weights = {name: torch.from_numpy(values) for name, values in gguf_weights(checkpoint)}
-        kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-        loaded: Any = kind.from_pretrained(
-            None, config=config, state_dict=weights, dtype=dtype, output_loading_info=True
-        )
-    return _checked(checkpoint.path, fields["model_type"], loaded)
+def _load_decoded(checkpoint: Checkpoint, model_type: str, dtype: torch.dtype) -> PreTrainedModel:
+    """The weights as they are decoded for any verb; transformers drops biases and rotary divisors of GGUFs."""
+    model = full_model(str(checkpoint.path), checkpoint)
+    with silence(), blamed_on(checkpoint.path):
+        loaded = load_decoded(model, dtype)
+    return _checked(checkpoint.path, model_type, loaded)
 
 
 def _gguf_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
@@ -193,7 +190,7 @@ def _gguf_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
         tokenizer = Tokenizer.from_str(written)
     except Exception as error:  # tokenizers raises nothing narrower
         raise CheckpointError(f"{checkpoint.path}: its tokenizer cannot be built: {error}") from error
-    with silence(), _blamed_on(checkpoint.path):
+    with silence(), blamed_on(checkpoint.path):
         return PreTrainedTokenizerFast(
             tokenizer_object=tokenizer,
             clean_up_tokenization_spaces=False,
@@ -234,7 +231,7 @@ def _require_none(place: Path, what: str, found: Iterable[str]) -> None:
 
 
 @contextmanager
-def _blamed_on(place: Path) -> Generator[None]:
+def blamed_on(place: Path) -> Generator[None]:
     """A library's fault with a model, as lineal's error that names it."""
     try:
         yield

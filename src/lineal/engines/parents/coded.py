@@ -45,6 +45,11 @@ def coded_source(model: str, codes: Coded, view: View, update: LowRankUpdate | N
     return Source(model, spec, update, codes, codes.turn or view.turn, first=first)
 
 
+def as_weight(view: View, codes: Coded | None) -> TensorSpec:
+    """A published tensor with the dtype that it has in full."""
+    return view.spec if codes is None else replace(view.spec, dtype=codes.dtype)
+
+
 def _numbered(name: str, coded: Coded) -> TensorSpec:
     spec = coded.spec
     return TensorSpec(name, "CODES8", coded.shape, spec.path, 0, spec.elements)

@@ -18,7 +18,7 @@ from lineal.checkpoint.quantized.formats import quantized_weights
 from lineal.checkpoint.reader import Checkpoint
 from lineal.checkpoint.stated_dtype import require_dtype
 from lineal.checkpoint.tokenizer_types import read_tokenizer_json
-from lineal.engines.parents.coded import coded_source, weights
+from lineal.engines.parents.coded import as_weight, coded_source, weights
 from lineal.engines.parents.stated import config_of, vocabulary_of
 from lineal.engines.stream.gathered import Gathered, Input
 from lineal.engines.stream.source import Source
@@ -26,11 +26,6 @@ from lineal.engines.tokenizers.chat_templates import DEFAULT, chat_templates
 from lineal.engines.tokenizers.tokenizer_files import settings_of
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
-
-MAKE_WEIGHTS = "make full weights of it first: lineal merge MODEL --method passthrough --out FOLDER"
-"""The way out where a model's weights are stored in a form that is not taken as it is."""
-
-CODES_ARE_NOT_TRAINED = f"holds scaled float8 codes, which no training takes; {MAKE_WEIGHTS}"
 
 
 @final
@@ -60,18 +55,12 @@ class Model(Mapping[str, Input]):
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
-        """Its config.json in full weights: of a GGUF it follows from the metadata, of codes it says so no longer.
+        """Its config.json in full weights: of a GGUF it follows from the metadata, of codes it says nothing.
 
         With a head of its own it says that it is not tied, whatever is stored.
         """
-        stored = config_of(self.checkpoint)
-        config = {key: value for key, value in stored.items() if key != "quantization_config"}
+        config = config_of(self.checkpoint)
         return untied(config) if says_tied(config) and heads(self.sources) else config
-
-    @property
-    def is_codes(self) -> bool:
-        """Whether weights are only values once they are scaled."""
-        return any(source.codes is not None for source in self.sources.values())
 
     @property
     def tied(self) -> bool:
@@ -144,7 +133,7 @@ def full_model(name: str, checkpoint: Checkpoint, adapter: Checkpoint | None = N
     head = stored_heads(checkpoint, coded)
     stored = weights(checkpoint, quantized)
     found, layouts = _as_published(name, stored, checkpoint.config)
-    published = {key: view.spec for key, view in found.items()}
+    published = {key: as_weight(view, coded.get(view.whole)) for key, view in found.items()}
     updates = {} if adapter is None else low_rank_updates(adapter, published, checkpoint.config)
     if updates.keys() & head.copies:
         raise CheckpointError(f"{name}: adapts the output head, but its config says it is tied to the embedding")

@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from lineal.checkpoint.package import vocabulary
+from lineal.checkpoint.quantized.folder import without_settings
 from lineal.checkpoint.reader import Checkpoint
 
 
 def config_of(checkpoint: Checkpoint) -> Mapping[str, Any]:
-    """Its config.json; of a GGUF that of the model that transformers would make of it."""
+    """Its config.json as that of full weights; of a GGUF that of the model that transformers would make of it."""
     if checkpoint.form == "gguf":
         from lineal.engines.gguf.parent import gguf_config  # noqa: PLC0415 - gguf, which most commands do without
 
         return gguf_config(checkpoint)
-    return checkpoint.config
+    return without_settings(checkpoint.config)
 
 
 def vocabulary_of(checkpoint: Checkpoint) -> Mapping[str, int] | None:

@@ -15,11 +15,13 @@ from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.layouts.views import seen
 from lineal.checkpoint.names.prediction_head import prediction_head
 from lineal.checkpoint.names.tensor_names import is_derived_buffer
+from lineal.checkpoint.quantized.folder import is_quantized
 from lineal.checkpoint.reader import Checkpoint, Form, open_checkpoint
 from lineal.checkpoint.written.layout import Planned, lay_out
 from lineal.checkpoint.written.writer import CheckpointWriter
 from lineal.engines.parents.model import full_model
 from lineal.engines.silence import silence
+from lineal.engines.stream.source import Source
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
 
@@ -29,7 +31,7 @@ DtypeOf: TypeAlias = Callable[[str], str]
 
 
 def trainable_dtypes(parent: Path) -> dict[str, str]:
-    """The dtypes of a parent's weights, which full fine-tuning keeps; quantized ones cannot be trained.
+    """The dtypes of a parent's weights, which full fine-tuning keeps; those that codes are decoded to.
 
     By published names, and without a head that transformers does not read.
     """
@@ -41,14 +43,18 @@ def trainable_dtypes(parent: Path) -> dict[str, str]:
 
 
 def trained_tensors(parent: Path) -> dict[str, str]:
-    """What transformers reads of a parent, by published names, and the dtype of each; of a GGUF as a merge has it."""
+    """What transformers reads of a parent, by published names, and the dtype of each; decoded as a merge has it."""
     checkpoint = open_checkpoint(parent)
     if checkpoint.form == "gguf":
         return {name: source.dtype for name, source in full_model(str(parent), checkpoint).items()}
-    specs = {name: spec for name, (_, spec) in _published(checkpoint).items()}
-    head = prediction_head(specs, checkpoint.config)
+    found: Mapping[str, TensorSpec | Source]
+    if is_quantized(checkpoint):
+        found = full_model(str(parent), checkpoint).sources
+    else:
+        found = {name: spec for name, (_, spec) in _published(checkpoint).items()}
+    head = prediction_head(found, checkpoint.config)
     return {
-        name: spec.dtype for name, spec in specs.items() if name not in head and not is_derived_buffer(name, spec.shape)
+        name: one.dtype for name, one in found.items() if name not in head and not is_derived_buffer(name, one.shape)
     }
 
 

@@ -2,5 +2,6 @@
 
 METHODS = {  # name: module and class, loaded when it is asked for
     "gguf": "gguf:GgufQuantization",
+    "bitsandbytes": "bitsandbytes:BitsAndBytes",
     "rtn": "rtn:RoundToNearest",
 }

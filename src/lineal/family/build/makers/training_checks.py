@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from lineal.checkpoint.quantized.folder import is_quantized
 from lineal.engines.architecture.depth import block_count
 from lineal.engines.extra import require_training
-from lineal.engines.parents.model import CODES_ARE_NOT_TRAINED
 from lineal.engines.parents.stated import vocabulary_of
 from lineal.engines.train.distill.common_tokens import check_sizes, check_vocabularies
 from lineal.errors import CheckpointError
@@ -28,10 +28,8 @@ def _forms(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:
     for model in in_roles(recipe, models):
         if model.form == "adapter" and isinstance(recipe.method, Lora):
             recipe.method.refuse_adapter(model.label)
-    for model in in_roles(recipe, models, "parent", "student"):  # a teacher is loaded by transformers, whatever it is
-        trained = model.local
-        if trained and trained.config.get("quantization_config") and own_weights(trained).is_codes:
-            raise CheckpointError(f"{recipe.name}: {trained.label} {CODES_ARE_NOT_TRAINED}")
+        if model.local is not None and is_quantized(model.local.checkpoint):
+            _ = own_weights(model.local)  # what cannot be decoded is refused from its headers
 
 
 def _positions(recipe: ModelRecipe, models: Mapping[str, Foreseen]) -> None:

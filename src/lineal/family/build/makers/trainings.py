@@ -6,8 +6,6 @@ from dataclasses import replace
 from lineal.derivation.step import Role
 from lineal.engines.architecture.depth import block_count, check_blocks, shallower_config, shallower_names
 from lineal.engines.extra import require_training
-from lineal.engines.parents.model import CODES_ARE_NOT_TRAINED
-from lineal.errors import CheckpointError
 from lineal.family.build.forecasts import Forecast
 from lineal.family.build.foreseen import Foreseen
 from lineal.family.build.make import Made
@@ -16,7 +14,6 @@ from lineal.family.build.makers.training import make_trained
 from lineal.family.build.makers.training_checks import training_checks
 from lineal.family.build.request import Request
 from lineal.family.build.scratch import Scratch
-from lineal.family.build.weights import own_weights
 from lineal.family.file.recipe import ModelRecipe
 from lineal.family.session import Inputs, Session
 from lineal.methods.distill.distill import Distill
@@ -40,13 +37,7 @@ class TrainingAWhole(Maker):
         return training_checks(recipe, models, is_there=is_there)
 
     def inputs(self, name: str, method: Training, found: Inputs) -> Inputs:
-        """As they are; what is trained must be weights. A teacher is run by transformers, whatever it is stored as."""
-        for role, local in found:
-            trained = local.base or local
-            if role == "teacher" or not trained.config.get("quantization_config"):
-                continue
-            if own_weights(trained).is_codes:
-                raise CheckpointError(f"{name}: {trained.label} {CODES_ARE_NOT_TRAINED}")
+        """As they are: whatever they are stored as, they are trained and run as the weights that this stands for."""
         return found
 
     def make(self, session: Session, request: Request, scratch: Scratch) -> Made:

@@ -1,0 +1,137 @@
+"""What packed formats cost a model: perplexity and KL against its parent; of calibrated methods, of five seeds.
+
+Usage: packed_quality.py [--model MODEL --calibration TEXT --texts TEXT...] [--group-size N] [--ways SCHEME:METHOD ...]
+Without a model it is that of `make bench-model`, whose texts are known. Prints a table.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from model import CONTEXT, bench_model
+from seeds import SEEDS, Spread, spread, wins
+
+_LINEAL = Path(sys.executable).with_name("lineal")
+_CALIBRATED = ("gptq", "awq", "smoothquant", "static")
+_GROUPED = ("w2a16", "w3a16", "w4a16", "w8a16")
+_WAYS = ("w4a16:rtn", "w4a16:gptq", "w3a16:rtn", "w3a16:gptq")
+
+
+@final
+@dataclass(frozen=True)
+class Asked:
+    """What is measured on what."""
+
+    model: Path
+    calibration: Path
+    texts: Sequence[Path]
+    group_size: int
+    seeds: Sequence[int]
+    context: int
+    work: Path
+
+    def child(self, way: str, seed: int) -> Path:
+        """Made, unless it is there."""
+        scheme, method = way.split(":")
+        out = self.work / f"{scheme}-{method}-{seed}"
+        words = ["quantize", f"{self.model}", "--scheme", scheme, "--method", method, "--out", f"{out}"]
+        words += ["--group-size", f"{self.group_size}"] if scheme in _GROUPED else []
+        words += ["--data", f"{self.calibration}", "--seed", f"{seed}"] if method in _CALIBRATED else []
+        self.lineal(*words)
+        return out
+
+    def lineal(self, *words: str) -> str:
+        command = [f"{_LINEAL}", *words, "--registry", f"{self.work / 'registry.db'}"]
+        done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} failed")
+        return done.stdout
+
+    def scores(self, model: Path) -> list[dict[str, Any]]:
+        """Of each text, in their order."""
+        texts = [word for text in self.texts for word in ("--data", f"{text}")]
+        found = json.loads(self.lineal("eval", f"{model}", *texts, "--context", f"{self.context}", "--json"))
+        return sorted(found, key=lambda one: [text.stem for text in self.texts].index(Path(one["text"]).stem))
+
+    def bits(self, model: Path) -> float:
+        """Of a weight, over all tensors."""
+        shown = json.loads(self.lineal("show", f"{model}", "--json"))
+        return 8 * shown["bytes"] / shown["parameters"]
+
+
+@final
+@dataclass(frozen=True)
+class Found:
+    """Of one way: a score a seed, a text each."""
+
+    bits: float
+    runs: Sequence[Sequence[dict[str, Any]]]
+
+    def figures(self, text: int, what: str) -> list[float]:
+        return [run[text][what] for run in self.runs]
+
+    def spread(self, text: int, what: str) -> Spread:
+        return spread(self.figures(text, what))
+
+
+def measured(asked: Asked, ways: Sequence[str]) -> Iterator[tuple[str, Found]]:
+    """A way whose method reads no text has one run."""
+    for way in ways:
+        seeds = asked.seeds if way.split(":")[1] in _CALIBRATED else asked.seeds[:1]
+        children = [asked.child(way, seed) for seed in seeds]
+        yield way, Found(asked.bits(children[0]), [asked.scores(child) for child in children])
+
+
+def row(name: str, found: Found, against: Found | None) -> str:
+    """against: rounding to nearest in the same scheme, which the calibrated method is to beat seed by seed."""
+    cells = [name, f"{found.bits:.2f}"]
+    for text in range(len(found.runs[0])):
+        perplexity, kl = found.spread(text, "perplexity"), found.spread(text, "kl")
+        several = len(found.runs) > 1
+        cells += [f"{perplexity}" if several else f"{perplexity.mean:.3f}", f"{kl}" if several else f"{kl.mean:.4g}"]
+        if against is None or not several:
+            cells.append("")
+        else:
+            theirs = [against.spread(text, "kl").mean] * len(found.runs)
+            cells.append(wins(found.figures(text, "kl"), theirs))
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the table, a row as soon as it is measured."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--calibration", type=Path)
+    parser.add_argument("--texts", type=Path, nargs="+")
+    parser.add_argument("--group-size", type=int, default=128)
+    parser.add_argument("--context", type=int, default=CONTEXT)
+    parser.add_argument("--ways", nargs="+", default=list(_WAYS), metavar="SCHEME:METHOD")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    given = parser.parse_args()
+    if given.model is None:
+        bench = bench_model()
+        given.model, given.calibration, given.texts = bench.folder, bench.calibration, list(bench.scored.values())
+    with tempfile.TemporaryDirectory() as at:
+        asked = Asked(
+            given.model, given.calibration, given.texts, given.group_size, given.seeds, given.context, Path(at)
+        )
+        parent = [one["perplexity"] for one in asked.scores(given.model)]
+        print("parent:", ", ".join(f"{t.stem} {p:.3f}" for t, p in zip(given.texts, parent, strict=True)))
+        heads = [f"{text.stem}: perplexity | KL | seeds below rtn" for text in given.texts]
+        print(f"| way | bits a weight | {' | '.join(heads)} |", f"|{'---|' * (2 + 3 * len(heads))}", sep="\n")
+        nearest: dict[str, Found] = {}
+        for way, found in measured(asked, given.ways):
+            scheme, method = way.split(":")
+            if method == "rtn":
+                nearest[scheme] = found
+            print(row(f"{scheme}, {method}", found, nearest.get(scheme)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

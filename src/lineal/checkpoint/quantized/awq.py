@@ -1,0 +1,130 @@
+"""AWQ's layout, as AutoAWQ writes it for its GEMM: four-bit integers packed along the output, in an order of their own.
+
+Source: Lin et al. 2023, "AWQ"; the tensors that AutoAWQ and gptqmodel write as version `gemm`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineal.checkpoint.headers.safetensors import TensorSpec
+from lineal.checkpoint.layouts.turn import Turn
+from lineal.checkpoint.quantized.coded import Beside, Coded, Decoder, Float32, Quantized, Raw
+from lineal.checkpoint.quantized.folder import QuantizedFolder
+from lineal.kernels.kernel import kernel
+from lineal.kernels.types import Float32s, Uint32s
+from lineal.shown import quoted
+
+_FLOATS = ("F16", "BF16", "F32")
+
+
+@final
+@dataclass(frozen=True)
+class AwqWeight:
+    """A weight [outputs, inputs]; read whole, since its words run along the outputs of each input.
+
+    words: I32 [inputs, outputs / 8]; zeros: I32 [groups, outputs / 8]; scales: [groups, outputs]; group: inputs that
+    share a scale.
+    """
+
+    spec: TensorSpec
+    words: TensorSpec
+    zeros: TensorSpec
+    scales: TensorSpec
+    group: int
+    dtype: str
+
+    @property
+    def is_streamed(self) -> bool:
+        return False
+
+    @property
+    def beside(self) -> tuple[TensorSpec, ...]:
+        return (self.words, self.zeros, self.scales)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.spec.shape
+
+    @property
+    def turn(self) -> Turn | None:
+        return None
+
+    @property
+    def working_bytes(self) -> int:
+        return self.words.byte_length + self.zeros.byte_length + 4 * self.scales.elements
+
+    def decoder(self, beside: Sequence[Beside]) -> Decoder:
+        words, zeros, scales = beside
+        return _AwqDecoder(words.view(np.uint32), zeros.view(np.uint32), scales, self.group)
+
+
+@final
+class _AwqDecoder:
+    def __init__(self, words: NDArray[np.uint32], zeros: NDArray[np.uint32], scales: Float32, group: int) -> None:
+        self._inputs, self._group = len(words), group
+        self._words, self._zeros, self._scales = words.reshape(-1), zeros.reshape(-1), scales.reshape(-1)
+
+    def __call__(self, raw: Raw, start: int, out: Float32) -> None:
+        _decode(self._words, self._zeros, self._scales, self._inputs, self._group, start, out)
+
+
+@kernel
+def _decode(
+    words: Uint32s, zeros: Uint32s, scales: Float32s, inputs: int, group: int, start: int, out: Float32s
+) -> None:
+    across = words.size // inputs
+    row, column = start // inputs, start % inputs
+    for i in range(out.size):
+        # the codes of outputs 0 to 7 lie at 0, 4, 1, 5, 2, 6, 3, 7, so that two neighbours are half a word apart
+        word, shift = row >> 3, np.uint32(4 * ((row & 7) // 2 + 4 * (row & 1)))
+        code = words[column * across + word] >> shift & np.uint32(15)
+        zero = zeros[column // group * across + word] >> shift & np.uint32(15)
+        out[i] = np.float32(np.int32(code) - np.int32(zero)) * scales[column // group * across * 8 + row]
+        column += 1
+        if column == inputs:
+            row, column = row + 1, 0
+
+
+def read(folder: QuantizedFolder) -> Quantized:
+    """Every weight that `NAME.qweight` stands for, by NAME.weight."""
+    _check_settings(folder)
+    coded: dict[str, Coded] = {}
+    beside: set[str] = set()
+    for stem, words in folder.ending(".qweight"):
+        found = _weight(folder, stem, words)
+        coded[f"{stem}.weight"] = found
+        beside |= {spec.name for spec in found.beside}
+    return Quantized(coded, frozenset(beside))
+
+
+def _check_settings(folder: QuantizedFolder) -> None:
+    settings = folder.settings
+    version = str(settings.get("version") or settings.get("format") or settings.get("checkpoint_format") or "gemm")
+    if version.lower() != "gemm":
+        raise folder.fault(f"is AWQ in the format {quoted(version)}; only gemm can be read")
+    bits: Any = settings.get("bits", settings.get("w_bit", 4))
+    if bits != 4:
+        raise folder.fault(f"is AWQ of {quoted(bits)} bits; only 4 can be read")
+
+
+def _weight(folder: QuantizedFolder, stem: str, words: TensorSpec) -> AwqWeight:
+    if f"{stem}.weight" in folder.checkpoint:
+        raise folder.fault(f"holds {quoted(words.name)} and {quoted(f'{stem}.weight')}: one weight twice")
+    zeros, scales = (folder.required(f"{stem}.{part}", words.name) for part in ("qzeros", "scales"))
+    if words.dtype != "I32" or len(words.shape) != 2 or not words.elements:
+        raise folder.misfit(words, "packed codes are I32 [inputs, outputs / 8]")
+    inputs, across = words.shape
+    stated: Any = folder.settings.get("group_size", folder.settings.get("q_group_size", 128))
+    group = inputs if stated == -1 else stated
+    if type(group) is not int or group < 1 or inputs % group:
+        raise folder.misfit(words, f"{inputs} inputs are no whole groups of {quoted(stated)}")
+    if zeros.dtype != "I32" or zeros.shape != (inputs // group, across):
+        raise folder.misfit(zeros, f"zero points of {quoted(words.name)} are I32 {[inputs // group, across]}")
+    if scales.dtype not in _FLOATS or scales.shape != (inputs // group, across * 8):
+        raise folder.misfit(scales, f"scales of {quoted(words.name)} are {[inputs // group, across * 8]}")
+    spec = TensorSpec(words.name, "CODES8", (across * 8, inputs), words.path, words.offset, words.byte_length)
+    return AwqWeight(spec, words, zeros, scales, group, folder.dtype)
