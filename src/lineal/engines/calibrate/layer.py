@@ -19,8 +19,8 @@ from lineal.errors import CheckpointError
 @dataclass(frozen=True)
 class Layer:
     """tensors: published name -> its values, views of the module's parameters; parts: a parameter's path -> the
-    published names of what stands in it, one after the other; notes: what was read for each tensor; dtypes: the
-    parent's."""
+    published names of what stands in it, one after the other; notes: what was read for each tensor; dtypes: what the
+    parent has each in."""
 
     module: nn.Module
     index: int

@@ -9,6 +9,7 @@ from lineal.checkpoint.names.tensor_names import BLOCK
 from lineal.engines.architecture.depth import block_count
 from lineal.engines.parents.model import Model
 from lineal.engines.stream.compound import Task, jobs_of
+from lineal.engines.stream.packed import Packed
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import CheckpointError
 from lineal.methods.calibrated import CalibratedMethod
@@ -29,6 +30,10 @@ class WalkPlan:
 
     def linear_of(self, index: int) -> Mapping[str, Role]:
         return {name: role for name, role in self.linear.items() if role.block == index}
+
+    def packed_of(self, index: int) -> frozenset[str]:
+        """The weights of a block that are stored as codes."""
+        return frozenset(task.planned.name for task in self.blocks[index] if isinstance(task, Packed))
 
 
 def plan_walk(model: Model, plan: StreamPlan) -> WalkPlan:

@@ -1,15 +1,14 @@
-"""What methods share that round weights by what a text makes of a model: what is stored, and of which layers."""
+"""What methods share that round weights to codes by what a text makes of a model: their options, and their order."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from lineal.errors import MethodError
-from lineal.expressions import Expressions
 from lineal.methods.calibrated import CalibratedMethod, SharedInput
 from lineal.methods.quantize.grid import Grid
-from lineal.methods.quantize.packed_schemes import GroupSize, Patterns, SchemeName, Storage, storage
+from lineal.methods.quantize.packed_schemes import HEAD, GroupSize, Patterns, SchemeName, Storage, storage
 
 _HELD = 1 << 29
 """Bytes of second moments that are gathered side by side, if one is not more than that."""
@@ -21,7 +20,8 @@ class CalibratedRounding(CalibratedMethod):
 
     group_size: columns that share a scale: 32, 64, 128 (where nothing is said), or channel: all of a row.
     symmetric: whether there are no zero points.
-    ignore: linear layers that stay as they are: names, or regular expressions for whole names.
+    ignore: layers that stay as they are: names, or re: and a regular expression that begins as a name does. The output
+        head, where nothing is said; embeddings and routers always do. A head that does not is rounded to nearest.
     """
 
     kind: ClassVar = "quantize"
@@ -29,14 +29,11 @@ class CalibratedRounding(CalibratedMethod):
     scheme: SchemeName = "w4a16"
     group_size: GroupSize | None = None
     symmetric: bool = True
-    ignore: Patterns = ()
+    ignore: Patterns = HEAD
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_storage(self.storage)
-        expressions = Expressions(f"{self.name}: ignore", MethodError)
-        for pattern in self.ignore:
-            expressions.check(pattern)
 
     @property
     def storage(self) -> Storage:
@@ -46,12 +43,6 @@ class CalibratedRounding(CalibratedMethod):
     def grid(self, scale_dtype: str) -> Grid:
         """What rows are rounded to. scale_dtype: what the model's own numbers are stored as."""
         return self.storage.grid(scale_dtype)
-
-    def rounded(self, names: Iterable[str]) -> list[str]:
-        """Which of these layers' weights become codes."""
-        expressions = Expressions(f"{self.name}: ignore", MethodError)
-        kept = {name for name in names for one in self.ignore if expressions.whole(one, name.removesuffix(".weight"))}
-        return [name for name in names if name not in kept]
 
     def _check_storage(self, storage: Storage) -> None:
         if storage.scheme.number != "int" or storage.span == "tensor":

@@ -51,7 +51,7 @@ class Gptq(CalibratedRounding):
             for shared in stage:
                 moment = moments.pop(shared).matrix()
                 by = feedback(moment, damping=self.damping, act_order=self.act_order, where=shared.layers[0])
-                for name in self.rounded(shared.layers):
+                for name in filter(block.is_packed, shared.layers):
                     weight, grid = block.weight(name), self.grid(block.dtype(name))
                     codes, scales = gptq(weight, by, grid, static_groups=self.static_groups)
                     yield Rounded(name, codes, scales.scales, scales.zeros, from_codes(codes, scales, grid))

@@ -16,11 +16,13 @@ from lineal.engines.stream.plan import StreamPlan
 from lineal.family.build.forecasts import Forecast
 from lineal.family.build.inputs import single_inputs
 from lineal.family.build.make import Made, make_streamed
+from lineal.family.build.makers.calibrations import Calibrating
 from lineal.family.build.makers.maker import Maker, Streaming
 from lineal.family.build.request import Request
 from lineal.family.build.scratch import Scratch
 from lineal.family.build.streams import only_model
 from lineal.family.session import Inputs, Session
+from lineal.methods.calibrated import CalibratedMethod
 from lineal.methods.method import Method
 from lineal.methods.quantize.bitsandbytes import BitsAndBytes
 from lineal.methods.quantize.gguf import GgufQuantization
@@ -119,4 +121,5 @@ MAKERS: Sequence[tuple[type[Method], Maker]] = (
     (GgufQuantization, QuantizingToGguf()),
     (RoundToNearest, Packing()),
     (BitsAndBytes, Coding()),
+    (CalibratedMethod, Calibrating()),
 )
