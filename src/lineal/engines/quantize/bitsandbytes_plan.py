@@ -130,4 +130,4 @@ def _remarks(ignored: Collection[str], turned: Sequence[str], dtype: str, label:
     if _EXPERTS in ignored:
         yield f"{label}: its experts stay as they are: transformers reads no codes of them"
     if turned:
-        yield f"{label}: {len(turned)} other weights, such as {quoted(turned[0])}, are stored as {dtype}, as its layers are"
+        yield f"{label}: {len(turned)} other weights, {quoted(turned[0])} among them, become {dtype}, as its layers are"
