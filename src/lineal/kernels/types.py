@@ -17,6 +17,7 @@ class ArrayOf(NamedTuple):
 
 Float32s: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.float32))]
 Float64s: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.float64))]
+Int8s: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.int8))]
 Int32s: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.int32))]
 Int64s: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.int64))]
 Uint8s: TypeAlias = Annotated[Any, ArrayOf(np.dtype(np.uint8))]

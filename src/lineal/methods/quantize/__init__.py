@@ -3,4 +3,5 @@
 METHODS = {  # name: module and class, loaded when it is asked for
     "gguf": "gguf:GgufQuantization",
     "rtn": "rtn:RoundToNearest",
+    "gptq": "gptq:Gptq",
 }
