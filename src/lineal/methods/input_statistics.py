@@ -72,3 +72,29 @@ class ColumnMagnitudes:
     @property
     def mean(self) -> NDArray[np.float64]:
         return self.sums / max(1, self.tokens)
+
+
+@final
+class TokenSample:
+    """The inputs of some tokens, evenly spread over all: every second, fourth, eighth, as it takes to hold no more."""
+
+    def __init__(self, columns: int, most: int = 1024) -> None:
+        """most: an even number."""
+        self._held, self._count, self._every, self._seen = np.empty((most, columns), np.float32), 0, 1, 0
+
+    def add(self, inputs: Float32) -> None:
+        taken = -self._seen % self._every
+        while taken < len(inputs):
+            if self._count == len(self._held):
+                self._count //= 2
+                self._held[: self._count] = self._held[::2].copy()
+                self._every *= 2  # what comes next is one of those, too, as there is an even number of them
+            found = inputs[taken :: self._every][: len(self._held) - self._count]
+            self._held[self._count : self._count + len(found)] = found
+            self._count += len(found)
+            taken += len(found) * self._every
+        self._seen += len(inputs)
+
+    @property
+    def inputs(self) -> Float32:
+        return self._held[: self._count]
