@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias, final
 
-Unit: TypeAlias = Literal["bytes", "steps", "tokens"]
+Unit: TypeAlias = Literal["bytes", "blocks", "steps", "tokens"]
 
 
 class Advance(Protocol):

@@ -13,6 +13,7 @@ from lineal.methods.arrays import Float32
 from lineal.methods.method import Method, Reproducibility
 
 Int8: TypeAlias = NDArray[np.int8]
+Codes: TypeAlias = NDArray[np.int8] | NDArray[np.uint8]
 
 
 @final
@@ -89,19 +90,19 @@ class Block(Protocol):
 @final
 @dataclass(frozen=True, eq=False)
 class Rounded:
-    """A weight as codes. codes: [rows, columns]; scales, zeros: [rows, groups]; values: float32 that they stand for.
+    """A weight as codes.
 
-    beside: other numbers that are stored with it, by the end of their names, such as input_scale. order: of columns
-    whose groups do not lie side by side, the group of each, [columns].
+    codes: [rows, columns], whole numbers or bits of floats; scales: [rows or blocks, groups], empty where all share
+    one; zeros: zero points, [rows, groups]; values: the float32 that the codes stand for. numbers: those that stand
+    once for the whole weight, by the ends of their names, such as input_scale.
     """
 
     name: str
-    codes: Int8
+    codes: Codes
     scales: Float32
-    zeros: Int8
+    zeros: Int8 | None
     values: Float32
-    beside: Mapping[str, Float32] = field(default_factory=dict[str, Float32])
-    order: NDArray[np.int32] | None = None
+    numbers: Mapping[str, Float32] = field(default_factory=dict[str, Float32])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +114,7 @@ class CalibratedMethod(Method):
 
     reproducibility: ClassVar = Reproducibility.TOLERANT
     uses_data: ClassVar = True
+    uses_base: ClassVar[bool] = False
 
     samples: int = 128
     context: int = 512
@@ -129,6 +131,17 @@ class CalibratedMethod(Method):
         """Change the block, and yield the weights that are to be stored as codes, each as soon as it is found."""
         ...
 
+    def check_positions(self, positions: int | None) -> None:
+        """Refuse samples that are longer than a model's positions, with a MethodError; None: it sets no bound."""
+        if positions is not None and self.context > positions:
+            raise MethodError(f"{self.name}: context {self.context} is more than the model's {positions} positions")
+
     def check_models(self, count: int) -> None:
         if count != 1:
             raise MethodError(f"{self.name}: one model is calibrated at a time, got {count}")
+
+    def check(self, models: int, has_base: bool) -> None:
+        """Refuse parents that the method cannot be applied to, with a MethodError."""
+        if has_base:
+            raise MethodError(f"{self.name}: takes no base; it works on one model")
+        self.check_models(models)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lineal.engines.calibrate.experts import Experts
-from lineal.engines.calibrate.folding import fold
+from lineal.engines.calibrate.folding import fold, names_before
 from lineal.engines.calibrate.hidden_states import HiddenStates
 from lineal.engines.calibrate.layer import Layer
 from lineal.engines.calibrate.shared_inputs import Place, places_of
@@ -39,6 +39,7 @@ class WalkedBlock:
         self._places = {place.shared: place for place in places_of(layer, linear, before.read(0, 1), folds=folds)}
         self._packed = packed
         self.changed: set[str] = set()
+        self._rounded: set[str] = set()
 
     @property
     def index(self) -> int:
@@ -84,17 +85,22 @@ class WalkedBlock:
     def change(self, tensors: Mapping[str, Float32]) -> None:
         for name, values in tensors.items():
             self._require_finite(name, values)
+            self._refuse_rounded(name)
             self._layer.tensors[name].copy_(torch.from_numpy(np.ascontiguousarray(values)))
             self.changed.add(name)
 
     def take(self, rounded: Rounded) -> None:
-        """Put the values that codes stand for in place."""
-        self.change({rounded.name: rounded.values})
+        """Put the values that codes stand for in place, for good."""
+        self._layer.tensors[rounded.name].copy_(torch.from_numpy(np.ascontiguousarray(rounded.values)))
+        self._rounded.add(rounded.name)
 
     def fold(self, shared: SharedInput, divisors: Float32) -> None:
         if not shared.foldable or not (np.isfinite(divisors).all() and (divisors > 0).all()):
             raise MethodError(f"{self._method}: nothing positive to fold before {quoted(shared.layers[0])}")
-        self.changed.update(fold(self._layer, self._places[shared], np.ascontiguousarray(divisors, np.float32)))
+        place = self._places[shared]
+        for name in (*shared.layers, *names_before(place)):
+            self._refuse_rounded(name)
+        self.changed.update(fold(self._layer, place, np.ascontiguousarray(divisors, np.float32)))
 
     def _refuse_unseen(self, shared: SharedInput) -> None:
         if shared.expert is None:
@@ -104,6 +110,10 @@ class WalkedBlock:
             f"the text, so nothing is known of what it multiplies ({quoted(shared.layers[0])}); give more samples, "
             "longer ones, or a text of more kinds"
         )
+
+    def _refuse_rounded(self, name: str) -> None:
+        if name in self._rounded:
+            raise MethodError(f"{self._method}: {quoted(name)} has been rounded to codes, and is not changed any more")
 
     def _require_finite(self, name: str, values: Float32) -> None:
         if not np.isfinite(values).all():

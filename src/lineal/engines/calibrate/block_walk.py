@@ -18,9 +18,9 @@ from lineal.engines.calibrate.freed_memory import give_back
 from lineal.engines.calibrate.hidden_states import HiddenStates
 from lineal.engines.calibrate.layer import load_layer, unload_layer
 from lineal.engines.calibrate.plan import WalkPlan
-from lineal.engines.stream.engine import stream
+from lineal.engines.stream.compound import tensors_of
+from lineal.engines.stream.engine import DataHashes, stream
 from lineal.engines.text.documents import Tokens
-from lineal.errors import MethodError
 from lineal.methods.calibrated import CalibratedMethod
 
 BlocksDone: TypeAlias = Callable[[int], None]
@@ -39,9 +39,8 @@ class Walk:
     threads: int | None = None
     blocks_done: BlocksDone = field(default=lambda _: None)
 
-    def run(self, writer: CheckpointWriter) -> None:
-        """Write every tensor of the child that the writer does not have."""
-        self._check()
+    def run(self, writer: CheckpointWriter) -> DataHashes:
+        """Write every tensor of the child that the writer does not have; data hashes of all that was read for it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         _ = stream(self.plan.outside, writer, threads=self.threads)
         first = self._resumed(writer)
@@ -51,14 +50,16 @@ class Walk:
             self._walk_block(writer, index, calls[index])
             give_back()
             self.blocks_done(1)
+        return stream([task for tasks in (self.plan.outside, *self.plan.blocks) for task in tasks], writer)
 
     def _walk_block(self, writer: CheckpointWriter, index: int, call: Call) -> None:
         layer = load_layer(self.decoder, index, call, threads=self.threads)
         with self._states(index) as before:
             linear, packed = self.plan.linear_of(index), self.plan.packed_of(index)
             block = WalkedBlock(self.method.name, layer, linear, before, packed=packed)
-            tensors = BlockTensors(layer, self.plan.blocks[index], writer, self.threads)
+            tensors = BlockTensors(self.method.name, layer, self.plan.blocks[index], writer, self.threads)
             for rounded in self.method.work_on(block):
+                tensors.write_rounded(rounded)
                 block.take(rounded)
             tensors.write_rest(block.changed)
             if index + 1 < len(self.plan.blocks):
@@ -71,7 +72,12 @@ class Walk:
     def _resumed(self, writer: CheckpointWriter) -> int:
         """The block that a killed run was in; all before it must be in the child, whole."""
         for index in range(len(self.plan.blocks) - 1, 0, -1):
-            done = (task.planned.name in writer.leaves for tasks in self.plan.blocks[:index] for task in tasks)
+            done = (
+                tensor.name in writer.leaves
+                for tasks in self.plan.blocks[:index]
+                for task in tasks
+                for tensor in tensors_of(task)
+            )
             if self._path(index).exists() and all(done):
                 return index
         return 0
@@ -93,8 +99,3 @@ class Walk:
 
     def _path(self, index: int) -> Path:
         return self.folder / f"before-{index:05}.f32"
-
-    def _check(self) -> None:
-        positions, context = self.decoder.positions, self.method.context
-        if positions is not None and context > positions:
-            raise MethodError(f"{self.method.name}: context {context} is more than the model's {positions} positions")

@@ -61,7 +61,12 @@ def fold(layer: Layer, place: Foldable, divisors: Float32) -> Iterable[str]:
     place.before.divide(by)
     for name in place.layers:
         layer.tensors[name].mul_(by)
-    return (*(part.name for part in place.before.parts), *place.layers)
+    return (*names_before(place), *place.layers)
+
+
+def names_before(place: Foldable) -> list[str]:
+    """The tensors that would be divided."""
+    return [] if place.before is None else [part.name for part in place.before.parts]
 
 
 def before_of(layer: Layer, norm: tuple[nn.Module, Tensor] | None, names: Sequence[str], columns: int) -> Before | None:

@@ -1,11 +1,22 @@
 """The models that a derivation is made from, in the roles and the order in which its step records them."""
 
+from typing import ClassVar, Protocol
+
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role
 from lineal.errors import MethodError
 from lineal.family.session import Inputs, LocalModel
 from lineal.methods.recipe.recipe import MergeRecipe
 from lineal.methods.streaming import StreamingMethod
+
+
+class Deriving(Protocol):
+    """A method, as far as it says which models it takes."""
+
+    name: ClassVar[str]
+    uses_base: ClassVar[bool]
+
+    def check(self, models: int, has_base: bool) -> None: ...
 
 
 def merge_inputs(method: StreamingMethod, found: Inputs) -> Inputs:
@@ -24,7 +35,7 @@ def merge_inputs(method: StreamingMethod, found: Inputs) -> Inputs:
     return (("base", shown), *roles) if shown else tuple(roles)
 
 
-def single_inputs(method: StreamingMethod, found: Inputs) -> Inputs:
+def single_inputs(method: Deriving, found: Inputs) -> Inputs:
     """What derives from one model has one parent, whatever its form, and behind it no base but that of an adapter."""
     base, parents = _base_and_parents(found)
     shown = _base_shown(method, base, parents)
@@ -48,7 +59,7 @@ def _base_and_parents(found: Inputs) -> tuple[LocalModel | None, list[LocalModel
     return base, [local for role, local in found if role != "base"]
 
 
-def _base_shown(method: StreamingMethod, base: LocalModel | None, parents: list[LocalModel]) -> LocalModel | None:
+def _base_shown(method: Deriving, base: LocalModel | None, parents: list[LocalModel]) -> LocalModel | None:
     """The base that the step records: the method's, or that of the adapters."""
     adapters = [parent for parent in parents if parent.form == "adapter"]
     if base is not None and base.form == "adapter":

@@ -13,7 +13,7 @@ from lineal.engines.stream.plan import StreamPlan
 from lineal.family.build.weights import full_weights
 from lineal.family.session import Inputs, Session
 from lineal.lineage.records.rounding import Rounding
-from lineal.methods.streaming import StreamingMethod
+from lineal.methods.method import Method
 
 
 class Written(NamedTuple):
@@ -44,7 +44,7 @@ def weights_of(inputs: Inputs) -> tuple[Model | None, Sequence[Model]]:
     return base, [full_weights(local, base) for role, local in inputs if role != "base"]
 
 
-def only_model(method: StreamingMethod, inputs: Inputs) -> Model:
+def only_model(method: Method, inputs: Inputs) -> Model:
     _, models = weights_of(inputs)
     method.check_models(len(models))
     return models[0]

@@ -15,11 +15,13 @@ from lineal.engines.stream.plan import StreamPlan
 from lineal.family.build.forecasts import Forecast
 from lineal.family.build.inputs import single_inputs
 from lineal.family.build.make import Made, make_streamed
+from lineal.family.build.makers.calibrations import Calibrating
 from lineal.family.build.makers.maker import Maker, Streaming
 from lineal.family.build.request import Request
 from lineal.family.build.scratch import Scratch
 from lineal.family.build.streams import only_model
 from lineal.family.session import Inputs, Session
+from lineal.methods.calibrated import CalibratedMethod
 from lineal.methods.method import Method
 from lineal.methods.quantize.gguf import GgufQuantization
 from lineal.methods.quantize.rtn import RoundToNearest
@@ -102,4 +104,5 @@ def most_weights(planned: Sequence[Planned]) -> str:
 MAKERS: Sequence[tuple[type[Method], Maker]] = (
     (GgufQuantization, QuantizingToGguf()),
     (RoundToNearest, Packing()),
+    (CalibratedMethod, Calibrating()),
 )
