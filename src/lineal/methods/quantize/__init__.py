@@ -5,4 +5,6 @@ METHODS = {  # name: module and class, loaded when it is asked for
     "gguf": "gguf:GgufQuantization",
     "gptq": "gptq:Gptq",
     "rtn": "rtn:RoundToNearest",
+    "smoothquant": "smoothquant:SmoothQuant",
+    "static": "static:StaticScales",
 }
