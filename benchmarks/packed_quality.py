@@ -103,6 +103,16 @@ def row(name: str, found: Found, against: Found | None) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def without_record(model: Path, work: Path) -> Path:
+    """The model as nobody's child: an evaluation would ask for what its record names, which need not be here."""
+    bare = work / "parent"
+    bare.mkdir()
+    for path in model.resolve().iterdir():
+        if path.name != "lineal.json":
+            (bare / path.name).symlink_to(path)
+    return bare
+
+
 def main() -> None:
     """Print the table, a row as soon as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -118,6 +128,7 @@ def main() -> None:
         bench = bench_model()
         given.model, given.calibration, given.texts = bench.folder, bench.calibration, list(bench.scored.values())
     with tempfile.TemporaryDirectory() as at:
+        given.model = without_record(given.model, Path(at))
         asked = Asked(
             given.model, given.calibration, given.texts, given.group_size, given.seeds, given.context, Path(at)
         )
