@@ -6,6 +6,7 @@ Without a model it is that of `make bench-model`, whose texts are known. Prints 
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -105,12 +106,7 @@ def row(name: str, found: Found, against: Found | None) -> str:
 
 def without_record(model: Path, work: Path) -> Path:
     """The model as nobody's child: an evaluation would ask for what its record names, which need not be here."""
-    bare = work / "parent"
-    bare.mkdir()
-    for path in model.resolve().iterdir():
-        if path.name != "lineal.json":
-            (bare / path.name).symlink_to(path)
-    return bare
+    return shutil.copytree(model, work / "parent", ignore=shutil.ignore_patterns("lineal.json"))
 
 
 def main() -> None:
