@@ -6,4 +6,5 @@ METHODS = {  # name: module and class, loaded when it is asked for
     "gguf": "gguf:GgufQuantization",
     "gptq": "gptq:Gptq",
     "rtn": "rtn:RoundToNearest",
+    "gptq": "gptq:Gptq",
 }
