@@ -60,10 +60,10 @@ class Asked:
         found = json.loads(self.lineal("eval", f"{model}", *texts, "--context", f"{self.context}", "--json"))
         return sorted(found, key=lambda one: [text.stem for text in self.texts].index(Path(one["text"]).stem))
 
-    def bits(self, model: Path) -> float:
-        """Of a weight, over all tensors."""
-        shown = json.loads(self.lineal("show", f"{model}", "--json"))
-        return 8 * shown["bytes"] / shown["parameters"]
+    def bits(self, child: Path) -> float:
+        """Of the parent's weights, over all tensors of the child."""
+        sizes = [json.loads(self.lineal("show", f"{model}", "--json")) for model in (child, self.model)]
+        return 8 * sizes[0]["bytes"] / sizes[1]["parameters"]
 
 
 @final
