@@ -190,5 +190,5 @@ class _EightBits:
 def _no_code(weight: Planned, kind: str, values: Float32, dtype: str, done: int) -> CheckpointError:
     index = first_nonfinite(values, dtype)
     found = f"{values[index]} at element {done + index} of {quoted(weight.name)}"
-    beyond = ", which bitsandbytes makes of float16" if dtype == "F16" else ""
-    return CheckpointError(f"the child: {found} has no code ({kind}{beyond})")
+    codes = f"{kind}, which is made of float16" if dtype == "F16" else kind
+    return CheckpointError(f"the child: {found} has no code ({codes}); leave the layer as it is with ignore")
