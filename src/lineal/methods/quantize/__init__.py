@@ -4,4 +4,5 @@ METHODS = {  # name: module and class, loaded when it is asked for
     "gguf": "gguf:GgufQuantization",
     "bitsandbytes": "bitsandbytes:BitsAndBytes",
     "rtn": "rtn:RoundToNearest",
+    "gptq": "gptq:Gptq",
 }
