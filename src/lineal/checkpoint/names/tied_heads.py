@@ -81,8 +81,9 @@ class StoredHeads:
 
 
 def stored_heads(checkpoint: Checkpoint, codes: Collection[str]) -> StoredHeads:
-    """Look at the stored bytes where both matrices are there and the config ties them; codes: names of scaled ones."""
-    found, tied = heads(checkpoint), says_tied(checkpoint.config)
+    """Look at the stored bytes where both matrices are there and the config ties them; codes: weights stored as such,
+    which are no copies."""
+    found, tied = heads(dict.fromkeys([*checkpoint, *codes])), says_tied(checkpoint.config)
     known = not (checkpoint.headers_only and tied and found)
     copies = frozenset(h for h in found if tied and (not known or (h not in codes and is_copy(checkpoint, h))))
     own = frozenset(found) - copies

@@ -18,7 +18,7 @@ from lineal.engines.stream.packed import Packed
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import CheckpointError
 from lineal.expressions import Expressions
-from lineal.methods.quantize.packed_schemes import BLOCK, GROUPS, Storage, StoresPacked
+from lineal.methods.quantize.packed_schemes import BLOCK, GROUPS, Ignores, Storage, StoresPacked
 from lineal.methods.quantize.packed_schemes import HEAD as BY_DEFAULT
 from lineal.methods.streaming import StreamingMethod
 from lineal.shown import listed, quoted
@@ -65,7 +65,7 @@ class Chosen(NamedTuple):
 
 
 def chosen_layers(
-    method: StoresPacked, shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any], label: str
+    method: Ignores, shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any], label: str
 ) -> Chosen:
     """Of a model with tensors of these shapes. Raises: CheckpointError: nothing is left; a name that is none of it."""
     heads = {name for name in shapes if HEAD.fullmatch(name) and name.endswith(".weight")}
@@ -80,7 +80,7 @@ def chosen_layers(
     return Chosen(quantized, tuple(sorted({*ignored, *tied})))
 
 
-def _ignored(method: StoresPacked, layers: Collection[str], label: str) -> frozenset[str]:
+def _ignored(method: Ignores, layers: Collection[str], label: str) -> frozenset[str]:
     expressions = Expressions(f"{method.name}: ignore", CheckpointError)
     found: set[str] = set()
     for pattern in method.ignore:

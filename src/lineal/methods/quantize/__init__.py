@@ -2,6 +2,7 @@
 
 METHODS = {  # name: module and class, loaded when it is asked for
     "awq": "awq:Awq",
+    "bitsandbytes": "bitsandbytes:BitsAndBytes",
     "gguf": "gguf:GgufQuantization",
     "gptq": "gptq:Gptq",
     "rtn": "rtn:RoundToNearest",

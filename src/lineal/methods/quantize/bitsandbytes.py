@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar, Final, TypeAlias, final
 import numpy as np
 from pydantic import BeforeValidator, WithJsonSchema
 
-from lineal.checkpoint.codes.nf4 import BLOCK_SIZES
 from lineal.errors import MethodError
 from lineal.methods.method import Reproducibility, nearest
 from lineal.methods.quantize.packed_schemes import HEAD, Patterns
@@ -16,6 +15,7 @@ from lineal.shown import quoted
 
 BITSANDBYTES_SCHEMES: Final = ("nf4", "fp4", "int8")
 _BLOCK: Final = 64
+_BLOCKS: Final = tuple(1 << bits for bits in range(5, 13))
 
 
 def _scheme(written: object) -> object:
@@ -38,7 +38,7 @@ class BitsAndBytes(StreamingMethod):
 
     scheme: nf4: sixteen quantiles of a normal distribution; fp4: four-bit floats; int8: LLM.int8's whole numbers, a
         scale a row.
-    block_size: values that share a scale, from 32 to 4096. Of nf4 and fp4.
+    block_size: values that share a scale, a power of two from 32 to 4096; bitsandbytes itself has 64. Of nf4 and fp4.
     double_quantization: whether scales are eight-bit codes themselves, as QLoRA has it: 4.13 bits a weight instead of
         4.5. Of nf4 and fp4.
     ignore: layers that stay as they are: names, or re: and a regular expression that begins as a name does. The output
@@ -59,8 +59,8 @@ class BitsAndBytes(StreamingMethod):
         if self.scheme not in BITSANDBYTES_SCHEMES:
             hint = nearest(self.scheme, BITSANDBYTES_SCHEMES)
             raise MethodError(f"bitsandbytes: unknown scheme {quoted(self.scheme)} ({hint})")
-        if self.block_size not in BLOCK_SIZES:
-            one_of = ", ".join(map(str, BLOCK_SIZES))
+        if self.block_size not in _BLOCKS:
+            one_of = ", ".join(map(str, _BLOCKS))
             raise MethodError(f"bitsandbytes: block_size is one of {one_of}, got {self.block_size}")
         if self.scheme == "int8" and (self.block_size != _BLOCK or not self.double_quantization):
             raise MethodError("bitsandbytes: int8 has one scale a row; leave block_size and double_quantization out")

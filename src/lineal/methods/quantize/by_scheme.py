@@ -5,6 +5,7 @@ from typing import Final
 
 from lineal.errors import MethodError
 from lineal.methods.method import nearest
+from lineal.methods.quantize.bitsandbytes import BITSANDBYTES_SCHEMES
 from lineal.methods.quantize.gguf_options import SCHEMES
 from lineal.methods.quantize.mix_table import ALIASES
 from lineal.methods.quantize.packed_schemes import PACKED_SCHEMES
@@ -13,6 +14,7 @@ from lineal.shown import quoted
 _METHODS: Final[Mapping[str, str]] = {
     **dict.fromkeys((*SCHEMES, *ALIASES), "gguf"),
     **{name: "static" if scheme.is_static else "rtn" for name, scheme in PACKED_SCHEMES.items()},
+    **dict.fromkeys(BITSANDBYTES_SCHEMES, "bitsandbytes"),
 }
 
 

@@ -75,15 +75,20 @@ class Storage:
         return Grid(self.scheme.bits, self.symmetric, group, scale_dtype)
 
 
-class StoresPacked(Protocol):
-    """A method whose child is stored so. ignore: layers that are not quantized, by names or re: and an expression."""
+class Ignores(Protocol):
+    """A method that leaves some layers as they are. ignore: by their names, or re: and an expression."""
 
     name: ClassVar[str]
 
     @property
-    def storage(self) -> Storage: ...
-    @property
     def ignore(self) -> tuple[str, ...]: ...
+
+
+class StoresPacked(Ignores, Protocol):
+    """A method whose child is stored so."""
+
+    @property
+    def storage(self) -> Storage: ...
 
 
 def storage(method: str, scheme: str, group_size: "GroupSize | None", *, symmetric: bool) -> Storage:

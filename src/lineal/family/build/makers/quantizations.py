@@ -8,6 +8,7 @@ from typing import cast
 from lineal.checkpoint.importance.files import read_importance
 from lineal.checkpoint.written.layout import Planned
 from lineal.derivation.step import Role
+from lineal.engines.quantize.bitsandbytes_plan import bitsandbytes_tensors, plan_bitsandbytes
 from lineal.engines.quantize.gguf_plan import gguf_free, gguf_tensors, gguf_weights, plan_gguf
 from lineal.engines.quantize.packed_plan import packed_tensors, plan_packed
 from lineal.engines.quantize.size_target import Losses, assumed, bytes_beside, fit, measured
@@ -23,6 +24,7 @@ from lineal.family.build.streams import only_model
 from lineal.family.session import Inputs, Session
 from lineal.methods.calibrated import CalibratedMethod
 from lineal.methods.method import Method
+from lineal.methods.quantize.bitsandbytes import BitsAndBytes
 from lineal.methods.quantize.gguf import GgufQuantization
 from lineal.methods.quantize.rtn import RoundToNearest
 
@@ -93,6 +95,20 @@ class Packing(Streaming):
         return Forecast(packed_tensors(method, parent.tensors, parent.config, labels[-1]), parent.config, parent)
 
 
+class Coding(Streaming):
+    """bitsandbytes' codes in a folder."""
+
+    def inputs(self, name: str, method: BitsAndBytes, found: Inputs) -> Inputs:
+        return single_inputs(method, found)
+
+    def plan(self, method: BitsAndBytes, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan:
+        return plan_bitsandbytes(method, only_model(method, inputs))
+
+    def forecast(self, method: BitsAndBytes, parents: Sequence[Forecast], labels: Sequence[str]) -> Forecast:
+        parent = parents[0].in_full
+        return Forecast(bitsandbytes_tensors(method, parent.tensors, parent.config, labels[-1]), parent.config, parent)
+
+
 def most_weights(planned: Sequence[Planned]) -> str:
     """The type that most weights are stored in; of as many the one that is met first."""
     weights = dict.fromkeys((tensor.dtype for tensor in planned), 0)
@@ -104,5 +120,6 @@ def most_weights(planned: Sequence[Planned]) -> str:
 MAKERS: Sequence[tuple[type[Method], Maker]] = (
     (GgufQuantization, QuantizingToGguf()),
     (RoundToNearest, Packing()),
+    (BitsAndBytes, Coding()),
     (CalibratedMethod, Calibrating()),
 )
