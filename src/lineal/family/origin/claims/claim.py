@@ -125,15 +125,19 @@ def _scheme(checkpoint: Checkpoint) -> str:
     named = _NAMED.search(" ".join(map(str, (*told, stored))))
     if named or stored.startswith("f8"):
         return named[0] if named else "fp8"
-    bits = settings.get("bits", 8 if stored == "i8" else _bits_of_groups(settings))
+    kind, bits = _of_groups(settings)
+    if kind == "float":
+        return f"fp{bits}" if bits in (4, 8) else "dynamic"
+    bits = settings.get("bits", 8 if stored == "i8" else bits)
     return f"int{bits}" if bits in range(2, 9) else "dynamic"
 
 
-def _bits_of_groups(settings: Mapping[str, Any]) -> object:
-    """How many bits compressed-tensors says its integers have; else what bitsandbytes is told of."""
+def _of_groups(settings: Mapping[str, Any]) -> tuple[object, object]:
+    """Of what kind compressed-tensors says its numbers are, and of how many bits; else what bitsandbytes is told."""
     groups: Any = settings.get("config_groups")
     for group in cast(Mapping[str, Any], groups).values() if isinstance(groups, Mapping) else ():
         weights: Any = cast(Mapping[str, Any], group).get("weights") if isinstance(group, Mapping) else None
         if isinstance(weights, Mapping):
-            return cast(Mapping[str, Any], weights).get("num_bits")
-    return 4 if settings.get("load_in_4bit") else None
+            described = cast(Mapping[str, Any], weights)
+            return described.get("type"), described.get("num_bits")
+    return "int", 4 if settings.get("load_in_4bit") else None
