@@ -6,6 +6,7 @@ Without a model it is that of `make bench-model`, whose texts are known. Prints 
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -59,10 +60,10 @@ class Asked:
         found = json.loads(self.lineal("eval", f"{model}", *texts, "--context", f"{self.context}", "--json"))
         return sorted(found, key=lambda one: [text.stem for text in self.texts].index(Path(one["text"]).stem))
 
-    def bits(self, model: Path) -> float:
-        """Of a weight, over all tensors."""
-        shown = json.loads(self.lineal("show", f"{model}", "--json"))
-        return 8 * shown["bytes"] / shown["parameters"]
+    def bits(self, child: Path) -> float:
+        """Of the parent's weights, over all tensors of the child."""
+        sizes = [json.loads(self.lineal("show", f"{model}", "--json")) for model in (child, self.model)]
+        return 8 * sizes[0]["bytes"] / sizes[1]["parameters"]
 
 
 @final
@@ -103,6 +104,11 @@ def row(name: str, found: Found, against: Found | None) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def without_record(model: Path, work: Path) -> Path:
+    """The model as nobody's child: an evaluation would ask for what its record names, which need not be here."""
+    return shutil.copytree(model, work / "parent", ignore=shutil.ignore_patterns("lineal.json"))
+
+
 def main() -> None:
     """Print the table, a row as soon as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -118,6 +124,7 @@ def main() -> None:
         bench = bench_model()
         given.model, given.calibration, given.texts = bench.folder, bench.calibration, list(bench.scored.values())
     with tempfile.TemporaryDirectory() as at:
+        given.model = without_record(given.model, Path(at))
         asked = Asked(
             given.model, given.calibration, given.texts, given.group_size, given.seeds, given.context, Path(at)
         )

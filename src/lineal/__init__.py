@@ -98,7 +98,9 @@ if TYPE_CHECKING:
     from lineal.methods.merge.task_arithmetic import TaskArithmetic
     from lineal.methods.merge.ties import Ties
     from lineal.methods.prune.magnitude import MagnitudePruning
+    from lineal.methods.quantize.awq import Awq
     from lineal.methods.quantize.gguf import GgufQuantization
+    from lineal.methods.quantize.gptq import Gptq
     from lineal.planning.finetune_method import FineTuneMethod
     from lineal.planning.paradigm import ModelParadigm
 
@@ -109,6 +111,7 @@ __all__ = [
     "AnswerIsNo",
     "ArceeFusion",
     "AttentionTransfer",
+    "Awq",
     "Breadcrumbs",
     "BreadcrumbsTies",
     "CheckpointError",
@@ -127,6 +130,7 @@ __all__ = [
     "FineTuneMethod",
     "FullFineTune",
     "GgufQuantization",
+    "Gptq",
     "GreedySoup",
     "Input",
     "Karcher",
@@ -243,7 +247,9 @@ _HOMES = {
     "lineal.methods.merge.task_arithmetic": "TaskArithmetic",
     "lineal.methods.merge.ties": "Ties",
     "lineal.methods.prune.magnitude": "MagnitudePruning",
+    "lineal.methods.quantize.awq": "Awq",
     "lineal.methods.quantize.gguf": "GgufQuantization",
+    "lineal.methods.quantize.gptq": "Gptq",
     "lineal.planning.finetune_method": "FineTuneMethod",
     "lineal.planning.paradigm": "ModelParadigm",
 }

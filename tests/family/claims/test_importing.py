@@ -14,7 +14,8 @@ from lineal.lineage.questions.ancestry import roots
 from lineal.lineage.questions.why import why
 from lineal.lineage.records.evidence import Evidence
 from lineal.lineage.soundness.check import check
-from tests.builders import make_adapter, make_checkpoint, random_tensors
+from tests.builders import CONFIG, make_adapter, make_checkpoint, random_tensors
+from tests.reference.quantized import FORMS
 
 SHAPES = {"model.embed_tokens.weight": (12, 8), "model.norm.weight": (8,)}
 
@@ -132,6 +133,29 @@ def test_a_cards_relation_is_the_kind_of_the_step(
     session: Session, tmp_path: Path, card: str, kind: str, method: str
 ) -> None:
     assert said(import_place(session, model(tmp_path / "hub" / "child", 1, card)))[:2] == (kind, method)
+
+
+@pytest.mark.parametrize(
+    ("form", "scheme"),
+    [
+        ("w4a16", "int4"),
+        ("w3a16 with zeros", "int3"),
+        ("w8a8", "int8"),
+        ("fp8 of rows", "fp8"),
+        ("nvfp4", "nvfp4"),
+        ("mxfp4", "mxfp4"),
+        ("weight_scale_inv", "fp8"),
+    ],
+)
+def test_what_a_card_calls_quantized_is_of_the_scheme_that_its_config_says(
+    session: Session, tmp_path: Path, form: str, scheme: str
+) -> None:
+    place = model(tmp_path / "hub" / "child", 1, "base_model: o/a\nbase_model_relation: quantized")
+    found = FORMS[form].store(random_tensors(1, {"a": (8, 96)})["a"])
+    tensors = {f"model.layers.0.mlp.up_proj.{name}": tensor for name, tensor in found.tensors.items()}
+    make_checkpoint(place, tensors, {**CONFIG, "quantization_config": FORMS[form].settings})
+    claim = import_place(session, place).claim
+    assert claim.options == {"scheme": scheme}
 
 
 def test_a_claim_that_would_close_a_cycle_is_refused_with_names(session: Session, tmp_path: Path) -> None:

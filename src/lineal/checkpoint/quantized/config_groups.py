@@ -5,6 +5,7 @@ Source: https://github.com/vllm-project/compressed-tensors (config_groups of a q
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, cast, final
 
 from lineal.checkpoint.quantized.folder import QuantizedFolder
@@ -16,6 +17,9 @@ BY_SHAPE = "shape"
 """A strategy that no config names: what shares a scale follows from the shape of the scales."""
 
 _EXPRESSION = "re:"
+_MOST_SCHEMES = 64
+"""Each layer is held against each of them."""
+
 _BY_SHAPE = "float-quantized"
 """The format in which that is clear, so that a config may leave its groups out."""
 
@@ -52,6 +56,8 @@ class Groups:
     def __init__(self, folder: QuantizedFolder) -> None:
         self._folder = folder
         self._groups = tuple(_groups(folder))
+        if len(self.schemes) > _MOST_SCHEMES:
+            raise folder.fault(f"its config_groups are {len(self.schemes)} schemes; at most {_MOST_SCHEMES} are read")
         self._expressions = Expressions(folder.label, CheckpointError)
 
     def of(self, module: str, fitting: Sequence[Scheme]) -> Scheme:
@@ -71,7 +77,7 @@ class Groups:
             )
         return found[0]
 
-    @property
+    @cached_property
     def schemes(self) -> tuple[Scheme, ...]:
         """Those there are."""
         return tuple(dict.fromkeys(one.scheme for one in self._groups))

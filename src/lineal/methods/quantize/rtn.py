@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import numpy as np
-
 from lineal.errors import MethodError
 from lineal.methods.method import Reproducibility
 from lineal.methods.quantize.packed_schemes import HEAD, GroupSize, Patterns, SchemeName, Storage, storage
-from lineal.methods.streaming import Block, Emit, Site, StreamingMethod
+from lineal.methods.streaming import KEEP, Emit, Site, StreamingMethod
 
 
 @final
@@ -40,6 +38,8 @@ class RoundToNearest(StreamingMethod):
     ignore: Patterns = HEAD
 
     def __post_init__(self) -> None:
+        if self.storage.scheme.has_groups:  # what nobody says is recorded, too
+            object.__setattr__(self, "group_size", self.storage.span)
         if self.storage.scheme.activations == "float8 a tensor":
             raise MethodError(
                 "rtn: fp8 stores scales of what layers multiply, which only texts tell; fp8_dynamic needs none"
@@ -58,8 +58,4 @@ class RoundToNearest(StreamingMethod):
 
     def sweeps(self, site: Site) -> Iterator[Emit]:
         """The values pass as they are: what rounds them is what they are stored as."""
-        yield Emit(_copy)
-
-
-def _copy(block: Block) -> None:
-    np.copyto(block.out, block.models[0])
+        yield KEEP
