@@ -101,6 +101,8 @@ if TYPE_CHECKING:
     from lineal.methods.quantize.awq import Awq
     from lineal.methods.quantize.gguf import GgufQuantization
     from lineal.methods.quantize.gptq import Gptq
+    from lineal.methods.quantize.smoothquant import SmoothQuant
+    from lineal.methods.quantize.static import StaticScales
     from lineal.planning.finetune_method import FineTuneMethod
     from lineal.planning.paradigm import ModelParadigm
 
@@ -250,6 +252,8 @@ _HOMES = {
     "lineal.methods.quantize.awq": "Awq",
     "lineal.methods.quantize.gguf": "GgufQuantization",
     "lineal.methods.quantize.gptq": "Gptq",
+    "lineal.methods.quantize.smoothquant": "SmoothQuant",
+    "lineal.methods.quantize.static": "StaticScales",
     "lineal.planning.finetune_method": "FineTuneMethod",
     "lineal.planning.paradigm": "ModelParadigm",
 }

@@ -6,5 +6,6 @@ METHODS = {  # name: module and class, loaded when it is asked for
     "gguf": "gguf:GgufQuantization",
     "gptq": "gptq:Gptq",
     "rtn": "rtn:RoundToNearest",
-    "gptq": "gptq:Gptq",
+    "smoothquant": "smoothquant:SmoothQuant",
+    "static": "static:StaticScales",
 }

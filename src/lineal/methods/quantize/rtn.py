@@ -40,9 +40,10 @@ class RoundToNearest(StreamingMethod):
     def __post_init__(self) -> None:
         if self.storage.scheme.has_groups:  # what nobody says is recorded, too
             object.__setattr__(self, "group_size", self.storage.span)
-        if self.storage.scheme.activations == "float8 a tensor":
+        if self.storage.scheme.is_static:
             raise MethodError(
-                "rtn: fp8 stores scales of what layers multiply, which only texts tell; fp8_dynamic needs none"
+                f"rtn: {self.scheme} stores scales of what layers multiply, which only texts tell: take method static; "
+                f"{_WITHOUT_TEXTS[self.scheme]} needs none"
             )
 
     @property
@@ -59,3 +60,6 @@ class RoundToNearest(StreamingMethod):
     def sweeps(self, site: Site) -> Iterator[Emit]:
         """The values pass as they are: what rounds them is what they are stored as."""
         yield KEEP
+
+
+_WITHOUT_TEXTS = {"fp8": "fp8_dynamic", "w8a8_static": "w8a8"}
