@@ -43,7 +43,6 @@ class _Found:
 
     def __init__(self, found: FoundPacking, weight: Planned) -> None:
         self._form, self._rounded = found.packing.form, found.rounded
-        self.block = found.packing.packer(weight).block
         self._weight, self._layer, self._row = weight, layer_of(weight.name), 0
 
     def look(self, values: Float32) -> None:
