@@ -72,7 +72,8 @@ class _Rounding:
         self._rounder.look(values.reshape(-1, self._weight.shape[1]))
 
     def pack(self, values: Float32, figures: NDArray[np.float64] | None) -> Pieces:
-        codes, scales, zeros = self._rounder.round(values.reshape(-1, self._weight.shape[1]), figures)
+        matrix, by = values.reshape(-1, self._weight.shape[1]), self._rounder
+        codes, scales, zeros = by.round(matrix) if figures is None else by.measured(matrix, figures)
         if not np.isfinite(scales).all():
             self._refuse(values)
         self._done += values.size
