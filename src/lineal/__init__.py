@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lineal.api.uses import (
         evaluate,
         generate,
+        imatrix,
         plan,
         run,
     )
@@ -192,6 +193,7 @@ __all__ = [
     "evaluate",
     "finetune",
     "generate",
+    "imatrix",
     "merge",
     "merge_recipe",
     "open",
@@ -207,7 +209,7 @@ _HOMES = {
     "lineal.api.model": "Model Parent",
     "lineal.api.opened": "registry",
     "lineal.api.tensor": "Tensor",
-    "lineal.api.uses": "evaluate generate plan run",
+    "lineal.api.uses": "evaluate generate imatrix plan run",
     "lineal.cli.progress_bars": "TerminalProgress",
     "lineal.derivation": (
         "DataFile Derivation Distillation FineTune Input Merge Original Prune QuantizationType Quantize Step "
