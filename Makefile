@@ -104,6 +104,7 @@ bench-layouts: $(READY) ## A mixture of 660 M parameters stored in another layou
 bench-quantize: $(READY) ## 660 M parameters as GGUFs and packed, beside llama.cpp and the floor; after `make test-peers bench-model`
 	$(BIN)/python benchmarks/quantize.py
 	$(BIN)/python benchmarks/packed.py
+	$(BIN)/python benchmarks/nf4.py
 	$(BIN)/python benchmarks/packed_quality.py
 
 bench-model: $(READY) ## The Llama of 29 M parameters that other benchmarks measure on; trained once, in about an hour
