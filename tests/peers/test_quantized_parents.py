@@ -178,4 +178,4 @@ def test_a_quantized_folder_is_adopted_by_what_it_was_made_from(made: Path, tmp_
             if case != "gpt_oss":
                 answer = explain(session, f"{made / case}")
                 assert answer.best is not None, case
-                assert [one.label for _, one in answer.best.inputs] == ["f:base"], (case, answer.best)
+                assert [one.label for _, one in answer.best.inputs] == ["base"], (case, answer.best)
