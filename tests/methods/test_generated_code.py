@@ -28,6 +28,7 @@ from lineal.checkpoint.quantized.scaling import Blocks, scale, scale_by_column, 
 from lineal.kernels.compiled import numba_type
 from lineal.kernels.kernel import Kernel
 from lineal.methods.merge.adapter import add_low_rank
+from lineal.methods.quantize.clipping import mse
 from lineal.methods.quantize.feedback import feedback
 from lineal.methods.quantize.fitting import squared_error
 from lineal.methods.quantize.gptq import gptq
@@ -86,6 +87,7 @@ def run_all() -> None:
         matrix = values.reshape(4, 64)
         scales = fit(matrix, grid)
         codes = to_codes(matrix, scales, grid)
+        fit(matrix, grid, mse)
         from_codes(codes, scales, grid)
         gptq(matrix, feedback(np.eye(64, dtype=np.float32) + np.float32(0.5)), grid)
         unpack_rows(pack_rows(codes, grid.bits), grid.bits, 64)
