@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from lineal.checkpoint.quantized.scheme import stored_type
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines.inference.generate import generate
 from lineal.engines.inference.language_model import load_model
@@ -20,6 +21,7 @@ from lineal.family.build.evaluation import evaluate_model
 from lineal.family.build.plan import plan_family
 from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
+from lineal.family.origin.adopt import explain
 from lineal.family.session import LocalModel, Session
 from lineal.family.trust.verify import verify_references
 from tests.builders import Array, make_checkpoint, read_folder
@@ -31,12 +33,12 @@ from tests.reference.gptq_layout import AWQ_SETTINGS, awq, gptq, gptq_settings
 Coder = Callable[[str, Array], tuple[dict[str, Array], Array]]
 
 FORMATS: dict[str, tuple[Coder, Any]] = {
-    "nf4": (lambda name, values: four_bits(name, values, nested=True), SETTINGS["four bits"]),
+    "nf4": (lambda name, values: four_bits(name, values, nested=True), SETTINGS["nf4"]),
     "nf4 in bfloat16": (
         lambda name, values: four_bits(name, values, block=128, storage=ml_dtypes.bfloat16),
-        SETTINGS["four bits"],
+        SETTINGS["nf4"],
     ),
-    "fp4": (lambda name, values: four_bits(name, values, "fp4"), SETTINGS["four bits"]),
+    "fp4": (lambda name, values: four_bits(name, values, "fp4"), SETTINGS["fp4"]),
     "int8": (int8, SETTINGS["int8"]),
     "gptq": (lambda name, values: gptq(name, values, sym=True), gptq_settings(sym=True)),
     "gptq, 3 bits in order of activations": (
@@ -167,6 +169,45 @@ def test_an_adapter_merged_into_codes_gives_the_logits_that_it_gives_on_them(
     (of_merged,) = evaluate_model(session, session.find("f:merged"), {"t": tmp_path / "text.jsonl"})
     assert of_adapter.perplexity == pytest.approx(of_merged.perplexity, rel=1e-5)
     assert "".join(generate(adapter.path, "a model", 3, base_folder_for_adapter=adapter.base.path))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        (SETTINGS["int8"], "int8"),
+        (SETTINGS["nf4"], "nf4"),
+        (SETTINGS["fp4"], "fp4"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "fp4"),
+        (gptq_settings(3), "int3"),
+        (AWQ_SETTINGS, "int4"),
+        ({"quant_method": "awq", "w_bit": 4}, "int4"),
+        ({"quant_method": "fp8", "weight_block_size": [128, 128]}, "fp8"),
+        ({"quant_method": "mxfp4"}, "mxfp4"),
+        ({"quant_method": "hqq"}, "dynamic"),
+        ({"config_groups": {"a": {"weights": {"type": "int", "num_bits": 4}}}}, "int4"),
+        ({"config_groups": {"a": {"weights": {"type": "float", "num_bits": 8}}}}, "fp8"),
+        ({"config_groups": {"a": {"weights": {"num_bits": 4}}}, "format": "nvfp4-pack-quantized"}, "nvfp4"),
+        ({"config_groups": {"a": {"weights": {"num_bits": 4}, "format": "mxfp4-pack-quantized"}}}, "mxfp4"),
+        ({"config_groups": {n: {"weights": {"type": "int", "num_bits": n}} for n in (4, 8)}}, "dynamic"),
+        ({"config_groups": [1]}, "dynamic"),
+    ],
+)
+def test_a_config_says_what_type_weights_are_quantized_to(settings: dict[str, Any], name: str) -> None:
+    assert stored_type(settings) == name
+
+
+@pytest.mark.parametrize("form", ["nf4", "fp4", "gptq, 2 bits"])
+def test_a_folder_of_codes_is_adopted_as_a_quantization(
+    session: Session, model: Path, tmp_path: Path, form: str
+) -> None:
+    quantized(model, tmp_path, form)
+    shutil.copytree(model, tmp_path / "m")
+    _ = built(session, tmp_path, "  m: {original: {path: ./m}}\n")
+    best = explain(session, f"{tmp_path / 'q'}").best
+    assert best is not None
+    assert [one.label for _, one in best.inputs] == ["m"]
+    kind = stored_type(FORMATS[form][1])
+    assert (best.step.type, best.step.options) == ("quantize", {"scheme": kind})
 
 
 def changed(folder: Path, name: str, tensor: Array | None, **settings: Any) -> Path:

@@ -71,6 +71,9 @@ def int8(name: str, values: Array) -> tuple[Stored, Array]:
 
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "four bits": {"quant_method": "bitsandbytes", "load_in_4bit": True, "load_in_8bit": False},
+    **{
+        kind: {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": kind}
+        for kind in ("nf4", "fp4")
+    },
     "int8": {"quant_method": "bitsandbytes", "load_in_4bit": False, "load_in_8bit": True},
 }

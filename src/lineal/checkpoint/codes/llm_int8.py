@@ -15,14 +15,14 @@ from lineal.kernels.types import Float32Rows, Float32s, Int8Rows, Uint32Rows
 Float32: TypeAlias = NDArray[np.float32]
 Int8: TypeAlias = NDArray[np.int8]
 
-_STEP = np.float32(7.874015718698502e-3)
+STEP = np.float32(7.874015718698502e-3)
 """A 127th, as bitsandbytes has it."""
 
 
 def decode(codes: Int8, largest: Float32, out: Float32) -> None:
     """Write the values of whole rows, [rows, columns]; largest: one a row."""
     np.multiply(codes, largest[:, None], out=out, dtype=np.float32)
-    np.multiply(out, _STEP, out=out)
+    np.multiply(out, STEP, out=out)
 
 
 def encode(values: Float32, codes: Int8, largest: Float32) -> None:

@@ -6,13 +6,13 @@ from typing import final
 
 import numpy as np
 
+from lineal.checkpoint.codes.llm_int8 import STEP
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.layouts.turn import Turn
 from lineal.checkpoint.quantized.coded import Beside, Coded, Decoder, Float32, Raw
 from lineal.checkpoint.quantized.folder import QuantizedFolder
+from lineal.checkpoint.quantized.scaling import Blocks, scale
 from lineal.errors import CheckpointError
-from lineal.kernels.kernel import kernel
-from lineal.kernels.types import Float32s, Uint8s
 from lineal.shown import quoted
 
 _ROW_MAJOR = 0
@@ -54,27 +54,18 @@ class Int8Weight:
         largest, *order = beside
         if self.order is not None and (found := int(order[0].reshape(-1)[0])) != _ROW_MAJOR:
             raise CheckpointError(f"{self.label}: {quoted(self.order.name)} is {found}; only rows (0) can be read")
-        return _Int8Decoder(largest.reshape(-1), self.spec.shape[1])
+        return _Int8Decoder(largest.reshape(-1), *self.spec.shape)
 
 
 @final
 class _Int8Decoder:
-    def __init__(self, largest: Float32, columns: int) -> None:
-        self._largest, self._columns = largest, columns
+    def __init__(self, largest: Float32, rows: int, columns: int) -> None:
+        self._largest, self._each_row = largest, Blocks(rows, columns, 1, columns)
 
     def __call__(self, raw: Raw, start: int, out: Float32) -> None:
-        _decode(raw, self._largest, self._columns, start, out)
-
-
-@kernel
-def _decode(codes: Uint8s, largest: Float32s, columns: int, start: int, out: Float32s) -> None:
-    row, column = start // columns, start % columns
-    for i in range(out.size):
-        # in two steps, as bitsandbytes does
-        out[i] = np.float32(np.int8(codes[i])) * largest[row] * np.float32(1 / 127)
-        column += 1
-        if column == columns:
-            row, column = row + 1, 0
+        np.copyto(out, raw.view(np.int8))
+        scale(out, start, self._each_row, self._largest)
+        np.multiply(out, STEP, out=out)  # a second rounding, as bitsandbytes has it
 
 
 def eight_bits(folder: QuantizedFolder, weight: str) -> Coded:

@@ -8,6 +8,8 @@ from typing import Any, cast, final
 
 import numpy as np
 
+from lineal.checkpoint.codes import double_quantization
+from lineal.checkpoint.codes.double_quantization import Nested
 from lineal.checkpoint.codes.nf4 import BLOCK_SIZES, LEVELS, decode
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.layouts.turn import Turn
@@ -83,9 +85,11 @@ class FourBitWeight:
             )
         if _parsed(self.label, self.stated, stated.tobytes(), self.state.kind) != self.state:
             raise CheckpointError(f"{self.stated.path}: {quoted(self.stated.name)} changed while it was read")
-        if nested:
-            scales = _unnested(scales, nested[0], nested[1], self.state)
-        return _FourBitDecoder(scales.reshape(-1), self.state)
+        absmax = scales.reshape(-1)
+        if self.state.nested is not None:
+            codes = Nested(absmax, nested[0].reshape(-1), np.float32(self.state.offset))
+            absmax = double_quantization.decode(codes, nested[1].reshape(-1), self.state.nested)
+        return _FourBitDecoder(absmax, self.state)
 
 
 @final
@@ -95,14 +99,6 @@ class _FourBitDecoder:
 
     def __call__(self, raw: Raw, start: int, out: Float32) -> None:
         decode(raw, self._absmax, self._state.kind, self._state.block, start, out)
-
-
-def _unnested(codes: Beside, absmax: Float32, levels: Float32, state: State) -> Float32:
-    """The scales that were codes themselves: level * absmax + offset, each rounded to float32."""
-    scales = levels.reshape(-1)[codes.reshape(-1)]
-    scales *= np.repeat(absmax.reshape(-1), cast(int, state.nested))[: scales.size]
-    scales += np.float32(state.offset)
-    return scales
 
 
 def four_bits(folder: QuantizedFolder, weight: str, kind: str) -> Coded:

@@ -9,6 +9,8 @@ from typing import final
 from lineal.checkpoint.content.identity import Leaf
 from lineal.checkpoint.headers.gguf_parts import is_later_part
 from lineal.checkpoint.inside import resolved
+from lineal.checkpoint.quantized.folder import is_quantized, settings_of
+from lineal.checkpoint.quantized.scheme import stored_type
 from lineal.engines.compare.distances import comparable, distances
 from lineal.engines.compare.kinship.alignment import aligned, matched_blocks
 from lineal.engines.compare.kinship.contrast import Sampled, contrast, sampled
@@ -173,9 +175,16 @@ def _compared(child: LocalModel, model: Model, mine: Sampled, candidate: Candida
         missing=len(candidate.model.sources.keys() - set(names.values())),
         grown=sum(model.sources[name].shape[:1] > candidate.model.sources[names[name]].shape[:1] for name in names),
         another_layout=another_layout(child.record, candidate.local.record),
+        codes=_codes(model, candidate.model),
         dtype=Counter(mine.dtypes.values()).most_common(1)[0][0] if mine.dtypes else "",
     )
     return Relative(candidate, judge(found, facts, count * pairs), names, windows, found.change_squares)
+
+
+def _codes(mine: Model, theirs: Model) -> str:
+    """The type that the one's weights are codes of, where the other's are floats."""
+    stated = is_quantized(mine.checkpoint) and theirs.checkpoint.form == "full" and not is_quantized(theirs.checkpoint)
+    return stored_type(settings_of(mine.checkpoint.config)) if stated else ""
 
 
 def _equal(mine: Sequence[Leaf], theirs: Sequence[Leaf]) -> dict[str, str]:

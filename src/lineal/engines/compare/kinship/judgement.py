@@ -53,7 +53,9 @@ class Facts:
 
     tensors: of the unknown model; equal: those with the same bytes in the known one, renamed: of these, under another
     name; missing: the known model's that are not in the unknown one; grown: tensors with more rows than the known
-    model's; dtype: of most of the unknown model's matrices; another_layout: all weights are the same, stored otherwise.
+    model's; dtype: of most of the unknown model's matrices; another_layout: all weights are the same, stored otherwise;
+    codes: the type that the unknown model's weights are quantized to, where its config says so and the known model's
+    does not.
     """
 
     tensors: int
@@ -63,6 +65,7 @@ class Facts:
     grown: int
     dtype: str
     another_layout: bool = False
+    codes: str = ""
 
 
 @final
@@ -89,7 +92,7 @@ def judge(contrast: Contrast, facts: Facts, questions: int) -> Finding:
     if p >= ALPHA and not (facts.equal and contrast.equal == contrast.elements > 0):
         sentence = f"its weights agree with these no more than chance has it (p = {p:.2g})"
         return Finding(Relation.STRANGER, "original", UNKNOWN, p_value=p, sentence=sentence)
-    for told in (_copied, _child, _rounded, _pruned, _quantized):
+    for told in (_copied, _child, _coded, _rounded, _pruned, _quantized):
         found = told(contrast, facts)
         if found is not None:
             break
@@ -132,6 +135,14 @@ def _child(contrast: Contrast, _facts: Facts) -> Finding | None:
     if how is None:
         return None
     return Finding(Relation.CHILD, "original", UNKNOWN, {}, _left(contrast), sentence=how)
+
+
+def _coded(contrast: Contrast, facts: Facts) -> Finding | None:
+    """A child whose weights are stored as codes, which no training leaves."""
+    if not facts.codes:
+        return None
+    sentence = f"stored as {facts.codes}; within {contrast.relative:.1%} of its norm"
+    return Finding(Relation.PARENT, "quantize", UNKNOWN, {"scheme": facts.codes}, _left(contrast), sentence=sentence)
 
 
 def _rounded(contrast: Contrast, facts: Facts) -> Finding | None:

@@ -1,14 +1,14 @@
 """What a model's files claim of its origin: kind, method and parents by name, from the file that tells most."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast, final
+from typing import final
 
 from lineal.checkpoint.package import CARD
 from lineal.checkpoint.quantized.folder import settings_of
+from lineal.checkpoint.quantized.scheme import stored_type
 from lineal.checkpoint.reader import ADAPTER_CONFIG, Checkpoint, read_json
 from lineal.derivation.canonical import Json
 from lineal.derivation.quantization import QuantizationType
@@ -21,8 +21,6 @@ MERGEKIT_CONFIG = "mergekit_config.yml"
 CLAIMED = "claimed"
 """The method of a step whose kind is all that is known."""
 
-_NAMED = re.compile(r"nvfp4|mxfp4|nf4|fp4|fp8")
-"""Types that formats and their settings are called by."""
 _TYPES = tuple(str(kind.value) for kind in QuantizationType)
 
 
@@ -121,19 +119,6 @@ def _scheme(checkpoint: Checkpoint) -> str:
     if checkpoint.form == "gguf" and stored in _TYPES:
         return stored
     settings = {} if checkpoint.form == "gguf" else settings_of(checkpoint.config)
-    told = (settings.get(key) for key in ("quant_method", "bnb_4bit_quant_type", "format"))
-    named = _NAMED.search(" ".join(map(str, (*told, stored))))
-    if named or stored.startswith("f8"):
-        return named[0] if named else "fp8"
-    bits = settings.get("bits", 8 if stored == "i8" else _bits_of_groups(settings))
-    return f"int{bits}" if bits in range(2, 9) else "dynamic"
-
-
-def _bits_of_groups(settings: Mapping[str, Any]) -> object:
-    """How many bits compressed-tensors says its integers have; else what bitsandbytes is told of."""
-    groups: Any = settings.get("config_groups")
-    for group in cast(Mapping[str, Any], groups).values() if isinstance(groups, Mapping) else ():
-        weights: Any = cast(Mapping[str, Any], group).get("weights") if isinstance(group, Mapping) else None
-        if isinstance(weights, Mapping):
-            return cast(Mapping[str, Any], weights).get("num_bits")
-    return 4 if settings.get("load_in_4bit") else None
+    if settings:
+        return stored_type(settings)
+    return "fp8" if stored.startswith("f8") else "int8" if stored == "i8" else "dynamic"
