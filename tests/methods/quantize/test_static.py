@@ -58,7 +58,7 @@ def test_the_least_squares_are_as_small_as_those_of_any_share_of_the_largest(nea
 
 
 def test_int8_is_clipped_where_one_value_is_far_above_all_others() -> None:
-    assert seen(heavy()).found("mse", nearest_int8) < 100
+    assert seen(heavy()).found("mse", nearest_int8) < 180
 
 
 def _error(values: Array, greatest: np.float32, nearest: object) -> float:
