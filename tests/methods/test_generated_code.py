@@ -23,7 +23,6 @@ from lineal.checkpoint.codes.packed.bits import pack_rows, unpack_rows
 from lineal.checkpoint.codes.packed.values import INTEGERS, look_up, values_of
 from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.checkpoint.quantized import awq as awq_layout
-from lineal.checkpoint.quantized import gptq as gptq_layout
 from lineal.checkpoint.quantized.scaling import Blocks, scale, scale_by_column, shift_and_scale
 from lineal.kernels.compiled import numba_type
 from lineal.kernels.kernel import Kernel
@@ -103,9 +102,7 @@ def run_all() -> None:
     scale(np.ones(6, np.float32), 0, shared, ones)
     shift_and_scale(np.ones(6, np.float32), 0, shared, ones, ones)
     scale_by_column(np.ones(6, np.float32), 0, np.zeros(3, np.int32), ones, ones, 1)
-    words, zeros, eights = (np.zeros(size, dtype) for size, dtype in ((1, np.uint32), (8, np.int32), (8, np.float32)))
-    gptq_layout._decode(words, zeros[:1], eights[:1], zeros, 1, 4, 0, eights)
-    awq_layout._decode(words, words, eights, 1, 1, 0, eights)
+    awq_layout._nibbles(np.zeros(2, np.uint32), 1, 0, np.empty(9, np.float32))
     magnitude_ranges._count_within(np.empty(0, np.float32), values, np.uint32(0), np.zeros(4, np.int32))
     uniforms(1, "w", 0, 0, 9)
     squared_error(values, values[::-1].copy(), np.ones(8, np.float32), np.zeros(2))
