@@ -37,7 +37,7 @@ def fake_quantized(
     if wanted is not None:
         grids = [_grid(wanted, path, layer, dtypes) for path, layer in layers]
         for (_, layer), grid in zip(layers, grids, strict=True):
-            layer.forward = partial(_forward, layer, grid)
+            cast(Any, layer).forward = partial(_forward, layer, grid)
     try:
         yield
     finally:
