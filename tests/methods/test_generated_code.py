@@ -19,7 +19,7 @@ from lineal.checkpoint.codes import double_quantization, nf4
 from lineal.checkpoint.codes.dtypes import FLOATS, decode, encode, first_nonfinite
 from lineal.checkpoint.codes.ggml import BLOCK_CODECS, BLOCK_DECODERS, CODECS, Encoding
 from lineal.checkpoint.codes.ggml.float16 import float16_bits, float16_value
-from lineal.checkpoint.codes.packed.bits import pack_rows, unpack_rows
+from lineal.checkpoint.codes.packed.bits import pack_nibbles, pack_rows, unpack_rows
 from lineal.checkpoint.codes.packed.values import INTEGERS, look_up, values_of
 from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.checkpoint.quantized import awq as awq_layout
@@ -32,7 +32,9 @@ from lineal.methods.quantize.feedback import feedback
 from lineal.methods.quantize.fitting import squared_error
 from lineal.methods.quantize.gptq import gptq
 from lineal.methods.quantize.grid import Grid, fit, from_codes, to_codes
+from lineal.methods.quantize.grid_rounding import round_groups
 from lineal.methods.quantize.rounding_error import FIGURES, add_rounding_error
+from lineal.methods.quantize.small_floats import largest_magnitudes, to_e2m1, to_e4m3
 from lineal.methods.selection import magnitude_ranges
 from lineal.randomness import uniforms
 from tests.checkpoint.test_nf4 import encoded, encoded_int8
@@ -90,6 +92,11 @@ def run_all() -> None:
         from_codes(codes, scales, grid)
         gptq(matrix, feedback(np.eye(64, dtype=np.float32) + np.float32(0.5)), grid)
         unpack_rows(pack_rows(codes, grid.bits), grid.bits, 64)
+    for symmetric in (True, False):
+        round_groups(values.reshape(4, 64), Grid(4, symmetric=symmetric, group=32), np.zeros(FIGURES))
+    magnitudes = largest_magnitudes(values.reshape(4, 64), 1, 16)
+    to_e4m3(values.reshape(4, 64), magnitudes, 1, 16, np.empty((4, 64), np.float32))
+    pack_nibbles(to_e2m1(values.reshape(4, 64), magnitudes, 16, np.empty((4, 64), np.float32)))
     encoded_int8(values.reshape(4, 64))
     nf4.decode(*encoded(values, "nf4", 64), "nf4", 64, 0, np.empty(256, np.float32))
     double_quantization.encode(values)
@@ -143,9 +150,12 @@ def test_all_kernels_are_looked_at() -> None:
     searches = {"affine", "nonlinear", "positive", "refined", "symmetric"}
     both = {f"lineal.checkpoint.codes.ggml.{name}.{family}" for name in searches for family in ("_plain", "_fused")}
     assert both <= CALLED.keys()
-    within_others = {"arc.arc_shares", "entries._exponent", "entries._thin_end", "grid._code", "grid._ordered"}
-    within_others |= {"double_quantization._add_rows"}
-    within_others |= {"scaling._rest_of_row"}
+    within_others = {"arc.arc_shares", "entries._exponent", "entries._thin_end", "double_quantization._add_rows"}
+    of_grids = ("_as_stored", "_ordered", "code_of", "extremes_of", "largest_of", "scale_of", "zero_of")
+    of_groups = ("_count_outliers", "_encode", "_encode_and_sum", "_measure", "_total")
+    of_floats = ("_e2m1", "_e4m3", "_of_e2m1", "_of_e4m3")
+    rooms = {"grid": of_grids, "grid_rounding": of_groups, "small_floats": of_floats, "scaling": ("_rest_of_row",)}
+    within_others |= {f"{room}.{name}" for room, names in rooms.items() for name in names}
     other = {name for name in KERNELS.keys() - CALLED.keys() if ".ggml." not in name and ".packed." not in name}
     assert {".".join(name.split(".")[-2:]) for name in other} == within_others
 
