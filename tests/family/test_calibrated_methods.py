@@ -1,5 +1,6 @@
 """GPTQ, AWQ, SmoothQuant and static scales from a model and a text to a folder that transformers computes with."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 import lineal
-from lineal.api.opened import opened
 from lineal.errors import MethodError
 from tests.engines.tiny_models import make_model, tokenizer, write_data
 
@@ -119,10 +119,8 @@ def test_smoothing_makes_the_largest_inputs_and_weights_alike(model: Path, text:
 
 
 def test_the_damping_is_recorded(model: Path, text: Path) -> None:
-    quantized(model, "child", text, **WAYS["gptq"], damping=0.05)
-    with opened(model.parent / "registry.db") as registry:
-        (step,) = [one.step for one in registry.models() if one.step.method == "gptq"]
-    assert step.options["damping"] == 0.05
+    recorded = (quantized(model, "child", text, **WAYS["gptq"], damping=0.05) / "lineal.json").read_text()
+    assert re.search(r'"damping":\s*0\.05\b', recorded)
 
 
 def test_a_text_that_says_too_little_for_the_damping_is_an_error_that_names_the_layer(model: Path, text: Path) -> None:
