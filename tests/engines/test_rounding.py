@@ -12,7 +12,7 @@ from lineal.checkpoint.codes.ggml import BLOCK_CODECS, Encoding
 from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.checkpoint.written.layout import Planned
 from lineal.checkpoint.written.writer import CheckpointWriter
-from lineal.engines.stream import tensor_pass
+from lineal.engines.stream import outputs, tensor_pass
 from lineal.engines.stream.compound import Compound, jobs_of
 from lineal.engines.stream.engine import stream
 from lineal.engines.stream.jobs import Job, Recomputation
@@ -162,7 +162,7 @@ def test_where_columns_are_weighed_windows_are_whole_rows(tmp_path: Path, monkey
         encoded.append((values.size, how))
         return encode(values, dtype, raw)
 
-    monkeypatch.setattr(tensor_pass, "encode", noted)
+    monkeypatch.setattr(outputs, "encode", noted)
     job = Job(Planned("w", "Q8_0", (100, 96)), (model["w"],), method=Linear(), encoding=encoding)
     stream([job], Recomputation())
     assert [size for size, _ in encoded] == [42 * 96, 42 * 96, 16 * 96]

@@ -23,11 +23,11 @@ from lineal.checkpoint.codes.packed.bits import pack_rows, unpack_rows
 from lineal.checkpoint.codes.packed.values import INTEGERS, look_up, values_of
 from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.checkpoint.quantized import awq as awq_layout
-from lineal.checkpoint.quantized import gptq as gptq_layout
 from lineal.checkpoint.quantized.scaling import Blocks, scale, scale_by_column, shift_and_scale
 from lineal.kernels.compiled import numba_type
 from lineal.kernels.kernel import Kernel
 from lineal.methods.merge.adapter import add_low_rank
+from lineal.methods.quantize.clipping import mse
 from lineal.methods.quantize.feedback import feedback
 from lineal.methods.quantize.fitting import squared_error
 from lineal.methods.quantize.gptq import gptq
@@ -86,6 +86,7 @@ def run_all() -> None:
         matrix = values.reshape(4, 64)
         scales = fit(matrix, grid)
         codes = to_codes(matrix, scales, grid)
+        fit(matrix, grid, mse)
         from_codes(codes, scales, grid)
         gptq(matrix, feedback(np.eye(64, dtype=np.float32) + np.float32(0.5)), grid)
         unpack_rows(pack_rows(codes, grid.bits), grid.bits, 64)
@@ -101,9 +102,7 @@ def run_all() -> None:
     scale(np.ones(6, np.float32), 0, shared, ones)
     shift_and_scale(np.ones(6, np.float32), 0, shared, ones, ones)
     scale_by_column(np.ones(6, np.float32), 0, np.zeros(3, np.int32), ones, ones, 1)
-    words, zeros, eights = (np.zeros(size, dtype) for size, dtype in ((1, np.uint32), (8, np.int32), (8, np.float32)))
-    gptq_layout._decode(words, zeros[:1], eights[:1], zeros, 1, 4, 0, eights)
-    awq_layout._decode(words, words, eights, 1, 1, 0, eights)
+    awq_layout._nibbles(np.zeros(2, np.uint32), 1, 0, np.empty(9, np.float32))
     magnitude_ranges._count_within(np.empty(0, np.float32), values, np.uint32(0), np.zeros(4, np.int32))
     uniforms(1, "w", 0, 0, 9)
     squared_error(values, values[::-1].copy(), np.ones(8, np.float32), np.zeros(2))

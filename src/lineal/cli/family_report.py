@@ -34,10 +34,10 @@ def _print_table(plan: Sequence[PlannedModel]) -> None:
 
 
 def _costs(model: PlannedModel) -> Iterator[str]:
-    if model.bytes_read is not None and model.memory_bytes is not None and model.seconds is not None:
+    if model.bytes_read is not None and model.memory_bytes is not None:
         read, memory = f"{model.bytes_read / 1e6:,.1f} MB", f"{model.memory_bytes / 1e6:,.0f} MB"
-        least, most = (f"{seconds:,.0f}" for seconds in model.seconds)
-        yield f"{model.name}: reads {read} in all, holds about {memory}, takes an estimated {least} to {most} s"
+        takes = "" if model.seconds is None else ", takes an estimated {:,.0f} to {:,.0f} s".format(*model.seconds)
+        yield f"{model.name}: reads {read} in all, holds about {memory}{takes}"
 
 
 def print_built(registry: Registry, built: Mapping[str, Model], as_json: bool) -> None:

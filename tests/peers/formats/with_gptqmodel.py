@@ -18,16 +18,17 @@ LEFT = ("embed_tokens", "lm_head", "norm", "mlp.gate.weight")
 def make(base: Path, folder: Path, *, method: str, **options: Any) -> dict[str, torch.Tensor]:
     """Each matrix of the base, but those that are left as they are, rounded to nearest."""
     config = json.loads((base / "config.json").read_text())
+    dtype = options.get("dtype", "float16")
     stored: dict[str, torch.Tensor] = {}
     values: dict[str, torch.Tensor] = {}
     for place, (name, weight) in enumerate(sorted(load_file(base / "model.safetensors").items())):
         if weight.ndim != 2 or any(part in name for part in LEFT):
-            stored[name] = weight.to(torch.float16)
+            stored[name] = weight.to(getattr(torch, dtype))
             continue
         tensors, values[name] = MAKERS[method](weight.float(), seed=place, **options)
         stored |= {f"{name.removesuffix('weight')}{key}": tensor.contiguous() for key, tensor in tensors.items()}
     config["quantization_config"] = SETTINGS[method](**options)
-    config["dtype"] = "float16"
+    config["dtype"] = dtype
     (folder / "config.json").write_text(json.dumps(config))
     save_file(stored, folder / "model.safetensors", {"format": "pt"})
     return values

@@ -14,6 +14,7 @@ from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.layouts.turn import Turn
 from lineal.checkpoint.quantized.coded import Beside, Coded, Decoder, Float32, Quantized, Raw
 from lineal.checkpoint.quantized.folder import QuantizedFolder
+from lineal.checkpoint.quantized.scaling import Blocks, shift_and_scale
 from lineal.kernels.kernel import kernel
 from lineal.kernels.types import Float32s, Uint32s
 from lineal.shown import quoted
@@ -55,38 +56,42 @@ class AwqWeight:
 
     @property
     def working_bytes(self) -> int:
-        return self.words.byte_length + self.zeros.byte_length + 4 * self.scales.elements
+        return 2 * self.words.byte_length + 2 * self.zeros.byte_length + 12 * self.scales.elements
 
     def decoder(self, beside: Sequence[Beside]) -> Decoder:
-        words, zeros, scales = beside
-        return _AwqDecoder(words.view(np.uint32), zeros.view(np.uint32), scales, self.group)
+        """All are turned once, since windows run along the inputs."""
+        words, packed, scales = (np.ascontiguousarray(one.T) for one in beside)
+        zeros = np.empty(scales.size, np.float32)
+        _nibbles(packed.view(np.uint32).reshape(-1), scales.shape[1], 0, zeros)
+        outputs, inputs = self.shape
+        blocks = Blocks(outputs, inputs, 1, self.group)
+        return _AwqDecoder(words.view(np.uint32).reshape(-1), blocks, zeros, scales.reshape(-1))
 
 
 @final
 class _AwqDecoder:
-    def __init__(self, words: NDArray[np.uint32], zeros: NDArray[np.uint32], scales: Float32, group: int) -> None:
-        self._inputs, self._group = len(words), group
-        self._words, self._zeros, self._scales = words.reshape(-1), zeros.reshape(-1), scales.reshape(-1)
+    """words: [outputs / 8 * inputs]; zeros, scales: [outputs * groups]."""
+
+    def __init__(self, words: NDArray[np.uint32], blocks: Blocks, zeros: Float32, scales: Float32) -> None:
+        self._words, self._blocks, self._zeros, self._scales = words, blocks, zeros, scales
 
     def __call__(self, raw: Raw, start: int, out: Float32) -> None:
-        _decode(self._words, self._zeros, self._scales, self._inputs, self._group, start, out)
+        _nibbles(self._words, self._blocks.width, start, out)
+        shift_and_scale(out, start, self._blocks, self._zeros, self._scales)
 
 
 @kernel
-def _decode(
-    words: Uint32s, zeros: Uint32s, scales: Float32s, inputs: int, group: int, start: int, out: Float32s
-) -> None:
-    across = words.size // inputs
-    row, column = start // inputs, start % inputs
-    for i in range(out.size):
-        # the codes of outputs 0 to 7 lie at 0, 4, 1, 5, 2, 6, 3, 7, so that two neighbours are half a word apart
-        word, shift = row >> 3, np.uint32(4 * ((row & 7) // 2 + 4 * (row & 1)))
-        code = words[column * across + word] >> shift & np.uint32(15)
-        zero = zeros[column // group * across + word] >> shift & np.uint32(15)
-        out[i] = np.float32(np.int32(code) - np.int32(zero)) * scales[column // group * across * 8 + row]
-        column += 1
-        if column == inputs:
-            row, column = row + 1, 0
+def _nibbles(words: Uint32s, inputs: int, start: int, out: Float32s) -> None:
+    """The codes from element `start` on. Those of outputs 0 to 7 lie at 0, 4, 1, 5, 2, 6, 3, 7 in a word."""
+    done = 0
+    while done < out.size:
+        row = (start + done) // inputs
+        column = start + done - row * inputs
+        count, shift = min(inputs - column, out.size - done), np.uint32(4 * ((row & 7) // 2 + 4 * (row & 1)))
+        first = (row >> 3) * inputs + column
+        for i in range(count):
+            out[done + i] = np.float32(words[first + i] >> shift & np.uint32(15))
+        done += count
 
 
 def read(folder: QuantizedFolder) -> Quantized:

@@ -10,13 +10,13 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from lineal.checkpoint.codes.packed.values import look_up
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.layouts.turn import Turn
 from lineal.checkpoint.quantized.coded import Beside, Coded, Decoder, Float32, Quantized, Raw
 from lineal.checkpoint.quantized.folder import QuantizedFolder
+from lineal.checkpoint.quantized.scaling import Blocks, scale_by_column, shift_and_scale
 from lineal.errors import CheckpointError
-from lineal.kernels.kernel import kernel
-from lineal.kernels.types import Float32s, Int32s, Uint32s
 from lineal.shown import quoted
 
 _BITS = (2, 3, 4, 8)
@@ -33,8 +33,8 @@ class GptqWeight:
     """A weight [outputs, inputs] of `bits` an integer; read whole, since its words run down the inputs.
 
     words: I32 [inputs * bits / 32, outputs]; zeros: I32 [groups, outputs * bits / 32]; scales: [groups, outputs];
-    groups: I32, the group of each input, or None: `group` inputs follow each other in each. is_v1: zeros are stored
-    less one. symmetric: what the config says of the zeros.
+    groups: I32, the group of each input, or None: `group` inputs follow each other in each, as they do in most folders
+    that name groups, too. is_v1: zeros are stored less one. symmetric: what the config says of the zeros.
     """
 
     label: str
@@ -67,17 +67,27 @@ class GptqWeight:
 
     @property
     def working_bytes(self) -> int:
-        return self.words.byte_length + 12 * self.scales.elements + 4 * self.spec.shape[1]
+        return 2 * self.words.byte_length + 16 * self.scales.elements + 4 * self.shape[1]
 
     def decoder(self, beside: Sequence[Beside]) -> Decoder:
-        words, packed, scales, *groups = beside
+        """Both are turned once, since windows run along the inputs."""
+        words, packed, scales, *stored = beside
         zeros = zeros_of(packed.view(np.uint32), self.bits, scales.shape[1], is_v1=self.is_v1)
         self._refuse_moved_zeros(zeros)
-        chosen = groups[0] if groups else np.arange(self.spec.shape[1], dtype=np.int32) // np.int32(self.group)
-        beyond = chosen[(chosen < 0) | (chosen >= len(scales))]
+        groups = self._groups(stored[0], len(scales)) if stored else None
+        rows = np.ascontiguousarray(words.T).view(np.uint8)
+        outputs, inputs = self.shape
+        by_output = [np.ascontiguousarray(one.T, np.float32).reshape(-1) for one in (zeros, scales)]
+        blocks = Blocks(outputs, inputs, 1, self.group)
+        return _GptqDecoder(rows, self.bits, blocks, groups, *by_output)
+
+    def _groups(self, found: NDArray[np.int32], count: int) -> NDArray[np.int32] | None:
+        """The group of each input; None where `group` inputs follow each other in each."""
+        beyond = found[(found < 0) | (found >= count)]
         if self.groups is not None and beyond.size:
-            raise CheckpointError(f"{self.label}: {quoted(self.groups.name)} names group {beyond[0]} of {len(scales)}")
-        return _GptqDecoder(words.view(np.uint32).reshape(-1), zeros, scales, chosen, self.bits)
+            raise CheckpointError(f"{self.label}: {quoted(self.groups.name)} names group {beyond[0]} of {count}")
+        in_order = np.array_equal(found, np.arange(found.size) // self.group)
+        return None if in_order else np.ascontiguousarray(found)
 
     def _refuse_moved_zeros(self, zeros: NDArray[np.int32]) -> None:
         """transformers writes the zeros of a loaded folder as gptq_v2 has them, and goes on calling it gptq."""
@@ -90,15 +100,32 @@ class GptqWeight:
 
 @final
 class _GptqDecoder:
+    """rows: the bytes of each output's codes; zeros, scales: [outputs * groups]."""
+
     def __init__(
-        self, words: NDArray[np.uint32], zeros: NDArray[np.int32], scales: Float32, groups: NDArray[np.int32], bits: int
+        self,
+        rows: NDArray[np.uint8],
+        bits: int,
+        blocks: Blocks,
+        groups: NDArray[np.int32] | None,
+        zeros: Float32,
+        scales: Float32,
     ) -> None:
-        self._words, self._outputs, self._bits = words, scales.shape[1], bits
-        self._zeros, self._scales = zeros.reshape(-1), scales.reshape(-1)
-        self._groups = groups
+        self._rows, self._bits, self._blocks, self._groups = rows, bits, blocks, groups
+        self._zeros, self._scales = zeros, scales
+        self._codes = np.arange(1 << bits, dtype=np.float32)
 
     def __call__(self, raw: Raw, start: int, out: Float32) -> None:
-        _decode(self._words, self._zeros, self._scales, self._groups, self._outputs, self._bits, start, out)
+        width, done = self._blocks.width, 0
+        while done < out.size:
+            row, column = divmod(start + done, width)
+            part = out[done : done + width - column]
+            look_up(self._rows[row], column, self._bits, self._codes, part)
+            done += part.size
+        if self._groups is None:
+            shift_and_scale(out, start, self._blocks, self._zeros, self._scales)
+        else:
+            scale_by_column(out, start, self._groups, self._zeros, self._scales, self._blocks.across)
 
 
 def zeros_of(words: NDArray[np.uint32], bits: int, outputs: int, *, is_v1: bool) -> NDArray[np.int32]:
@@ -112,24 +139,6 @@ def zeros_of(words: NDArray[np.uint32], bits: int, outputs: int, *, is_v1: bool)
     parts = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little", count=outputs * bits)
     codes = parts.reshape(len(words), outputs, bits) @ (np.int32(1) << np.arange(bits, dtype=np.int32))
     return (codes + np.int32(1)) & np.int32((1 << bits) - 1) if is_v1 and bits not in _ONES else codes
-
-
-@kernel
-def _decode(
-    words: Uint32s, zeros: Int32s, scales: Float32s, groups: Int32s, outputs: int, bits: int, start: int, out: Float32s
-) -> None:
-    inputs, mask = groups.size, np.uint32((1 << bits) - 1)
-    row, column = start // inputs, start % inputs
-    for i in range(out.size):
-        at, shift = (column * bits >> 5) * outputs + row, column * bits & 31
-        code = words[at] >> np.uint32(shift)
-        if shift + bits > 32:
-            code |= words[at + outputs] << np.uint32(32 - shift)
-        group = groups[column] * outputs + row
-        out[i] = np.float32(np.int32(code & mask) - zeros[group]) * scales[group]
-        column += 1
-        if column == inputs:
-            row, column = row + 1, 0
 
 
 def read(folder: QuantizedFolder) -> Quantized:
@@ -170,8 +179,7 @@ def _weight(folder: QuantizedFolder, stem: str, words: TensorSpec, *, is_v1: boo
         raise folder.misfit(groups, "the groups of inputs are I32 [inputs]")
     bits = _bits(folder, words, zeros, groups)
     inputs = words.shape[0] * 32 // bits if groups is None else groups.shape[0]
-    group = -(-inputs // scales.shape[0]) if groups is None else 0
-    _check_group(folder, scales, inputs, group)
+    group = _group(folder, scales, inputs, stored=groups is not None)
     return GptqWeight(
         *(
             folder.label,
@@ -203,9 +211,13 @@ def _words(codes: int, bits: int) -> int:
     return -(-codes * bits // 32)
 
 
-def _check_group(folder: QuantizedFolder, scales: TensorSpec, inputs: int, group: int) -> None:
-    """Where nothing says which group an input is of, the config's size must agree with the number of groups."""
+def _group(folder: QuantizedFolder, scales: TensorSpec, inputs: int, *, stored: bool) -> int:
+    """Inputs a group, where they are in order; where groups are not stored the config must agree with their number."""
+    found = -(-inputs // scales.shape[0])
     stated: Any = folder.settings.get("group_size")
     wanted = inputs if stated in (None, -1) else stated
-    if group and (type(wanted) is not int or wanted < 1 or -(-inputs // wanted) != scales.shape[0]):
+    if type(wanted) is int and wanted > 0 and -(-inputs // wanted) == scales.shape[0]:
+        return wanted
+    if not stored:
         raise folder.misfit(scales, f"{inputs} inputs in groups of {quoted(stated)} have another number of scales")
+    return found

@@ -78,6 +78,7 @@ class Decoder:
             before, found = self._recorded(ids[start : start + 1])
             states.write(start, before)
             calls = calls or found
+        self._forget_embedding()
         return calls
 
     def calls(self, samples: Tokens) -> tuple[Call, ...]:
@@ -112,6 +113,11 @@ class Decoder:
         _ = read_values(self.source, {stored.parts[0]: taker})
         embedding.padding_idx = None
         embedding.weight = nn.Parameter(torch.from_numpy(rows), requires_grad=False)
+
+    def _forget_embedding(self) -> None:
+        """Its rows are needed before the first block alone."""
+        embedding = self._decoder.get_input_embeddings()
+        embedding.weight = nn.Parameter(embedding.weight.to("meta"), requires_grad=False)
 
     def _load_beside(self) -> None:
         """What little else of the decoder is no layer, such as norms of embeddings."""

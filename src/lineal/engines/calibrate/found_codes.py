@@ -12,8 +12,10 @@ from lineal.engines.quantize.rounded_packing import RoundedPacking, layer_of
 from lineal.engines.stream.packed import Pieces
 from lineal.methods.arrays import Float32
 from lineal.methods.calibrated import Rounded
-from lineal.methods.quantize.rounders import measured_block
 from lineal.methods.quantize.rounding_error import add_rounding_error
+
+_NO_BLOCKS = 1
+"""A method moves weights away from what they were for the sake of what comes out: no block of them counts as lost."""
 
 
 @final
@@ -44,7 +46,6 @@ class _Found:
     looks = 0
 
     def __init__(self, found: FoundPacking, weight: Planned) -> None:
-        self._block = measured_block(found.packing.storage.span)
         self._form, self._rounded = found.packing.form, found.rounded
         self._weight, self._layer, self._row = weight, layer_of(weight.name), 0
 
@@ -57,7 +58,7 @@ class _Found:
         found = self._rounded
         if figures is not None:
             stored = np.ascontiguousarray(found.values[rows], np.float32).reshape(-1)
-            add_rounding_error(values, stored, self._block, figures)
+            add_rounding_error(values, stored, _NO_BLOCKS, figures)
         zeros = None if found.zeros is None else found.zeros[rows]
         return self._named(self._form.pieces(found.codes[rows], found.scales[rows], zeros))
 

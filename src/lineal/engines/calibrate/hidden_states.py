@@ -7,18 +7,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast, final
+from typing import Any, Self, cast, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lineal.checkpoint.written.writer import check_space
+from lineal.engines.calibrate.plan import BATCH_TOKENS
 from lineal.errors import StorageError
 from lineal.system_words import reason
-
-BATCH_TOKENS: Final = 2048
-"""Of samples that go through a block side by side."""
 
 
 @final

@@ -12,11 +12,16 @@ from lineal.engines.stream.compound import Task, jobs_of
 from lineal.engines.stream.packed import Packed
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import CheckpointError
-from lineal.methods.calibrated import CalibratedMethod
 from lineal.shown import quoted
 
-_STATES = 2
-"""Files of hidden states that lie side by side: before a block, and behind it."""
+BATCH_TOKENS = 2048
+"""Of samples that go through a block side by side."""
+
+_LIVE = 6
+"""Activations of the widest layer that a block holds at once: gates, ups, their product, what goes in and comes out."""
+
+_FACTORS = 3
+"""Second moments, or what is made of one, of the widest layer, that a method holds at once."""
 
 
 @final
@@ -52,9 +57,17 @@ def plan_walk(model: Model, plan: StreamPlan) -> WalkPlan:
     return WalkPlan(blocks, outside, linear)
 
 
-def states_bytes(method: CalibratedMethod, width: int) -> int:
-    """What a walk needs on disk beside the child, while it lasts."""
-    return _STATES * 4 * method.samples * method.context * width
+def walk_bytes(plan: StreamPlan) -> int:
+    """What a walk holds at once beside the program: a block in float32, activations, what a method makes of them."""
+    blocks: dict[str, int] = {}
+    widest = 1
+    for task in plan.jobs:
+        for job in jobs_of(task):
+            match = BLOCK.fullmatch(job.planned.name)
+            if match is not None:
+                blocks[match["number"]] = blocks.get(match["number"], 0) + 4 * job.planned.elements
+                widest = max(widest, *job.planned.shape[-2:])
+    return max(blocks.values(), default=0) + 4 * widest * (_LIVE * BATCH_TOKENS + _FACTORS * widest)
 
 
 def _block(name: str, depth: int) -> int | None:

@@ -18,6 +18,7 @@ from lineal.engines.stream.packed import Packed
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import CheckpointError
 from lineal.expressions import Expressions
+from lineal.methods.quantize.grid import MIN_MAX, Clipping
 from lineal.methods.quantize.packed_schemes import BLOCK, GROUPS, Ignores, Storage, StoresPacked
 from lineal.methods.quantize.packed_schemes import HEAD as BY_DEFAULT
 from lineal.methods.streaming import StreamingMethod
@@ -27,16 +28,18 @@ _SCALES: Final = ("BF16", "F16", "F32")
 """The dtypes of weights, which scales are stored as, too."""
 
 
-def plan_packed(method: StoresPacked, by: StreamingMethod, model: Model) -> StreamPlan:
+def plan_packed(method: StoresPacked, by: StreamingMethod, model: Model, clipping: Clipping = MIN_MAX) -> StreamPlan:
     """The plan for a model of a known architecture, every layer rounded to nearest.
 
-    by: makes the weights that are rounded. The child's tensors have published names, whatever layout the parent has.
+    by: makes the weights that are rounded; clipping: of ranges. The child's tensors have published names, whatever
+    layout the parent has.
     """
     shapes = {name: model.sources[name].shape for name in model}
     chosen = chosen_layers(method, shapes, model.config, model.name)
     dtypes = {name: model.sources[name].dtype for name in chosen.quantized}
     _refuse(model.name, method.storage, {name: (shapes[name], dtype) for name, dtype in dtypes.items()})
-    tasks = tuple(_task(method, by, model, name, dtypes.get(name)) for name in model)
+    packings = {name: RoundedPacking(method.storage, dtype, clipping) for name, dtype in dtypes.items()}
+    tasks = tuple(_task(by, model, name, packings.get(name)) for name in model)
     said = quantization_config(method.storage, next(iter(dtypes.values())), chosen.ignored)
     child = own_package(model, {**model.config, "quantization_config": said}).child()
     remarks = (*model.remarks, *_remarks(method.storage, model.name, shapes, chosen.quantized))
@@ -93,12 +96,12 @@ def _ignored(method: Ignores, layers: Collection[str], label: str) -> frozenset[
     return frozenset(found)
 
 
-def _task(method: StoresPacked, by: StreamingMethod, model: Model, name: str, dtype: str | None) -> Task:
-    """dtype: of a weight that is quantized."""
+def _task(by: StreamingMethod, model: Model, name: str, packing: RoundedPacking | None) -> Task:
+    """packing: of a weight that is quantized."""
     source = model.sources[name]
-    if dtype is None:
+    if packing is None:
         return kept(name, source)
-    weight, packing = Planned(name, dtype, source.shape), RoundedPacking(method.storage, dtype)
+    weight = Planned(name, packing.scale_dtype, source.shape)
     return Packed(Job(weight, (source,), method=by, unit=packing.unit(weight)), packing)
 
 

@@ -21,6 +21,7 @@ from lineal.engines.text.encoding import Remark
 from lineal.engines.train.base_name import BaseName
 from lineal.engines.train.determinism import deterministic
 from lineal.engines.train.distill.distill import distill
+from lineal.engines.train.fake_quantize import fake_quantized
 from lineal.engines.train.from_scratch import make_config, random_model, stored_dtype, train_tokenizer, write_package
 from lineal.engines.train.lora_adapter import add_adapter, write_adapter
 from lineal.engines.train.objective import NextToken
@@ -119,7 +120,8 @@ def _full(method: FullFineTune, run: TrainingRun, parent: Path, base: Path | Non
     model = load_model(parent, base).requires_grad_(True)  # PEFT freezes a base for good
     _freeze_others(method, model)
     check_context(method, model)
-    result = run.optimize(method, model, NextToken(), load_tokenizer(parent, base), documents)
+    with fake_quantized(model, method.fake_quantize, dtypes):
+        result = run.optimize(method, model, NextToken(), load_tokenizer(parent, base), documents)
     written = write_model(model, run.out, run.staging, dtypes.__getitem__)
     check_names(written, dtypes, model, run.out)
     return result

@@ -82,7 +82,9 @@ def _plan(run: FamilyRun, headers: Path, wanted: Iterable[str]) -> list[PlannedM
             forecast = Forecast(stored(local), {})  # nothing asks for more
         forecasts[recipe.name] = forecast
         stream = None if local else foresee(run.session, recipe, {**run.models, **start.elsewhere})
-        costs = stream if recipe.method is not None and maker_of(recipe.made_by).planned_whole else None
+        maker = maker_of(recipe.made_by) if recipe.method is not None else None
+        held = maker.working_bytes(stream, threads) if maker and stream else None
+        costs = stream if held is not None else None
         planned.append(
             PlannedModel(
                 name=recipe.name,
@@ -92,8 +94,8 @@ def _plan(run: FamilyRun, headers: Path, wanted: Iterable[str]) -> list[PlannedM
                 parameters=sum(tensor.elements for tensor in forecast.tensors),
                 tensor_bytes=sum(tensor.byte_length for tensor in forecast.tensors),
                 bytes_read=costs.bytes_read if costs else None,
-                memory_bytes=_PROGRAM_BYTES + costs.working_bytes(threads) if costs else None,
-                seconds=_seconds(costs, threads) if costs else None,
+                memory_bytes=_PROGRAM_BYTES + held if held is not None else None,
+                seconds=_seconds(costs, threads) if costs and maker and maker.planned_whole else None,
                 note="; ".join([*filter(None, [_note(recipe, status)]), *(stream.remarks if stream else ())]),
             )
         )

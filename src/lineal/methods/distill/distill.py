@@ -11,6 +11,7 @@ from lineal.methods.distill.ensemble import EnsembleDistiller
 from lineal.methods.distill.knowledge import KnowledgeDistillation
 from lineal.methods.distill.positions import check_mapping
 from lineal.methods.distill.progressive import Form, ProgressiveDistillation
+from lineal.methods.finetune.fake_quantization import FakeQuantize
 from lineal.methods.finetune.training import Training
 
 if TYPE_CHECKING:
@@ -66,11 +67,14 @@ class Distill(Training):
     progressive: {layer_mapping: [[student, teacher], ...], hidden_weight: 1, form: mse | normalized | cosine}, also
         match hidden states, layer i being the output of block i.
     attention: {weight: 0.1, layer_mapping: [[student, teacher], ...]}, also match attention maps.
+    fake_quantize: w4a16, or {scheme: w4a16, group_size: 128, symmetric: true}: compute with the student's weights as
+        method rtn would round them, and let gradients pass the rounding by.
     """
 
     kind: ClassVar = "distillation"
     name: ClassVar = "distill"
     paper: ClassVar = "https://arxiv.org/abs/1503.02531"
+    later: ClassVar = frozenset({"fake_quantize"})
 
     temperature: float = 2.0
     alpha: float = 0.5
@@ -80,6 +84,7 @@ class Distill(Training):
     progressive: Progressive | None = None
     attention: Attention | None = None
     learning_rate: float = 5e-4
+    fake_quantize: FakeQuantize | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import BeforeValidator
 
+from lineal.derivation.canonical import Json
 from lineal.errors import MethodError
 from lineal.methods.method import Method, Reproducibility
 from lineal.shown import quoted
@@ -48,6 +49,8 @@ class Training(Method):
 
     reproducibility: ClassVar = Reproducibility.STATISTICAL
     uses_data: ClassVar = True
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Options that were not there when the first steps were recorded: None is not recorded."""
 
     epochs: int = 1
     tokens: TokenCount | None = None
@@ -77,6 +80,10 @@ class Training(Method):
         self._require_one_of("schedule", get_args(Schedule))
         self._require_one_of("optimizer", get_args(OptimizerName))
         self._require_one_of("precision", get_args(Precision))
+
+    def options(self) -> dict[str, Json]:
+        options = super().options()
+        return {key: value for key, value in options.items() if value is not None or key not in self.later}
 
     @property
     def found_in_making(self) -> str | None:

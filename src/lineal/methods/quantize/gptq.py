@@ -13,6 +13,7 @@ from lineal.methods.arrays import Float32
 from lineal.methods.calibrated import Block, Rounded
 from lineal.methods.input_statistics import SecondMoment
 from lineal.methods.quantize.calibrated_rounding import CalibratedRounding, stages
+from lineal.methods.quantize.clipping import ClippingName, check_clipping, clipping_named
 from lineal.methods.quantize.feedback import Feedback, Int64, feedback
 from lineal.methods.quantize.grid import MIN_MAX, Clipping, Grid, Int8, Scales, fit, from_codes
 from lineal.methods.quantize.round_columns import round_columns
@@ -29,6 +30,7 @@ class Gptq(CalibratedRounding):
     act_order: round columns of the largest inputs first. Scales are then made beforehand, and nothing else is stored
         than without it (what others call static act-order).
     static_groups: make scales beforehand even so; else those of a group are made when its first column is reached.
+    clipping: of the ranges that scales are made of: min_max, mse (as `mse` in the paper's code), or percentile:99.9.
     damping: what is added to the diagonal of the inputs' second moment, as a share of its mean.
     """
 
@@ -37,14 +39,17 @@ class Gptq(CalibratedRounding):
 
     act_order: bool = True
     static_groups: bool = False
+    clipping: ClippingName = "min_max"
     damping: float = 0.01
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.damping < 1:
             raise MethodError(f"gptq: damping must be in [0, 1), got {self.damping}")
+        check_clipping(self.name, self.clipping, self.storage)
 
     def work_on(self, block: Block) -> Iterator[Rounded]:
+        clipping = clipping_named(self.clipping, self.name)
         for stage in stages(block.shared_inputs):
             moments = {shared: SecondMoment(shared.columns) for shared in stage}
             block.gather({shared: (moment,) for shared, moment in moments.items()})
@@ -53,7 +58,7 @@ class Gptq(CalibratedRounding):
                 by = feedback(moment, damping=self.damping, act_order=self.act_order, where=shared.layers[0])
                 for name in filter(block.is_packed, shared.layers):
                     weight, grid = block.weight(name), self.grid(block.dtype(name))
-                    codes, scales = gptq(weight, by, grid, static_groups=self.static_groups)
+                    codes, scales = gptq(weight, by, grid, static_groups=self.static_groups, clipping=clipping)
                     yield Rounded(name, codes, scales.scales, scales.zeros, from_codes(codes, scales, grid))
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar, final
 
 from lineal.errors import MethodError
 from lineal.methods.method import Reproducibility
+from lineal.methods.quantize.clipping import ClippingName, check_clipping
 from lineal.methods.quantize.packed_schemes import HEAD, GroupSize, Patterns, SchemeName, Storage, storage
 from lineal.methods.streaming import KEEP, Emit, Site, StreamingMethod
 
@@ -23,6 +24,8 @@ class RoundToNearest(StreamingMethod):
         128 where nothing is said. Of w2a16 to w8a16 alone.
     symmetric: whether codes are spread evenly around 0; else over the range that the weights have, with a zero point a
         group. Of w2a16 to w8a16 alone.
+    clipping: the range that codes are spread over: min_max, all of it; mse, the share of it with the least squared
+        error; percentile:99.9, that of so many percent of a group's weights. Of w2a16 to w8a8.
     ignore: layers that stay as they are: names, or re: and a regular expression that begins as a name does. The output
         head, where nothing is said; embeddings and routers always do.
     """
@@ -35,6 +38,7 @@ class RoundToNearest(StreamingMethod):
     scheme: SchemeName
     group_size: GroupSize | None = None
     symmetric: bool = True
+    clipping: ClippingName = "min_max"
     ignore: Patterns = HEAD
 
     def __post_init__(self) -> None:
@@ -45,6 +49,7 @@ class RoundToNearest(StreamingMethod):
                 f"rtn: {self.scheme} stores scales of what layers multiply, which only texts tell: take method static; "
                 f"{_WITHOUT_TEXTS[self.scheme]} needs none"
             )
+        check_clipping(self.name, self.clipping, self.storage)
 
     @property
     def storage(self) -> Storage:

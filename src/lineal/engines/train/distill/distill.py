@@ -20,6 +20,7 @@ from lineal.engines.text.documents import read_all_documents
 from lineal.engines.train.distill.common_tokens import check_sizes, tokenizers_differ
 from lineal.engines.train.distill.cut_probe import check_cut, check_written
 from lineal.engines.train.distill.objective import DistillationObjective, Pupil
+from lineal.engines.train.fake_quantize import fake_quantized
 from lineal.engines.train.objective import NextToken, Objective
 from lineal.engines.train.run import Trained, TrainingRun, check_context
 from lineal.engines.train.trained_weights import check_names, trainable_dtypes, trained_tensors, write_model
@@ -40,8 +41,9 @@ def distill(method: Distill, run: TrainingRun, parent: ModelFolder, teachers: Se
     student, names = student_of(parent, kept)
     check_context(method, student)
     model, objective = _taught(method, student, teachers) if method.uses_teachers else (student, NextToken())
-    result = run.optimize(method, model, objective, tokenizer, documents)
     stored = {names[name]: dtype for name, dtype in dtypes.items() if name in names}
+    with fake_quantized(student, method.fake_quantize, stored):
+        result = run.optimize(method, model, objective, tokenizer, documents)
     written = write_model(student, run.out, run.staging, stored.__getitem__)
     check_names(written, stored, student, run.out)
     write_package(whole_parent(parent), run.out, kept)

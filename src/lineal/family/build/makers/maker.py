@@ -65,6 +65,10 @@ class Maker(ABC):
         """What will be made of such inputs, which are in the order of the recipe; by default as of the first."""
         return parents[0].in_full
 
+    def working_bytes(self, plan: StreamPlan, threads: int) -> int | None:
+        """What making it by its plan holds at once, beside the program itself; None where that is not known."""
+        return plan.working_bytes(threads) if self.planned_whole else None
+
     def donor(self, method: Any, roles: Sequence[Role]) -> int | None:
         """Which input the child has its vocabulary and positions from; None where it is not one of them."""
         return 0

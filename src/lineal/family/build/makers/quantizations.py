@@ -25,6 +25,7 @@ from lineal.family.session import Inputs, Session
 from lineal.methods.calibrated import CalibratedMethod
 from lineal.methods.method import Method
 from lineal.methods.quantize.bitsandbytes import BitsAndBytes
+from lineal.methods.quantize.clipping import clipping_named
 from lineal.methods.quantize.gguf import GgufQuantization
 from lineal.methods.quantize.rtn import RoundToNearest
 
@@ -88,7 +89,8 @@ class Packing(Streaming):
         return single_inputs(method, found)
 
     def plan(self, method: RoundToNearest, inputs: Inputs, data: Sequence[Path] = ()) -> StreamPlan:
-        return plan_packed(method, method, only_model(method, inputs))
+        clipping = clipping_named(method.clipping, method.name)
+        return plan_packed(method, method, only_model(method, inputs), clipping)
 
     def forecast(self, method: RoundToNearest, parents: Sequence[Forecast], labels: Sequence[str]) -> Forecast:
         parent = parents[0].in_full
