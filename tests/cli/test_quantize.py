@@ -89,9 +89,9 @@ def test_a_plan_tells_the_size_beforehand(lineal: Command, both: Path) -> None:
     ("words", "code", "message"),
     [
         (("./both",), 2, "gguf: scheme is needed, or what is to be fitted"),
-        (("./both", "--scheme", "q8"), 2, "got 'q8' (did you mean q8_0?)"),
+        (("./both", "--scheme", "q8"), 2, "unknown scheme 'q8' (did you mean q8_0?)"),
         (("./both", "--sheme", "q8_0"), 2, "no such option --sheme (did you mean --scheme?)"),
-        (("./both", "--scheme", "f16", "--method", "awq"), 2, "unknown quantize method 'awq'"),
+        (("./both", "--scheme", "f16", "--method", "hqq"), 2, "unknown quantize method 'hqq'"),
         (("./both", "./a", "--scheme", "f16"), 2, "one model is quantized at a time, got ./both, ./a"),
         (("./both", "--scheme", "f16", "--base", "./a"), 2, "gguf: takes no base"),
         (("--scheme", "f16"), 2, "name the models first"),

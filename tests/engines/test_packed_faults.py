@@ -120,6 +120,7 @@ def test_what_nobody_says_is_recorded() -> None:
         "scheme": "w4a16",
         "group_size": 32,
         "symmetric": True,
+        "clipping": "min_max",
         "ignore": ["lm_head"],
     }
     assert RoundToNearest(scheme="w8a8").group_size is None
