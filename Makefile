@@ -101,9 +101,11 @@ bench-start: $(READY) ## What the shortest commands cost beside an earlier commi
 bench-layouts: $(READY) ## A mixture of 660 M parameters stored in another layout, beside the floor
 	$(BIN)/python benchmarks/layouts.py
 
-bench-quantize: $(READY) ## 660 M parameters as GGUFs and packed, beside llama.cpp's quantizer and the floor; after `make test-peers`
+bench-quantize: $(READY) ## 660 M parameters as GGUFs and packed, beside llama.cpp and the floor; after `make test-peers bench-model`
 	$(BIN)/python benchmarks/quantize.py
 	$(BIN)/python benchmarks/packed.py
+	$(BIN)/python benchmarks/nf4.py
+	$(BIN)/python benchmarks/packed_quality.py
 
 bench-model: $(READY) ## The Llama of 29 M parameters that other benchmarks measure on; trained once, in about an hour
 	$(BIN)/python benchmarks/model.py

@@ -1,11 +1,12 @@
 """What packed formats cost a model: perplexity and KL against its parent; of calibrated methods, of five seeds.
 
 Usage: packed_quality.py [--model MODEL --calibration TEXT --texts TEXT...] [--group-size N] [--ways SCHEME:METHOD ...]
-Without a model it is that of `make bench-model`, whose texts are known. Prints a table.
+Without a model it is that of `make bench-model`, whose texts are known, and the table is kept on a page.
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,9 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from history import keep
 from model import CONTEXT, bench_model
 from seeds import SEEDS, Spread, spread, wins
 
+_PAGE = Path(__file__).parent / "PACKED-QUALITY.md"
+_INTRODUCTION = """
+# What packed formats cost the bench model
+
+`make bench-quantize`: the model of `make bench-model` (28.8 M parameters) rounded to nearest, and by GPTQ with five
+seeds, each a sample of 128 x 512 tokens of its calibration text; groups of 128. Perplexity and KL divergence from the
+model (nats a token) on files that it has not seen, means and standard deviations of the seeds, and of how many seeds
+the KL is below that of rounding to nearest. Bits are of all weights, embedding included.
+"""
 _LINEAL = Path(sys.executable).with_name("lineal")
 _CALIBRATED = ("gptq", "awq", "smoothquant", "static")
 _GROUPED = ("w2a16", "w3a16", "w4a16", "w8a16")
@@ -59,10 +70,10 @@ class Asked:
         found = json.loads(self.lineal("eval", f"{model}", *texts, "--context", f"{self.context}", "--json"))
         return sorted(found, key=lambda one: [text.stem for text in self.texts].index(Path(one["text"]).stem))
 
-    def bits(self, model: Path) -> float:
-        """Of a weight, over all tensors."""
-        shown = json.loads(self.lineal("show", f"{model}", "--json"))
-        return 8 * shown["bytes"] / shown["parameters"]
+    def bits(self, child: Path) -> float:
+        """Of the parent's weights, over all tensors of the child."""
+        sizes = [json.loads(self.lineal("show", f"{model}", "--json")) for model in (child, self.model)]
+        return 8 * sizes[0]["bytes"] / sizes[1]["parameters"]
 
 
 @final
@@ -103,8 +114,28 @@ def row(name: str, found: Found, against: Found | None) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def table(asked: Asked, ways: Sequence[str]) -> Iterator[str]:
+    """A row as soon as it is measured."""
+    parent = [one["perplexity"] for one in asked.scores(asked.model)]
+    yield f"Parent: {', '.join(f'{t.stem} {p:.3f}' for t, p in zip(asked.texts, parent, strict=True))}\n"
+    heads = [f"{text.stem}: perplexity | KL | seeds below rtn" for text in asked.texts]
+    yield f"| way | bits a weight | {' | '.join(heads)} |"
+    yield f"|{'---|' * (2 + 3 * len(heads))}"
+    nearest: dict[str, Found] = {}
+    for way, found in measured(asked, ways):
+        scheme, method = way.split(":")
+        if method == "rtn":
+            nearest[scheme] = found
+        yield row(f"{scheme}, {method}", found, nearest.get(scheme))
+
+
+def without_record(model: Path, work: Path) -> Path:
+    """The model as nobody's child: an evaluation would ask for what its record names, which need not be here."""
+    return shutil.copytree(model, work / "parent", ignore=shutil.ignore_patterns("lineal.json"))
+
+
 def main() -> None:
-    """Print the table, a row as soon as it is measured."""
+    """Print the table, and keep it where it is of the bench model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--calibration", type=Path)
@@ -114,23 +145,19 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", default=list(_WAYS), metavar="SCHEME:METHOD")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     given = parser.parse_args()
-    if given.model is None:
+    is_bench = given.model is None
+    if is_bench:
         bench = bench_model()
         given.model, given.calibration, given.texts = bench.folder, bench.calibration, list(bench.scored.values())
     with tempfile.TemporaryDirectory() as at:
-        asked = Asked(
-            given.model, given.calibration, given.texts, given.group_size, given.seeds, given.context, Path(at)
-        )
-        parent = [one["perplexity"] for one in asked.scores(given.model)]
-        print("parent:", ", ".join(f"{t.stem} {p:.3f}" for t, p in zip(given.texts, parent, strict=True)))
-        heads = [f"{text.stem}: perplexity | KL | seeds below rtn" for text in given.texts]
-        print(f"| way | bits a weight | {' | '.join(heads)} |", f"|{'---|' * (2 + 3 * len(heads))}", sep="\n")
-        nearest: dict[str, Found] = {}
-        for way, found in measured(asked, given.ways):
-            scheme, method = way.split(":")
-            if method == "rtn":
-                nearest[scheme] = found
-            print(row(f"{scheme}, {method}", found, nearest.get(scheme)), flush=True)
+        model = without_record(given.model, Path(at))
+        asked = Asked(model, given.calibration, given.texts, given.group_size, given.seeds, given.context, Path(at))
+        lines: list[str] = []
+        for line in table(asked, given.ways):
+            print(line, flush=True)
+            lines.append(line)
+    if is_bench:
+        keep(_PAGE, _INTRODUCTION, "\n".join(lines))
 
 
 if __name__ == "__main__":

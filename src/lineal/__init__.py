@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lineal.api.uses import (
         evaluate,
         generate,
+        imatrix,
         plan,
         run,
     )
@@ -98,7 +99,11 @@ if TYPE_CHECKING:
     from lineal.methods.merge.task_arithmetic import TaskArithmetic
     from lineal.methods.merge.ties import Ties
     from lineal.methods.prune.magnitude import MagnitudePruning
+    from lineal.methods.quantize.awq import Awq
     from lineal.methods.quantize.gguf import GgufQuantization
+    from lineal.methods.quantize.gptq import Gptq
+    from lineal.methods.quantize.smoothquant import SmoothQuant
+    from lineal.methods.quantize.static import StaticScales
     from lineal.planning.finetune_method import FineTuneMethod
     from lineal.planning.paradigm import ModelParadigm
 
@@ -109,6 +114,7 @@ __all__ = [
     "AnswerIsNo",
     "ArceeFusion",
     "AttentionTransfer",
+    "Awq",
     "Breadcrumbs",
     "BreadcrumbsTies",
     "CheckpointError",
@@ -127,6 +133,7 @@ __all__ = [
     "FineTuneMethod",
     "FullFineTune",
     "GgufQuantization",
+    "Gptq",
     "GreedySoup",
     "Input",
     "Karcher",
@@ -167,7 +174,9 @@ __all__ = [
     "Scratch",
     "SemanticVersion",
     "Slerp",
+    "SmoothQuant",
     "Stage",
+    "StaticScales",
     "Step",
     "StorageError",
     "TaskArithmetic",
@@ -184,6 +193,7 @@ __all__ = [
     "evaluate",
     "finetune",
     "generate",
+    "imatrix",
     "merge",
     "merge_recipe",
     "open",
@@ -199,7 +209,7 @@ _HOMES = {
     "lineal.api.model": "Model Parent",
     "lineal.api.opened": "registry",
     "lineal.api.tensor": "Tensor",
-    "lineal.api.uses": "evaluate generate plan run",
+    "lineal.api.uses": "evaluate generate imatrix plan run",
     "lineal.cli.progress_bars": "TerminalProgress",
     "lineal.derivation": (
         "DataFile Derivation Distillation FineTune Input Merge Original Prune QuantizationType Quantize Step "
@@ -243,7 +253,11 @@ _HOMES = {
     "lineal.methods.merge.task_arithmetic": "TaskArithmetic",
     "lineal.methods.merge.ties": "Ties",
     "lineal.methods.prune.magnitude": "MagnitudePruning",
+    "lineal.methods.quantize.awq": "Awq",
     "lineal.methods.quantize.gguf": "GgufQuantization",
+    "lineal.methods.quantize.gptq": "Gptq",
+    "lineal.methods.quantize.smoothquant": "SmoothQuant",
+    "lineal.methods.quantize.static": "StaticScales",
     "lineal.planning.finetune_method": "FineTuneMethod",
     "lineal.planning.paradigm": "ModelParadigm",
 }

@@ -108,9 +108,9 @@ def test_weights_whose_values_float32_cannot_hold_are_refused(tmp_path: Path, dt
         plan_pruning(HALF, opened(tmp_path, tensors))
 
 
-def test_quantized_weights_are_refused(tmp_path: Path) -> None:
-    config = {**CONFIG, "quantization_config": {"quant_method": "gptq"}}
-    with pytest.raises(CheckpointError, match="holds quantized weights"):
+def test_quantized_weights_that_cannot_be_decoded_are_refused(tmp_path: Path) -> None:
+    config = {**CONFIG, "quantization_config": {"quant_method": "hqq"}}
+    with pytest.raises(CheckpointError, match="holds weights quantized by HQQ"):
         opened(tmp_path, model_tensors(1), config)
 
 

@@ -213,7 +213,11 @@ def test_what_is_not_as_its_format_has_it_is_refused_from_headers(
             {"a.experts.gate_up_proj_blocks": np.ones((2, 2), ml_dtypes.bfloat16)},
             r"'a.experts.gate_up_proj_blocks' \(BF16\) has the name of a part of MXFP4 weights",
         ),
-        ({}, {"a.weight": np.ones((2, 2), np.int8)}, "'a.weight' is I8, which are codes, and nothing says of what"),
+        (
+            {"quantization_config": {"quant_method": "mxfp4"}},
+            {"a.weight": np.ones((2, 2), np.int8)},
+            "'a.weight' is I8, which are codes, and nothing says of what",
+        ),
     ],
 )
 def test_what_is_not_read_is_refused_by_name(
@@ -263,4 +267,4 @@ def test_a_config_that_says_quantized_over_plain_weights_is_one_of_plain_weights
     folder = make_checkpoint(
         tmp_path / "a", {NORM: np.ones(8, np.float32)}, {**CONFIG, "quantization_config": {"quant_method": "fp8"}}
     )
-    assert not opened(folder).is_codes
+    assert [(source.codes, source.dtype) for source in opened(folder).sources.values()] == [(None, "F32")]

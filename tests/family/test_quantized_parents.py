@@ -241,7 +241,7 @@ def state(**changes: Any) -> Array:
         ("fp4", STATE, state(nested_blocksize=256), {}, "codes themselves"),
         ("fp4", STATE, np.zeros(9, np.uint8), {}, "is not a JSON object"),
         ("fp4", STATE, np.zeros(70000, np.uint8), {}, "at most 65536 bytes"),
-        ("fp4", STATE, None, {}, "a part of bitsandbytes weights"),
+        ("fp4", STATE, None, {}, "is U8, which are codes, and nothing says of what"),
         ("int8", f"{UP}.SCB", None, {}, "is I8, which are codes, and nothing says of what"),
         ("int8", f"{UP}.SCB", np.ones(5, np.float32), {}, r"F32 \[5\]; the magnitudes of"),
         ("int8", f"{UP}.weight_format", np.array(2, np.uint8), {}, "weight_format' is 2; only rows"),

@@ -9,6 +9,7 @@ from lineal.api.opened import RegistryPlace, opened
 from lineal.checkpoint.inside import resolved
 from lineal.engines.extra import require_training
 from lineal.family.build.evaluation import Asked, DType, evaluate_family, evaluate_model
+from lineal.family.build.importances import Chunks, measure_importances
 from lineal.family.build.plan import PlannedModel, plan_family
 from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
@@ -88,6 +89,30 @@ def evaluate(
             found = evaluate_model(session, local, texts, Asked(context, dtype, logits))
             scores += [(reference, evaluation) for evaluation in found]
     return scores
+
+
+def imatrix(
+    model: ModelLike,
+    *,
+    data: str | Path,
+    out: str | Path,
+    context: int = 512,
+    chunks: int | None = None,
+    base: ModelLike | None = None,
+    registry: RegistryPlace = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Measure on a text which columns of a model's matrices matter, for `quantize(..., imatrix=...)`; the file written.
+
+    context: tokens a chunk; chunks: at most so many; base: of an adapter that does not say which. The file is in
+    llama.cpp's GGUF form. Raises MissingExtra without the extra `train`.
+    """
+    place = Path(out)
+    with opened(registry, threads, progress, keeps=False) as session:
+        local = with_base(session, session.find(reference_of(model)), None if base is None else reference_of(base))
+        _ = measure_importances(session, local, Path(data), place, Chunks(context, chunks))
+    return place
 
 
 def texts_by_name(data: Iterable[Path]) -> Mapping[str, Path]:

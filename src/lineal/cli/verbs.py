@@ -25,6 +25,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Try": {
         "eval": "Perplexity, bits per byte, and KL divergence from the base or the parents; known figures are not recomputed.",
         "generate": "Continue a prompt with a model; the text comes as it is made.",
+        "imatrix": "Measure on a text which columns of a model's matrices matter: an importance matrix, as llama.cpp has it.",
     },
     "Name": {
         "add": "Hash model folders and remember them; a lineal.json beside the weights brings its step along.",

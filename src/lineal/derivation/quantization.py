@@ -97,6 +97,7 @@ class QuantizationType(Enum):
 _OF_MIXES: Mapping[str, str] = {
     **{f"w{bits}a16": f"int{bits}" for bits in range(2, 9)},
     "w8a8": "int8",
+    "w8a8_static": "int8",
     "fp8_dynamic": "fp8",
     "fp8_block": "fp8",
     "q3_k_s": "q3_k",

@@ -70,9 +70,20 @@ class Gather:
 @final
 @dataclass(frozen=True)
 class Emit:
-    """The last sweep: it fills each block's `out`."""
+    """The last sweep: it fills each block's `out`.
+
+    keeps: whether with the values of the first model as they are, so that they can be taken from there.
+    """
 
     over: Callable[[Block], None]
+    keeps: bool = False
+
+
+def _copy(block: Block) -> None:
+    np.copyto(block.out, block.models[0])
+
+
+KEEP = Emit(_copy, keeps=True)
 
 
 class StreamingMethod(Method):

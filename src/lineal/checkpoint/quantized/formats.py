@@ -6,7 +6,13 @@ from typing import Final, TypeAlias
 from lineal.checkpoint.quantized import awq, bitsandbytes, compressed_tensors, float8, gptq, mxfp4
 from lineal.checkpoint.quantized.coded import Quantized
 from lineal.checkpoint.quantized.folder import QuantizedFolder, cache_scales, settings_of
-from lineal.checkpoint.quantized.refused import refuse_stray_codes, refuse_transformed, refuse_unknown
+from lineal.checkpoint.quantized.refused import (
+    refuse_bare_codes,
+    refuse_mlx,
+    refuse_stray_codes,
+    refuse_transformed,
+    refuse_unknown,
+)
 from lineal.checkpoint.reader import Checkpoint
 
 Reader: TypeAlias = Callable[[QuantizedFolder], Quantized]
@@ -32,6 +38,7 @@ def quantized_weights(checkpoint: Checkpoint, label: str) -> Quantized:
     """
     settings = settings_of(checkpoint.config)
     if not settings:
+        refuse_mlx(checkpoint, label)
         refuse_stray_codes(checkpoint, label)
         return Quantized({}, frozenset())
     folder = QuantizedFolder(checkpoint, label, settings)
@@ -41,5 +48,7 @@ def quantized_weights(checkpoint: Checkpoint, label: str) -> Quantized:
         raise refuse_unknown(folder)
     found = reader(folder)
     beside = found.beside | (cache_scales(checkpoint) if found.coded else frozenset())
-    refuse_stray_codes(checkpoint, label, {*beside, *found.coded, *(one.spec.name for one in found.coded.values())})
+    known = {*beside, *found.coded, *(one.spec.name for one in found.coded.values())}
+    refuse_bare_codes(folder, known)
+    refuse_stray_codes(checkpoint, label, known)
     return Quantized(found.coded, beside)

@@ -1,6 +1,6 @@
 """What is refused by name: formats that are not read, rotated weights, and codes that no config speaks of."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Final
 
 from lineal.checkpoint.quantized.folder import QuantizedFolder
@@ -71,6 +71,12 @@ def refuse_unknown(folder: QuantizedFolder) -> CheckpointError:
     return folder.fault(f"{folder.checkpoint.folder} holds {what}, codes in a form that is not read; {WAY_OUT}")
 
 
+def refuse_mlx(checkpoint: Checkpoint, label: str) -> None:
+    """MLX says under a key of its own what it quantized."""
+    if "quantization" in checkpoint.config:
+        raise CheckpointError(f"{label}: holds weights quantized by MLX, which are not read; {WAY_OUT}")
+
+
 def refuse_transformed(folder: QuantizedFolder) -> None:
     """Rotated weights are others than the model's, whatever they are stored as."""
     if folder.settings.get("transform_config"):
@@ -80,16 +86,13 @@ def refuse_transformed(folder: QuantizedFolder) -> None:
         )
 
 
-def refuse_stray_codes(checkpoint: Checkpoint, label: str, known: Iterable[str] = ()) -> None:
-    """Refuse parts of quantized weights that no weight was found for, and weights of integers. known: all others.
+def refuse_stray_codes(checkpoint: Checkpoint, label: str, known: Collection[str] = ()) -> None:
+    """Refuse parts of quantized weights that no weight was found for. known: those that one was found for.
 
     A folder like this lost its quantization_config, or names of tensors that their bytes no longer agree with.
     """
-    if "quantization" in checkpoint.config and not known:
-        raise CheckpointError(f"{label}: holds weights quantized by MLX, which are not read; {WAY_OUT}")
-    taken = frozenset(known)
     for name, spec in checkpoint.items():
-        if name in taken:
+        if name in known:
             continue
         form = next((form for end, form in _STRAY.items() if name.endswith(end)), None)
         if form is not None:
@@ -97,7 +100,10 @@ def refuse_stray_codes(checkpoint: Checkpoint, label: str, known: Iterable[str] 
                 f"{label}: {quoted(name)} ({spec.dtype}) has the name of a part of {form} weights, and its config.json "
                 f"says nothing of such a weight; {WAY_OUT}"
             )
-        if name.endswith(".weight") and spec.dtype in _WHOLE and len(spec.shape) > 1:
-            raise CheckpointError(
-                f"{label}: {quoted(name)} is {spec.dtype}, which are codes, and nothing says of what; {WAY_OUT}"
-            )
+
+
+def refuse_bare_codes(folder: QuantizedFolder, known: Collection[str]) -> None:
+    """Refuse weights of integers that no scales were found for: in a quantized folder they are codes."""
+    for name, spec in folder.checkpoint.items():
+        if name.endswith(".weight") and spec.dtype in _WHOLE and len(spec.shape) > 1 and name not in known:
+            raise folder.fault(f"{quoted(name)} is {spec.dtype}, which are codes, and nothing says of what; {WAY_OUT}")

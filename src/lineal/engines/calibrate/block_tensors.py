@@ -54,7 +54,7 @@ class BlockTensors:
         if not (np.isfinite(rounded.values).all() and np.isfinite(rounded.scales).all()):
             raise MethodError(f"{self.method}: {quoted(rounded.name)} comes out as infinite or no number")
         found = Packed(task.job, FoundPacking(task.packing, rounded))
-        self._feed(task.job, lambda count: PackedOutput(found, self.sink, count))
+        self._feed(task.job, lambda _: PackedOutput(found, self.sink))
         self.written.add(rounded.name)
 
     def write_rest(self, changed: Collection[str]) -> None:
@@ -67,7 +67,7 @@ class BlockTensors:
 
     def _write(self, task: Task) -> None:
         if isinstance(task, Packed):
-            self._feed(task.job, lambda count: PackedOutput(task, self.sink, count))
+            self._feed(task.job, lambda _: PackedOutput(task, self.sink))
             return
         into: Sink = self.sink if isinstance(task, Job) else PartSink(self.sink, task)
         for job in jobs_of(task):

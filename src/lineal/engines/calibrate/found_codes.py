@@ -12,6 +12,8 @@ from lineal.engines.quantize.rounded_packing import RoundedPacking, layer_of
 from lineal.engines.stream.packed import Pieces
 from lineal.methods.arrays import Float32
 from lineal.methods.calibrated import Rounded
+from lineal.methods.quantize.rounders import measured_block
+from lineal.methods.quantize.rounding_error import add_rounding_error
 
 
 @final
@@ -42,19 +44,20 @@ class _Found:
     looks = 0
 
     def __init__(self, found: FoundPacking, weight: Planned) -> None:
+        self._block = measured_block(found.packing.storage.span)
         self._form, self._rounded = found.packing.form, found.rounded
-        self.block = found.packing.packer(weight).block
         self._weight, self._layer, self._row = weight, layer_of(weight.name), 0
 
     def look(self, values: Float32) -> None:
         pass
 
-    def pack(self, values: Float32, stored: Float32 | None) -> Pieces:
+    def pack(self, values: Float32, figures: NDArray[np.float64] | None) -> Pieces:
         rows = slice(self._row, self._row + values.size // self._weight.shape[1])
         self._row = rows.stop
         found = self._rounded
-        if stored is not None:
-            stored[:] = found.values[rows].reshape(-1)
+        if figures is not None:
+            stored = np.ascontiguousarray(found.values[rows], np.float32).reshape(-1)
+            add_rounding_error(values, stored, self._block, figures)
         zeros = None if found.zeros is None else found.zeros[rows]
         return self._named(self._form.pieces(found.codes[rows], found.scales[rows], zeros))
 

@@ -13,9 +13,11 @@ from lineal.checkpoint.codes.dtypes import first_nonfinite
 from lineal.checkpoint.written.layout import Planned
 from lineal.engines.stream.packed import Pieces
 from lineal.errors import CheckpointError
+from lineal.methods.quantize.rounding_error import add_rounding_error
 from lineal.shown import quoted
 
 Float32: TypeAlias = NDArray[np.float32]
+Figures: TypeAlias = NDArray[np.float64]
 
 DTYPES: Final = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
 """Of weights that are quantized, and what torch calls them."""
@@ -89,10 +91,6 @@ class _FourBits:
     def looks(self) -> int:
         return int(self._packing.is_double)
 
-    @property
-    def block(self) -> int:
-        return self._packing.block
-
     def look(self, values: Float32) -> None:
         """Finds the scales, and in the last window their codes."""
         start = self._done // self._packing.block
@@ -105,14 +103,16 @@ class _FourBits:
             self._scales = double_quantization.decode(self._nested, dynamic_map())
             self._done = 0
 
-    def pack(self, values: Float32, stored: Float32 | None) -> Pieces:
+    def pack(self, values: Float32, figures: Figures | None) -> Pieces:
         kind, block = self._packing.kind, self._packing.block
         start, codes = self._done // block, np.empty(values.size // 2, np.uint8)
         blocks = self._absmax[start : start + values.size // block]
         nf4.encode(values, kind, block, codes, blocks)
         self._refuse_nonfinite(values, blocks)
-        if stored is not None:
+        if figures is not None:
+            stored = np.empty_like(values)
             nf4.decode(codes, self._scales, kind, block, self._done, stored)
+            add_rounding_error(values, stored, block, figures)
         self._done += values.size
         return {self._weight.name: codes}
 
@@ -161,7 +161,7 @@ class EightBitPacking:
 
 @final
 class _EightBits:
-    looks, block = 0, 1
+    looks = 0
 
     def __init__(self, weight: Planned) -> None:
         self._weight, self._done = weight, 0
@@ -170,15 +170,17 @@ class _EightBits:
     def look(self, values: Float32) -> None:
         pass
 
-    def pack(self, values: Float32, stored: Float32 | None) -> Pieces:
+    def pack(self, values: Float32, figures: Figures | None) -> Pieces:
         rows = values.reshape(-1, self._weight.shape[1])
         codes, largest = np.empty(rows.shape, np.int8), np.empty(len(rows), np.float32)
         with np.errstate(over="ignore"):  # refused below
             llm_int8.encode(rows, codes, largest)
         if not np.isfinite(largest).all():
             raise _no_code(self._weight, "int8", values, "F16", self._done)
-        if stored is not None:
-            llm_int8.decode(codes, largest, stored.reshape(rows.shape))
+        if figures is not None:
+            stored = np.empty_like(rows)
+            llm_int8.decode(codes, largest, stored)
+            add_rounding_error(values, stored.reshape(-1), 1, figures)
         self._done += values.size
         return {self._weight.name: codes, f"{self._layer}.SCB": largest}
 
@@ -190,5 +192,5 @@ class _EightBits:
 def _no_code(weight: Planned, kind: str, values: Float32, dtype: str, done: int) -> CheckpointError:
     index = first_nonfinite(values, dtype)
     found = f"{values[index]} at element {done + index} of {quoted(weight.name)}"
-    beyond = ", which bitsandbytes makes of float16" if dtype == "F16" else ""
-    return CheckpointError(f"the child: {found} has no code ({kind}{beyond})")
+    codes = f"{kind}, which is made of float16" if dtype == "F16" else kind
+    return CheckpointError(f"the child: {found} has no code ({codes}); leave the layer as it is with ignore")

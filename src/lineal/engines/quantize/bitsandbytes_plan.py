@@ -1,6 +1,7 @@
 """A child in bitsandbytes' codes before a weight is read: which layers have codes, and what stands against it."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from lineal.checkpoint.names.roles import linear_layers
@@ -26,11 +27,14 @@ def plan_bitsandbytes(method: BitsAndBytes, model: Model) -> StreamPlan:
     """The plan for a model of a known architecture. The child's tensors have published names."""
     shapes = {name: model.sources[name].shape for name in model}
     chosen = _chosen(method, shapes, model.config, model.name)
-    dtypes = {name: model.sources[name].dtype for name in chosen.quantized}
-    _refuse(method, {name: (shapes[name], dtype) for name, dtype in dtypes.items()}, model.name)
-    tasks = tuple(_task(method, model, name, is_coded=name in dtypes) for name in model)
-    config = {**model.config, "quantization_config": _config(method, dtypes, chosen.ignored)}
-    remarks = (*model.remarks, *_remarks(chosen.ignored, model.name))
+    layers = {name: (shapes[name], model.sources[name].dtype) for name in chosen.quantized}
+    _refuse(method, layers, model.name)
+    dtype = next(dtype for _, dtype in layers.values())
+    planned = {name: Planned(name, model.sources[name].dtype, shape) for name, shape in shapes.items()}
+    turned = [name for name, one in planned.items() if name not in layers and _dtype(one, dtype) != one.dtype]
+    tasks = tuple(_task(method, model, one, dtype, is_coded=one.name in layers) for one in planned.values())
+    config = {**model.config, "quantization_config": _config(method, dtype, chosen.ignored)}
+    remarks = (*model.remarks, *_remarks(chosen.ignored, turned, dtype, model.name))
     return StreamPlan(tasks, own_package(model, config).child(), remarks, own_rules(model))
 
 
@@ -40,8 +44,18 @@ def bitsandbytes_tensors(
     """What will be stored of a model with these tensors."""
     chosen = _chosen(method, {one.name: one.shape for one in tensors}, config, label).quantized
     _refuse(method, {one.name: (one.shape, one.dtype) for one in tensors if one.name in chosen}, label)
-    packing = _packing(method)
-    return tuple(stored for one in tensors for stored in (packing.tensors(one) if one.name in chosen else (one,)))
+    packing, dtype = _packing(method), next(one.dtype for one in tensors if one.name in chosen)
+    return tuple(
+        stored
+        for one in tensors
+        for stored in (packing.tensors(one) if one.name in chosen else (replace(one, dtype=_dtype(one, dtype)),))
+    )
+
+
+def _dtype(stands: Planned, of_layers: str) -> str:
+    """What a tensor without codes is stored as: transformers leaves such weights as they are stored, in bitsandbytes'
+    folders alone, and then cannot multiply those of two dtypes."""
+    return of_layers if stands.name.endswith(".weight") and stands.dtype in DTYPES else stands.dtype
 
 
 def _packing(method: BitsAndBytes) -> Packing:
@@ -63,12 +77,14 @@ def _chosen(
     return Chosen(chosen.quantized - experts, (*ignored, _EXPERTS))
 
 
-def _task(method: BitsAndBytes, model: Model, name: str, *, is_coded: bool) -> Task:
-    source = model.sources[name]
-    if not is_coded:
-        return kept(name, source)
-    weight, packing = Planned(name, source.dtype, source.shape), _packing(method)
-    return Packed(Job(weight, (source,), method=method, unit=packing.unit(weight)), packing)
+def _task(method: BitsAndBytes, model: Model, whole: Planned, dtype: str, *, is_coded: bool) -> Task:
+    """whole: a tensor as its parent has it; dtype: of weights."""
+    source, packing = model.sources[whole.name], _packing(method)
+    if is_coded:
+        return Packed(Job(whole, (source,), method=method, unit=packing.unit(whole)), packing)
+    if _dtype(whole, dtype) != whole.dtype:
+        return Job(replace(whole, dtype=dtype), (source,), method=method)
+    return kept(whole.name, source)
 
 
 def _refuse(method: BitsAndBytes, layers: Mapping[str, tuple[tuple[int, ...], str]], label: str) -> None:
@@ -88,13 +104,15 @@ def _faults(method: BitsAndBytes, layers: Mapping[str, tuple[tuple[int, ...], st
             way_out = "leave it as it is with ignore" if fits is None else f"block_size {fits} fits"
             rows = f"{quoted(name)} {list(shape)} has rows of {shape[1]}"
             yield f"{rows}, no whole blocks of {method.block_size}; {way_out}"
+    if len({dtype for _, dtype in layers.values()}) > 1:
+        yield "its linear layers have several dtypes"
 
 
-def _config(method: BitsAndBytes, dtypes: Mapping[str, str], ignored: Sequence[str]) -> dict[str, Any]:
+def _config(method: BitsAndBytes, dtype: str, ignored: Sequence[str]) -> dict[str, Any]:
     """What config.json says, with all keys that transformers writes. Numbers are computed in as the weights were."""
     is_four_bits = method.scheme != "int8"
     return {
-        "bnb_4bit_compute_dtype": DTYPES[next(iter(dtypes.values()))],
+        "bnb_4bit_compute_dtype": DTYPES[dtype],
         "bnb_4bit_quant_storage": "uint8",
         "bnb_4bit_quant_type": method.scheme if is_four_bits else "fp4",
         "bnb_4bit_use_double_quant": is_four_bits and method.double_quantization,
@@ -108,6 +126,8 @@ def _config(method: BitsAndBytes, dtypes: Mapping[str, str], ignored: Sequence[s
     }
 
 
-def _remarks(ignored: Collection[str], label: str) -> Iterator[str]:
+def _remarks(ignored: Collection[str], turned: Sequence[str], dtype: str, label: str) -> Iterator[str]:
     if _EXPERTS in ignored:
         yield f"{label}: its experts stay as they are: transformers reads no codes of them"
+    if turned:
+        yield f"{label}: {len(turned)} other weights, {quoted(turned[0])} among them, become {dtype}, as its layers are"

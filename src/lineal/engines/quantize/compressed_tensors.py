@@ -16,6 +16,7 @@ _VERSION: Final = "0.20.1"
 
 _INPUTS: Final[Mapping[Activations, Mapping[str, Any]]] = {
     "int8 a token": {"num_bits": 8, "type": "int", "strategy": "token", "dynamic": True},
+    "int8 a tensor": {"num_bits": 8, "type": "int", "strategy": "tensor", "dynamic": False},
     "float8 a token": {"num_bits": 8, "type": "float", "strategy": "token", "dynamic": True},
     "float8 a group": {"num_bits": 8, "type": "float", "strategy": "group", "group_size": BLOCK, "dynamic": True},
     "float8 a tensor": {"num_bits": 8, "type": "float", "strategy": "tensor", "dynamic": False},
@@ -30,10 +31,10 @@ def form_of(storage: Storage, scale_dtype: str) -> Form:
             group = span if isinstance(span, int) else None
             return PackQuantized(scheme.bits, scale_dtype, group, span == "tensor", storage.symmetric)
         case "int":
-            return NaiveQuantized("I8", scale_dtype)
+            return NaiveQuantized("I8", scale_dtype, static=scheme.is_static)
         case "e4m3":
-            block, is_static = BLOCK if span == "block" else None, scheme.activations == "float8 a tensor"
-            return NaiveQuantized("F8_E4M3", scale_dtype, block, span == "tensor", is_static)
+            block = BLOCK if span == "block" else None
+            return NaiveQuantized("F8_E4M3", scale_dtype, block, span == "tensor", scheme.is_static)
         case "e2m1":
             return Nvfp4Pack() if span == 16 else Mxfp4Pack()
 

@@ -21,8 +21,6 @@ from lineal.shown import quoted
 
 Float32: TypeAlias = NDArray[np.float32]
 
-_BLOCKS = range(32, 4097)
-
 
 @final
 @dataclass(frozen=True)
@@ -70,16 +68,12 @@ class _Rounding:
     def looks(self) -> int:
         return self._rounder.looks
 
-    @property
-    def block(self) -> int:
-        span = self._packing.storage.span
-        return span if isinstance(span, int) and span in _BLOCKS and span & (span - 1) == 0 else 1
-
     def look(self, values: Float32) -> None:
         self._rounder.look(values.reshape(-1, self._weight.shape[1]))
 
-    def pack(self, values: Float32, stored: Float32 | None) -> Pieces:
-        codes, scales, zeros = self._rounder.round(values.reshape(-1, self._weight.shape[1]), stored)
+    def pack(self, values: Float32, figures: NDArray[np.float64] | None) -> Pieces:
+        matrix, by = values.reshape(-1, self._weight.shape[1]), self._rounder
+        codes, scales, zeros = by.round(matrix) if figures is None else by.measured(matrix, figures)
         if not np.isfinite(scales).all():
             self._refuse(values)
         self._done += values.size

@@ -52,7 +52,8 @@ class PlainOutput:
         self._job, self._sink, self._rules = job, sink, rules
         self._raw = np.empty(byte_length(job.planned.dtype, count), np.uint8)
         self._digest = blake3()
-        self._figures = _Figures(count if job.measured else 0)
+        self._figures = np.zeros(FIGURES)
+        self._rounded = np.empty(count if job.measured else 0, np.float32)
 
     def look(self, start: int, values: Float32) -> None:
         pass
@@ -64,18 +65,19 @@ class PlainOutput:
             self._rules.refuse_nonfinite(values, planned.dtype, start, "the child", planned.name)
         self._digest.update(raw.data)
         self._sink.write(planned, byte_length(planned.dtype, start), raw.data)
-        stored = self._figures.room(values.size)
-        if stored is not None:
-            _ = decode(raw, planned.dtype, stored)
-            self._figures.add(values, stored, BLOCKS.get(planned.dtype, (1, 0))[0])
+        if self._rounded.size:
+            rounded = self._rounded[: values.size]
+            _ = decode(raw, planned.dtype, rounded)
+            add_rounding_error(values, rounded, BLOCKS.get(planned.dtype, (1, 0))[0], self._figures)
             self._refuse_overflow()
 
     def finish(self, read: list[Json]) -> None:
-        self._sink.finish(self._job.planned, self._digest.digest(), note_of(read, self._figures.rounding()))
+        rounding = rounding_of_figures(self._figures) if self._rounded.size else None
+        self._sink.finish(self._job.planned, self._digest.digest(), note_of(read, rounding))
 
     def _refuse_overflow(self) -> None:
         """Weights within the limits of their type may still become none: importances near float32's end overflow."""
-        if self._rules.allow_nonfinite or not self._figures.nonfinite:
+        if self._rules.allow_nonfinite or not self._figures[NONFINITE]:
             return
         planned, encoding = self._job.planned, self._job.encoding
         cause = "its weights" if encoding.importance is None else "the importances of its columns"
@@ -89,11 +91,11 @@ class PlainOutput:
 class PackedOutput:
     """Several tensors, each with a hash of its own."""
 
-    def __init__(self, task: Packed, sink: Sink, count: int) -> None:
+    def __init__(self, task: Packed, sink: Sink) -> None:
         self._task, self._sink = task, sink
         self._packer = task.packing.packer(task.planned)
         self._growing = {planned.name: _Growing(planned) for planned in task.tensors}
-        self._figures = _Figures(count if task.job.measured else 0)
+        self._figures = np.zeros(FIGURES) if task.job.measured else None
 
     @property
     def looks(self) -> int:
@@ -103,16 +105,14 @@ class PackedOutput:
         self._packer.look(values)
 
     def take(self, start: int, values: Float32) -> None:
-        stored = self._figures.room(values.size)
-        self._append(self._packer.pack(values, stored))
-        if stored is not None:
-            self._figures.add(values, stored, self._packer.block)
+        self._append(self._packer.pack(values, self._figures))
 
     def finish(self, read: list[Json]) -> None:
         """The note stands with the first tensor; a run that resumes makes all of them anew unless it has them all."""
         self._append(self._packer.end())
-        rounding = self._figures.rounding(self._task.planned.elements)
-        whole = note_of(read, rounding, self._task.planned.name)
+        weight = self._task.planned
+        rounding = None if self._figures is None else rounding_of_figures(self._figures, weight.elements)
+        whole = note_of(read, rounding, weight.name)
         for place, growing in enumerate(self._growing.values()):
             growing.finish(self._sink, note_of([]) if place else whole)
 
@@ -139,27 +139,7 @@ class _Growing:
         sink.finish(self._planned, self._digest.digest(), note)
 
 
-@final
-class _Figures:
-    """What rounding costs a tensor, window by window."""
-
-    def __init__(self, count: int) -> None:
-        """count: values of a window at the most; 0: nothing is measured."""
-        self._figures, self._stored = np.zeros(FIGURES), np.empty(count, np.float32)
-
-    @property
-    def nonfinite(self) -> bool:
-        return bool(self._figures[NONFINITE])
-
-    def room(self, count: int) -> Float32 | None:
-        """For what so many values are worth as they are stored."""
-        return self._stored[:count] if self._stored.size else None
-
-    def add(self, values: Float32, stored: Float32, block: int) -> None:
-        add_rounding_error(values, stored, block, self._figures)
-
-    def rounding(self, weights: int = 0) -> Rounding | None:
-        if not self._stored.size:
-            return None
-        sums, counts = self._figures[:3].tolist(), map(int, self._figures[3:])
-        return Rounding(*sums, *counts, weights=weights)
+def rounding_of_figures(figures: NDArray[np.float64], weights: int = 0) -> Rounding:
+    """weights: how many, where several tensors hold them."""
+    sums, counts = figures[:3].tolist(), map(int, figures[3:])
+    return Rounding(*sums, *counts, weights=weights)

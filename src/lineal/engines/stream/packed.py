@@ -42,15 +42,10 @@ class Packer(Protocol):
         """How many times all values are shown before any is packed."""
         ...
 
-    @property
-    def block(self) -> int:
-        """Weights that share a scale, where reports count shifted blocks: a power of two of at least 32, else 1."""
-        ...
-
     def look(self, values: NDArray[np.float32]) -> None: ...
 
-    def pack(self, values: NDArray[np.float32], stored: NDArray[np.float32] | None) -> Pieces:
-        """Pieces of some tensors; `stored` is filled with what the packed values are worth, where it is there.
+    def pack(self, values: NDArray[np.float32], figures: NDArray[np.float64] | None) -> Pieces:
+        """Pieces of some tensors; what rounding cost is added to the figures (`rounding_error`), where they are given.
 
         Raises: CheckpointError: values that no code stands for, such as infinities.
         """

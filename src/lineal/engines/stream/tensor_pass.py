@@ -72,7 +72,7 @@ class TensorPass:
 
     def _output(self) -> Output:
         if self._packed is not None:
-            return PackedOutput(self._packed, self._sink, self._count)
+            return PackedOutput(self._packed, self._sink)
         return PlainOutput(self._job, self._sink, self._rules, self._count)
 
     def _derive(self, method: StreamingMethod, output: Output) -> None:
@@ -90,6 +90,9 @@ class TensorPass:
                 block = Block(start, base_row[:n], _columns(rows, n), out[:n])
                 for row, source in (*zip(block.models, models, strict=True), *([(block.base, base)] if base else ())):
                     self._fill(source, row, start, first)
+                if isinstance(sweep, Emit) and sweep.keeps:
+                    taker(start, block.models[0])
+                    continue
                 sweep.over(block)
                 if isinstance(sweep, Emit):
                     taker(start, block.out)

@@ -10,7 +10,7 @@ from lineal.errors import MethodError
 from lineal.kernels.kernel import kernel
 from lineal.kernels.types import Float32Rows, Float32s
 from lineal.methods.method import Reproducibility
-from lineal.methods.streaming import Block, Emit, Site, StreamingMethod
+from lineal.methods.streaming import KEEP, Emit, Site, StreamingMethod
 
 
 @final
@@ -32,11 +32,7 @@ class AdapterMerge(StreamingMethod):
             raise MethodError(f"adapter: one adapter is made part of its base at a time, got {count}")
 
     def sweeps(self, site: Site) -> Iterator[Emit]:
-        yield Emit(_copy)
-
-
-def _copy(block: Block) -> None:
-    np.copyto(block.out, block.models[0])
+        yield KEEP
 
 
 @kernel

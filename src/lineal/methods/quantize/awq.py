@@ -14,6 +14,7 @@ from lineal.methods.input_statistics import ColumnMagnitudes, TokenSample
 from lineal.methods.quantize.calibrated_rounding import CalibratedRounding
 from lineal.methods.quantize.grid import MIN_MAX, Grid, fit, from_codes, to_codes
 from lineal.methods.quantize.output_clipping import output_clipping
+from lineal.methods.quantize.rounded import rounded
 
 _LEAST: Final = np.float32(1e-4)
 """Of a column's factor, as a share of the largest."""
@@ -58,10 +59,7 @@ class Awq(CalibratedRounding):
         for shared, one in seen.items():
             clipping = output_clipping(one.sample.inputs) if self.clip else MIN_MAX
             for name in layers[shared]:
-                weight, grid = block.weight(name).copy(), self.grid(block.dtype(name))
-                scales = fit(weight, grid, clipping)
-                codes = to_codes(weight, scales, grid)
-                yield Rounded(name, codes, scales.scales, scales.zeros, from_codes(codes, scales, grid))
+                yield rounded(name, block.weight(name), self.storage, block.dtype(name), clipping=clipping)
 
 
 @final
@@ -82,7 +80,7 @@ def column_scales(
     best, least = np.ones(len(magnitudes), np.float32), np.inf
     for step in range(steps):
         scales = _power(magnitudes, step / steps)
-        error = sum(_output_error(weight, _rounded(weight * scales, grid) / scales, inputs) for weight in weights)
+        error = sum(_output_error(weight, _nearest(weight * scales, grid) / scales, inputs) for weight in weights)
         if error < least:
             best, least = scales, error
     return best
@@ -99,7 +97,7 @@ def _power(magnitudes: NDArray[np.float64], power: float) -> Float32:
     return np.where(alive, raised, 1).astype(np.float32)
 
 
-def _rounded(weight: Float32, grid: Grid) -> Float32:
+def _nearest(weight: Float32, grid: Grid) -> Float32:
     scales = fit(weight, grid)
     return from_codes(to_codes(weight, scales, grid), scales, grid)
 

@@ -13,7 +13,7 @@ from lineal.shown import quoted
 
 _METHODS: Final[Mapping[str, str]] = {
     **dict.fromkeys((*SCHEMES, *ALIASES), "gguf"),
-    **dict.fromkeys(PACKED_SCHEMES, "rtn"),
+    **{name: "static" if scheme.is_static else "rtn" for name, scheme in PACKED_SCHEMES.items()},
     **dict.fromkeys(BITSANDBYTES_SCHEMES, "bitsandbytes"),
 }
 

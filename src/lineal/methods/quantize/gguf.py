@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import numpy as np
-
 from lineal.derivation.canonical import Json
 from lineal.derivation.quantization import QuantizationType
 from lineal.errors import MethodError
@@ -14,7 +12,7 @@ from lineal.methods.method import Reproducibility, nearest
 from lineal.methods.quantize.gguf_options import SCHEMES, TYPES, Scheme, Size, TypeName, TypesByName
 from lineal.methods.quantize.mix_table import MIXES, ModelShape
 from lineal.methods.quantize.mixes import Wishes, first_types, types_of
-from lineal.methods.streaming import Block, Emit, Site, StreamingMethod
+from lineal.methods.streaming import KEEP, Emit, Site, StreamingMethod
 from lineal.shown import quoted
 
 __all__ = ("SCHEMES", "GgufQuantization")
@@ -155,7 +153,7 @@ class GgufQuantization(StreamingMethod):
 
     def sweeps(self, site: Site) -> Iterator[Emit]:
         """The values pass as they are: what rounds them is the type that they are stored in."""
-        yield Emit(_copy)
+        yield KEEP
 
 
 def _check_type(option: str, kind: Any) -> None:
@@ -169,7 +167,3 @@ def _one_of(known: Iterable[str], given: str) -> str:
     hint = nearest(given, names)
     meant = f" ({hint})" if hint.startswith("did you mean") else ""
     return f"must be one of {', '.join(names)}, got {quoted(given)}{meant}"
-
-
-def _copy(block: Block) -> None:
-    np.copyto(block.out, block.models[0])

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias, final
+from typing import Any, Final, NamedTuple, TypeAlias, final
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,10 +14,10 @@ from lineal.kernels.types import Float32Rows, Int8Rows, Int32Rows
 Float32: TypeAlias = NDArray[np.float32]
 Int8: TypeAlias = NDArray[np.int8]
 
-SCALE_DTYPES: dict[str, Any] = {"BF16": ml_dtypes.bfloat16, "F16": np.float16, "F32": np.float32}
-"""What scales may be stored as."""
+SCALE_DTYPES: Final = ("BF16", "F16", "F32")
+"""What scales may be stored as; kernels know them by their places."""
 
-_MAGIC = np.float32(12582912)
+MAGIC = np.float32(12582912)
 """3 x 2^22: a sum with it has steps of one, and the lowest bits of the whole number that it was rounded to."""
 
 
@@ -107,14 +106,9 @@ def fit(values: Float32, grid: Grid, clipping: Clipping = MIN_MAX) -> Scales:
 def scales_of(ranges: Ranges, grid: Grid, half: np.float32 | None = None) -> Scales:
     """The scales and zero points of ranges; half: the largest code, where that is none of the grid's."""
     scales, zeros = np.empty_like(ranges.lows), np.zeros(ranges.lows.shape, np.int8)
-    dtype = SCALE_DTYPES[grid.scale_dtype]
-    smallest = np.float32(np.nextafter(dtype(0), dtype(1)))
     steps = np.float32((1 << grid.bits) - 1) if half is None else half + half
-    _divide(ranges.lows, ranges.highs, steps, grid.symmetric, scales)
-    if grid.scale_dtype != "F32":
-        with np.errstate(over="ignore", invalid="ignore"):
-            scales[:] = scales.astype(dtype)
-    _settle(ranges.lows, ranges.highs, grid.lowest, grid.highest, grid.symmetric, smallest, scales, zeros)
+    kind = SCALE_DTYPES.index(grid.scale_dtype)
+    _scale_all(ranges.lows, ranges.highs, steps, grid.lowest, grid.highest, grid.symmetric, kind, scales, zeros)
     return Scales(scales, zeros)
 
 
@@ -138,13 +132,10 @@ def from_codes(codes: Int8, scales: Scales, grid: Grid) -> Float32:
 
 @kernel
 def _largest(bits: Int32Rows, lows: Int32Rows, highs: Int32Rows) -> None:
-    """Magnitudes compare as their bits do."""
     size = bits.shape[1] // lows.shape[1]
     for r in range(len(bits)):
         for g in range(lows.shape[1]):
-            group, largest = bits[r][g * size : (g + 1) * size], np.int32(0)
-            for i in range(size):
-                largest = max(largest, np.int32(group[i] & np.int32(0x7FFFFFFF)))
+            largest = largest_of(bits[r][g * size : (g + 1) * size])
             lows[r, g], highs[r, g] = np.int32(largest | np.int32(-0x80000000)), largest
 
 
@@ -153,12 +144,26 @@ def _extremes(bits: Int32Rows, lows: Int32Rows, highs: Int32Rows) -> None:
     size = bits.shape[1] // lows.shape[1]
     for r in range(len(bits)):
         for g in range(lows.shape[1]):
-            group = bits[r][g * size : (g + 1) * size]
-            low, high = np.int32(0x7FFFFFFF), np.int32(-0x80000000)
-            for i in range(size):
-                ordered = np.int32(_ordered(np.int32(group[i])))
-                low, high = min(low, ordered), max(high, ordered)
-            lows[r, g], highs[r, g] = _ordered(low), _ordered(high)
+            lows[r, g], highs[r, g] = extremes_of(bits[r][g * size : (g + 1) * size])
+
+
+@kernel
+def largest_of(bits: Any) -> np.int32:
+    """The bits of the largest magnitude: magnitudes compare as their bits do."""
+    largest = np.int32(0)
+    for i in range(bits.size):
+        largest = max(largest, np.int32(bits[i] & np.int32(0x7FFFFFFF)))
+    return largest
+
+
+@kernel
+def extremes_of(bits: Any) -> Any:
+    """The bits of the lowest and of the highest value."""
+    low, high = np.int32(0x7FFFFFFF), np.int32(-0x80000000)
+    for i in range(bits.size):
+        ordered = np.int32(_ordered(np.int32(bits[i])))
+        low, high = min(low, ordered), max(high, ordered)
+    return np.int32(_ordered(low)), np.int32(_ordered(high))
 
 
 @kernel
@@ -168,37 +173,60 @@ def _ordered(bits: Any) -> np.int32:
 
 
 @kernel
-def _divide(lows: Float32Rows, highs: Float32Rows, steps: np.float32, symmetric: bool, scales: Float32Rows) -> None:
-    half = steps / np.float32(2)
-    for r in range(len(lows)):
-        for g in range(lows.shape[1]):
-            low, high = lows[r, g], highs[r, g]
-            if symmetric:
-                scales[r, g] = max(abs(low), abs(high)) / half
-            else:
-                scales[r, g] = (max(high, np.float32(0)) - min(low, np.float32(0))) / steps
-
-
-@kernel
-def _settle(
+def _scale_all(
     lows: Float32Rows,
     highs: Float32Rows,
+    steps: np.float32,
     lowest: int,
     highest: int,
     symmetric: bool,
-    smallest: np.float32,
+    kind: int,
     scales: Float32Rows,
     zeros: Int8Rows,
 ) -> None:
-    """No scale is 0; zero points."""
     for r in range(len(lows)):
         for g in range(lows.shape[1]):
-            if scales[r, g] == np.float32(0):
-                is_empty = lows[r, g] == np.float32(0) and highs[r, g] == np.float32(0)
-                scales[r, g] = np.float32(1) if is_empty else smallest
+            scale = scale_of(lows[r, g], highs[r, g], steps, symmetric, kind)
+            scales[r, g] = scale
             if not symmetric:
-                shifted = np.float32(lowest) - min(lows[r, g], np.float32(0)) / scales[r, g]
-                zeros[r, g] = _code(shifted, np.float32(lowest), np.float32(highest))
+                zeros[r, g] = zero_of(lows[r, g], scale, np.float32(lowest), np.float32(highest))
+
+
+@kernel
+def scale_of(low: Any, high: Any, steps: Any, symmetric: Any, kind: Any) -> np.float32:
+    """Of a range, as it is stored, and never 0."""
+    if symmetric:
+        exact = np.float32(max(abs(low), abs(high)) / (steps / np.float32(2)))
+    else:
+        exact = np.float32((max(high, np.float32(0)) - min(low, np.float32(0))) / steps)
+    scale = np.float32(_as_stored(exact, kind))
+    if scale == np.float32(0):
+        is_empty = low == np.float32(0) and high == np.float32(0)
+        smallest = np.float32(2.0**-133) if kind == 0 else np.float32(2.0**-24) if kind == 1 else np.float32(2.0**-149)
+        return np.float32(1) if is_empty else smallest
+    return scale
+
+
+@kernel
+def zero_of(low: Any, scale: Any, lowest: Any, highest: Any) -> np.int8:
+    return code_of(lowest - min(low, np.float32(0)) / scale, lowest, highest)
+
+
+@kernel
+def _as_stored(scale: Any, kind: Any) -> np.float32:
+    """The nearest number of the dtype, ties to even; kind: its place in SCALE_DTYPES. Not below 0, or no number."""
+    bits = np.float32(scale).view(np.uint32)
+    if kind == 2 or bits >= np.uint32(0x7F800000):
+        return np.float32(scale)
+    if kind == 0:
+        odd = np.uint32(bits >> np.uint32(16)) & np.uint32(1)
+        return np.uint32(np.uint32(bits + np.uint32(0x7FFF) + odd) & np.uint32(0xFFFF0000)).view(np.float32)
+    if scale < np.float32(2.0**-14):  # steps are 2^-24, as float32's are in [0.5, 1)
+        return np.float32(np.float32(scale + np.float32(0.5)) - np.float32(0.5))
+    if scale >= np.float32(65520):
+        return np.float32(np.inf)
+    odd = np.uint32(bits >> np.uint32(13)) & np.uint32(1)
+    return np.uint32(np.uint32(bits + np.uint32(0xFFF) + odd) & np.uint32(0xFFFFE000)).view(np.float32)
 
 
 @kernel
@@ -217,14 +245,14 @@ def _encode(
             group, out = values[r][g * size : (g + 1) * size], codes[r][g * size : (g + 1) * size]
             scale, zero = scales[r, g], np.float32(zeros[r, g])
             for i in range(size):
-                out[i] = _code(group[i] / scale + zero, low, high)
+                out[i] = code_of(group[i] / scale + zero, low, high)
 
 
 @kernel
-def _code(scaled: Any, low: Any, high: Any) -> np.int8:
+def code_of(scaled: Any, low: Any, high: Any) -> np.int8:
     """The nearest whole number, ties to even, not beyond the two; what is no number becomes the lower."""
     clamped = min(high, max(low, scaled))
-    return np.int8(np.float32(clamped + _MAGIC).view(np.int32))
+    return np.int8(np.float32(clamped + MAGIC).view(np.int32))
 
 
 @kernel

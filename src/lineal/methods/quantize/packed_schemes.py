@@ -13,7 +13,7 @@ from lineal.shown import quoted
 Number: TypeAlias = Literal["int", "e4m3", "e2m1"]
 Span: TypeAlias = int | Literal["channel", "tensor", "block"]
 """What shares a scale: so many columns of a row, a row, a whole tensor, or a block of BLOCK rows and columns."""
-Activations: TypeAlias = Literal["int8 a token", "float8 a token", "float8 a group", "float8 a tensor"]
+Activations: TypeAlias = Literal["int8 a token", "int8 a tensor", "float8 a token", "float8 a group", "float8 a tensor"]
 
 BLOCK: Final = 128
 GROUPS: Final = (32, 64, 128)
@@ -34,6 +34,11 @@ class PackedScheme:
     activations: Activations | None = None
 
     @property
+    def is_static(self) -> bool:
+        """Whether a scale for what a layer multiplies is stored beside it, which only texts tell."""
+        return self.activations is not None and self.activations.endswith("a tensor")
+
+    @property
     def has_groups(self) -> bool:
         """Whether the span and zero points are options."""
         return self.number == "int" and self.activations is None
@@ -42,6 +47,7 @@ class PackedScheme:
 _ALL = (
     *(PackedScheme(f"w{bits}a16", "int", bits, 128) for bits in range(2, 9)),
     PackedScheme("w8a8", "int", 8, "channel", "int8 a token"),
+    PackedScheme("w8a8_static", "int", 8, "channel", "int8 a tensor"),
     PackedScheme("fp8", "e4m3", 8, "tensor", "float8 a tensor"),
     PackedScheme("fp8_dynamic", "e4m3", 8, "channel", "float8 a token"),
     PackedScheme("fp8_block", "e4m3", 8, "block", "float8 a group"),

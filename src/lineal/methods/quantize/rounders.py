@@ -1,5 +1,6 @@
 """Rounding one matrix to what a scheme stores, window after window of whole rows."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol, TypeAlias, final
 
@@ -7,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.methods.quantize.grid import MIN_MAX, Clipping, Grid, Ranges, Scales, fit, from_codes, scales_of, to_codes
-from lineal.methods.quantize.packed_schemes import BLOCK, Storage
+from lineal.methods.quantize.grid_rounding import is_in_granules, round_groups
+from lineal.methods.quantize.packed_schemes import BLOCK, Span, Storage
+from lineal.methods.quantize.rounding_error import GRANULE, add_rounding_error
 from lineal.methods.quantize.small_floats import (
     E2M1_LARGEST,
     E4M3_LARGEST,
@@ -19,6 +22,7 @@ from lineal.methods.quantize.small_floats import (
 )
 
 Float32: TypeAlias = NDArray[np.float32]
+Figures: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int8] | NDArray[np.uint8]
 
 TENSOR_SCALE: Final = "weight_scale"
@@ -43,8 +47,12 @@ class Rounder(Protocol):
 
     def look(self, values: Float32) -> None: ...
 
-    def round(self, values: Float32, stored: Float32 | None) -> Coded:
+    def round(self, values: Float32, stored: Float32 | None = None) -> Coded:
         """values: whole rows, [rows, columns]; stored: is filled with what the codes are worth."""
+        ...
+
+    def measured(self, values: Float32, figures: Figures) -> Coded:
+        """The same, with what rounding costs added to the figures (`rounding_error`)."""
         ...
 
     def numbers(self) -> Mapping[str, Float32]:
@@ -69,7 +77,22 @@ def rounder(storage: Storage, scale_dtype: str, clipping: Clipping = MIN_MAX) ->
             return _Mxfp4()
 
 
-class _Local:
+class _Measuring(ABC):
+    """span: of a scale."""
+
+    span: Span | None = None
+
+    @abstractmethod
+    def round(self, values: Float32, stored: Float32 | None = None) -> Coded: ...
+
+    def measured(self, values: Float32, figures: Figures) -> Coded:
+        stored = np.empty_like(values)
+        found = self.round(values, stored)
+        add_rounding_error(values.reshape(-1), stored.reshape(-1), measured_block(self.span), figures)
+        return found
+
+
+class _Local(_Measuring):
     """Each window is rounded by itself."""
 
     looks = 0
@@ -84,17 +107,25 @@ class _Local:
 @final
 class _GridOfRows(_Local):
     def __init__(self, grid: Grid, clipping: Clipping) -> None:
-        self._grid, self._clipping = grid, clipping
+        self._grid, self._clipping, self.span = grid, clipping, grid.group
 
-    def round(self, values: Float32, stored: Float32 | None) -> Coded:
+    def round(self, values: Float32, stored: Float32 | None = None) -> Coded:
         scales = fit(values, self._grid, self._clipping)
         codes = to_codes(values, scales, self._grid)
         if stored is not None:
-            stored.reshape(values.shape)[:] = from_codes(codes, scales, self._grid)
+            stored[:] = from_codes(codes, scales, self._grid)
+        return self._coded(codes, scales)
+
+    def measured(self, values: Float32, figures: Figures) -> Coded:
+        if self._clipping is MIN_MAX and is_in_granules(self._grid):
+            return self._coded(*round_groups(values, self._grid, figures))
+        return super().measured(values, figures)
+
+    def _coded(self, codes: NDArray[np.int8], scales: Scales) -> Coded:
         return Coded(codes, scales.scales, None if self._grid.symmetric else scales.zeros)
 
 
-class _Looking:
+class _Looking(_Measuring):
     """Looks for the largest magnitude of the whole matrix first."""
 
     looks = 1
@@ -117,15 +148,20 @@ class _GridOfTensor(_Looking):
     def _scales(self) -> Scales:
         return scales_of(Ranges(-self._largest, self._largest), self._grid)
 
-    def round(self, values: Float32, stored: Float32 | None) -> Coded:
+    def round(self, values: Float32, stored: Float32 | None = None) -> Coded:
         flat, scales = values.reshape(1, -1), self._scales
         codes = to_codes(flat, scales, self._grid)
         if stored is not None:
-            stored.reshape(flat.shape)[:] = from_codes(codes, scales, self._grid)
+            stored[:] = from_codes(codes, scales, self._grid).reshape(values.shape)
         return Coded(codes.reshape(values.shape), scales.scales)
 
     def numbers(self) -> Mapping[str, Float32]:
         return {TENSOR_SCALE: self._scales.scales.reshape(1)}
+
+
+def measured_block(span: Span | None) -> int:
+    """Weights whose shifted groups are counted together: where granules hold whole ones, of at least 32; else 1."""
+    return span if isinstance(span, int) and span >= 32 and GRANULE % span == 0 else 1
 
 
 def _float8_scales(largest: Float32, scale_dtype: str) -> Float32:
@@ -138,7 +174,7 @@ class _Float8OfBlocks(_Local):
     def __init__(self, scale_dtype: str, tall: int, wide: int | None) -> None:
         self._scale_dtype, self._tall, self._wide = scale_dtype, tall, wide
 
-    def round(self, values: Float32, stored: Float32 | None) -> Coded:
+    def round(self, values: Float32, stored: Float32 | None = None) -> Coded:
         wide = self._wide or values.shape[1]
         scales = _float8_scales(largest_magnitudes(values, self._tall, wide), self._scale_dtype)
         return Coded(to_e4m3(values, scales, self._tall, wide, stored), scales)
@@ -150,7 +186,7 @@ class _Float8OfTensor(_Looking):
         super().__init__()
         self._scale_dtype = scale_dtype
 
-    def round(self, values: Float32, stored: Float32 | None) -> Coded:
+    def round(self, values: Float32, stored: Float32 | None = None) -> Coded:
         scales = _float8_scales(self._largest, self._scale_dtype)
         return Coded(to_e4m3(values, scales, len(values), values.shape[1], stored), scales)
 
@@ -173,7 +209,7 @@ class _Nvfp4(_Looking):
             number = E4M3_LARGEST * E2M1_LARGEST / np.maximum(largest, np.finfo(np.float32).tiny)
         return number if np.isfinite(number) else np.float32(1)
 
-    def round(self, values: Float32, stored: Float32 | None) -> Coded:
+    def round(self, values: Float32, stored: Float32 | None = None) -> Coded:
         number, largest = self._number, largest_magnitudes(values, 1, 16)
         with np.errstate(over="ignore", invalid="ignore"):
             scales = rounded_to_e4m3(number * (largest / E2M1_LARGEST))
@@ -187,6 +223,8 @@ class _Nvfp4(_Looking):
 
 @final
 class _Mxfp4(_Local):
-    def round(self, values: Float32, stored: Float32 | None) -> Coded:
+    span = 32
+
+    def round(self, values: Float32, stored: Float32 | None = None) -> Coded:
         scales = powers_of_two(largest_magnitudes(values, 1, 32))
         return Coded(to_e2m1(values, scales, 32, stored), scales)

@@ -18,7 +18,7 @@ OUTLIER = 6.0
 """A weight is an outlier above so many times the root mean square of its granule."""
 
 _SQUARES_HELD = GRANULE // 4
-_SQUARES, _SQUARED_ERROR, _LARGEST_ERROR, _OUTLIERS, _SHIFTED, NONFINITE = range(6)
+SQUARES, SQUARED_ERROR, LARGEST_ERROR, OUTLIERS, SHIFTED, NONFINITE = range(6)
 FIGURES = 6
 """Squares of the weights, of the errors, the largest error, outliers, shifted blocks, weights that are no number."""
 
@@ -33,7 +33,7 @@ def add_rounding_error(values: Float32, stored: Float32, block: int, figures: ND
     """
     before = figures.copy()
     _add(values, stored, block, figures)
-    if not math.isfinite(figures[_SQUARED_ERROR]):
+    if not math.isfinite(figures[SQUARED_ERROR]):
         with np.errstate(over="ignore", invalid="ignore"):
             finite = np.isfinite(values - stored)
         figures[:] = before
@@ -62,14 +62,14 @@ def _measure(values: Float32s, stored: Float32s, count: int, block: int, figures
         _add_up(squares, sums)
         _add_up(errors, error_sums)
         if blocks < GRANULE:
-            figures[_SHIFTED] += _count_lost(error_sums[blocks : 2 * blocks], sums[blocks : 2 * blocks])
-        figures[_SQUARES] += sums[1]
-        figures[_SQUARED_ERROR] += error_sums[1]
-        figures[_LARGEST_ERROR] = max(figures[_LARGEST_ERROR], _largest_error(weights, rounded))
+            figures[SHIFTED] += _count_lost(error_sums[blocks : 2 * blocks], sums[blocks : 2 * blocks])
+        figures[SQUARES] += sums[1]
+        figures[SQUARED_ERROR] += error_sums[1]
+        figures[LARGEST_ERROR] = max(figures[LARGEST_ERROR], _largest_error(weights, rounded))
         limit = OUTLIER * math.sqrt(sums[1] / count)
         if _largest(weights) > limit:
             for i in range(GRANULE):
-                figures[_OUTLIERS] += abs(weights[i]) > limit
+                figures[OUTLIERS] += abs(weights[i]) > limit
 
 
 @kernel

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import numpy as np
-
 from lineal.errors import MethodError
 from lineal.methods.method import Reproducibility
 from lineal.methods.quantize.packed_schemes import HEAD, GroupSize, Patterns, SchemeName, Storage, storage
-from lineal.methods.streaming import Block, Emit, Site, StreamingMethod
+from lineal.methods.streaming import KEEP, Emit, Site, StreamingMethod
 
 
 @final
@@ -40,9 +38,12 @@ class RoundToNearest(StreamingMethod):
     ignore: Patterns = HEAD
 
     def __post_init__(self) -> None:
-        if self.storage.scheme.activations == "float8 a tensor":
+        if self.storage.scheme.has_groups:  # what nobody says is recorded, too
+            object.__setattr__(self, "group_size", self.storage.span)
+        if self.storage.scheme.is_static:
             raise MethodError(
-                "rtn: fp8 stores scales of what layers multiply, which only texts tell; fp8_dynamic needs none"
+                f"rtn: {self.scheme} stores scales of what layers multiply, which only texts tell: take method static; "
+                f"{_WITHOUT_TEXTS[self.scheme]} needs none"
             )
 
     @property
@@ -58,8 +59,7 @@ class RoundToNearest(StreamingMethod):
 
     def sweeps(self, site: Site) -> Iterator[Emit]:
         """The values pass as they are: what rounds them is what they are stored as."""
-        yield Emit(_copy)
+        yield KEEP
 
 
-def _copy(block: Block) -> None:
-    np.copyto(block.out, block.models[0])
+_WITHOUT_TEXTS = {"fp8": "fp8_dynamic", "w8a8_static": "w8a8"}
