@@ -141,7 +141,10 @@ def test_blocks_are_as_large_as_the_config_says_where_shapes_alone_say_otherwise
     tmp_path: Path, rows: int, sizes: list[int]
 ) -> None:
     """192 rows behind 2 rows of scales: 128 and 64, not twice 96."""
-    weight, scales = random_tensors(1, {"w": (rows, 32)})["w"].astype(ml_dtypes.float8_e4m3fn), np.float32([[2], [3]])
+    weight, scales = (
+        random_tensors(1, {"w": (rows, 32)})["w"].astype(ml_dtypes.float8_e4m3fn),
+        np.array([[2], [3]], np.float32),
+    )
     tensors = {"a.weight": weight, "a.weight_scale_inv": scales}
     settings: dict[str, Any] = {"quant_method": "fp8", "weight_block_size": sizes}
     config = {**CONFIG, "quantization_config": settings, "dtype": "float32"}
