@@ -66,7 +66,7 @@ def test_weights_too_far_apart_for_their_scales_are_refused(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("pattern", ["model.layers.7.mlp.up_proj", "re:.*up_porj", "up_proj"])
 def test_a_name_that_is_no_layer_is_refused(tmp_path: Path, pattern: str) -> None:
-    with pytest.raises(CheckpointError, match="^mine: ignore: .* is no linear layer of it"):
+    with pytest.raises(CheckpointError, match=r"^mine: ignore: .* is no linear layer of it"):
         planned(wide_llama(tmp_path / "mine"), scheme="w4a16", ignore=[pattern])
 
 
