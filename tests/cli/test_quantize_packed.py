@@ -18,7 +18,6 @@ models:
   mine: {original: {path: ./mine}}
   small: {quantize: {parent: mine, scheme: w4a16, group_size: 32}}
   float8: {quantize: {parent: mine, scheme: FP8_DYNAMIC, ignore: [lm_head, "re:.*down_proj"]}}
-  packed.gguf: {quantize: {parent: mine, scheme: f16}}
 """
 
 
@@ -47,7 +46,7 @@ def test_what_was_done_is_shown_and_recomputed(lineal: Command, mine: Path) -> N
     told = json.loads(lineal("show", "small", "--json").out)
     assert told["quantization"]["tensors"][f"{UP}.weight"]["weights"] == 256 * 128
     assert f"{UP}.weight" in lineal("show", "small", "--quantization").out
-    for words in ((), ("--share", "0.3")):
+    for words in ((), ("--sample", "0.3")):
         answer = lineal("verify", "small", *words)
         assert answer.code == 0, answer.err
         assert "recomputed, equal" in answer.out
