@@ -19,7 +19,7 @@ from lineal.checkpoint.codes import double_quantization, nf4
 from lineal.checkpoint.codes.dtypes import FLOATS, decode, encode, first_nonfinite
 from lineal.checkpoint.codes.ggml import BLOCK_CODECS, BLOCK_DECODERS, CODECS, Encoding
 from lineal.checkpoint.codes.ggml.float16 import float16_bits, float16_value
-from lineal.checkpoint.codes.packed.bits import pack_nibbles, pack_rows, unpack_rows
+from lineal.checkpoint.codes.packed.bits import pack_nibbles, pack_rows
 from lineal.checkpoint.codes.packed.values import INTEGERS, look_up, values_of
 from lineal.checkpoint.headers.storage import BLOCKS, byte_length
 from lineal.checkpoint.quantized import awq as awq_layout
@@ -91,7 +91,7 @@ def run_all() -> None:
         fit(matrix, grid, mse)
         from_codes(codes, scales, grid)
         gptq(matrix, feedback(np.eye(64, dtype=np.float32) + np.float32(0.5)), grid)
-        unpack_rows(pack_rows(codes, grid.bits), grid.bits, 64)
+        pack_rows(codes, grid.bits)
     for symmetric in (True, False):
         round_groups(values.reshape(4, 64), Grid(4, symmetric=symmetric, group=32), np.zeros(FIGURES))
     magnitudes = largest_magnitudes(values.reshape(4, 64), 1, 16)

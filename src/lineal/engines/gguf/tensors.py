@@ -1,18 +1,14 @@
 """The tensors of a GGUF under transformers' names."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import final
-
-import numpy as np
 
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.headers.storage import BLOCKS
 from lineal.checkpoint.layouts.turn import Turn, unpaired
 from lineal.checkpoint.reader import Checkpoint
 from lineal.engines.gguf.architectures import architecture_of
-from lineal.engines.gguf.decoded import Float32, decoded
 from lineal.engines.gguf.metadata_keys import dimensions_of_gguf
 from lineal.engines.gguf.rotary_keys import known_tensors
 from lineal.engines.gguf.stored import Stored, stored_tensors
@@ -28,18 +24,6 @@ class GgufTensor:
     spec: TensorSpec
     turn: Turn | None = None
     added: float = 0.0
-
-
-def gguf_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, Float32]]:
-    """transformers' name of each tensor and its values."""
-    for stored in checked_tensors(checkpoint):
-        values = decoded(checkpoint, checkpoint[stored.name])
-        turn = _turn(stored)
-        if turn is not None:
-            values = turn.turned(values.reshape(-1))
-        if stored.raised:
-            values = values - np.float32(stored.raised)
-        yield from zip(stored.published, values.reshape(len(stored.published), *stored.part), strict=True)
 
 
 def published_tensors(checkpoint: Checkpoint) -> dict[str, GgufTensor]:

@@ -22,8 +22,7 @@ _RUN = 32
 """Codes that fill whole words, whatever their bits."""
 
 _ONES = np.uint64(0x0101010101010101)
-_TOPS = np.uint64(0x8080808080808080)
-"""The lowest and the highest bit of each byte."""
+"""The lowest bit of each byte."""
 
 
 def words(columns: int, bits: int) -> int:
@@ -43,22 +42,6 @@ def pack_rows(codes: Int8, bits: int) -> Int32:
     packed = np.empty((rows, whole * bits // 32), np.int32)
     _pack(np.ascontiguousarray(codes).view(np.uint64), bits, packed.view(np.uint8))
     return np.ascontiguousarray(packed[:, : words(columns, bits)])
-
-
-def unpack_rows(packed: Int32, bits: int, columns: int) -> Int8:
-    """The signed codes [rows, columns] of int32 [rows, ceil(columns * bits / 32)]."""
-    _check(bits)
-    rows, held = packed.shape
-    if held != words(columns, bits):
-        raise CheckpointError(f"{columns} codes of {bits} bits take {words(columns, bits)} words a row, not {held}")
-    whole = padded(columns, _RUN)
-    if whole > columns:
-        filled = np.zeros((rows, whole * bits // 32), np.int32)
-        filled[:, :held] = packed
-        packed = filled
-    codes = np.empty((rows, whole), np.int8)
-    _unpack(np.ascontiguousarray(packed).view(np.uint8), bits, codes.view(np.uint64))
-    return np.ascontiguousarray(codes[:, :columns])
 
 
 def pack_nibbles(codes: Uint8) -> Uint8:
@@ -97,26 +80,6 @@ def _pack_fours(row: Any, out: Any) -> None:
 
 
 @kernel
-def _unpack(packed: Uint8Rows, bits: int, eights: Uint64Rows) -> None:
-    for r in range(len(eights)):
-        row, out = packed[r], eights[r]
-        if bits == 4:
-            _unpack_fours(row.view(np.uint32), out)
-        else:
-            for j in range(out.size):
-                stream = np.uint64(0)
-                for i in range(bits):
-                    stream |= np.uint64(row[bits * j + i]) << np.uint64(8 * i)
-                out[j] = _apart(stream, np.uint64(bits))
-
-
-@kernel
-def _unpack_fours(row: Any, out: Any) -> None:
-    for j in range(out.size):
-        out[j] = _apart(np.uint64(row[j]), np.uint64(4))
-
-
-@kernel
 def _together(eight: Any, bits: Any) -> np.uint64:
     """Eight signed codes, a byte each, as one stream: lifted, then moved together by pairs, fours and halves."""
     one = np.uint64(1)
@@ -125,21 +88,6 @@ def _together(eight: Any, bits: Any) -> np.uint64:
     x = (x & np.uint64(0x00FF00FF00FF00FF)) | ((x & np.uint64(0xFF00FF00FF00FF00)) >> gap)
     x = (x & np.uint64(0x0000FFFF0000FFFF)) | ((x & np.uint64(0xFFFF0000FFFF0000)) >> (gap + gap))
     return (x & np.uint64(0xFFFFFFFF)) | ((x >> np.uint64(32)) << (np.uint64(4) * bits))
-
-
-@kernel
-def _apart(stream: Any, bits: Any) -> np.uint64:
-    """Eight codes of a stream, a signed byte each: `_together` backwards."""
-    one = np.uint64(1)
-    half, quarter = np.uint64(4) * bits, np.uint64(2) * bits
-    x = (stream & ((one << half) - one)) | ((stream >> half) << np.uint64(32))
-    pairs = (one << quarter) - one
-    low = pairs | (pairs << np.uint64(32))
-    x = (x & low) | ((x & (low << quarter)) << (np.uint64(16) - quarter))
-    single = np.uint64(0x0001000100010001) * ((one << bits) - one)
-    x = (x & single) | ((x & (single << bits)) << (np.uint64(8) - bits))
-    lowest = _ONES << (bits - one)
-    return (x ^ _TOPS) if bits == np.uint64(8) else (((x | _TOPS) - lowest) ^ _TOPS)
 
 
 @kernel
