@@ -8,7 +8,9 @@ from lineal.checkpoint.written.writer import CheckpointWriter
 from lineal.engines.parents.model import full_model
 from lineal.engines.quantize.gguf_plan import plan_gguf
 from lineal.engines.stream.engine import DataHashes, stream
+from lineal.engines.stream.open_files import OpenFiles
 from lineal.engines.stream.plan import StreamPlan
+from lineal.engines.stream.whole import whole
 from lineal.methods.quantize.gguf import GgufQuantization
 
 Q = "model.layers.1.self_attn.q_proj"
@@ -39,3 +41,9 @@ def quantize(parent: Path, out: Path, scheme: str = "f32", adapter: Path | None 
     write(plan(parent, scheme, adapter), out, **options)
     (file,) = out.glob("*.gguf")
     return file
+
+
+def weights(path: Path) -> dict[str, Any]:
+    """transformers' name of each tensor and its values, decoded, in float32."""
+    with OpenFiles() as files:
+        return {key: whole(source, files) for key, source in full_model("m", open_checkpoint(path)).sources.items()}

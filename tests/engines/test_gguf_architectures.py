@@ -16,11 +16,8 @@ from lineal.engines.gguf.parent import gguf_config
 from lineal.engines.gguf.rotary import rotary_of
 from lineal.engines.gguf.row import Architecture
 from lineal.engines.inference.language_model import load_model
-from lineal.engines.parents.model import full_model
-from lineal.engines.stream.open_files import OpenFiles
-from lineal.engines.stream.whole import whole
 from tests.engines.architectures import MODELS, make_architecture
-from tests.engines.quantizations import quantize
+from tests.engines.quantizations import quantize, weights
 
 IDS = torch.arange(5, 45)[None]
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -55,9 +52,7 @@ def as_stored(name: str, values: Any, scheme: str, row: Architecture) -> Any:
 def test_weights_come_back_as_they_are_stored(tmp_path: Path, name: str, scheme: str) -> None:
     parent = make_architecture(tmp_path / "m", name)
     stored = {key: tensor.numpy() for key, tensor in load_file(parent / "model.safetensors").items()}
-    model = full_model("q", open_checkpoint(quantize(parent, tmp_path / "q", scheme)))
-    with OpenFiles() as files:
-        found = {key: whole(source, files) for key, source in model.sources.items()}
+    found = weights(quantize(parent, tmp_path / "q", scheme))
     row = next(row for row in ARCHITECTURES if row.model_type == MODELS[name]["model_type"])
     assert found.keys() == stored.keys()
     for key, values in stored.items():

@@ -13,7 +13,6 @@ from transformers import AutoModelForCausalLM
 from lineal.checkpoint.headers.gguf_metadata import gguf_package
 from lineal.checkpoint.reader import open_checkpoint
 from lineal.engines.gguf.parent import gguf_tensors
-from lineal.engines.gguf.tensors import gguf_weights
 from lineal.engines.inference.language_model import load_model
 from lineal.engines.merge.plan import plan_merge
 from lineal.engines.parents.model import full_model
@@ -22,7 +21,7 @@ from lineal.engines.stream.engine import stream
 from lineal.engines.stream.jobs import Recomputation
 from lineal.methods.merge.passthrough import Passthrough
 from tests.engines.architectures import MODELS, make_architecture
-from tests.engines.quantizations import plan, quantize, write
+from tests.engines.quantizations import plan, quantize, weights, write
 from tests.engines.test_gguf_architectures import logits
 from tests.ggufs import write_gguf
 from tests.llamas import read_gguf
@@ -98,8 +97,9 @@ def test_a_gate_of_one_row_may_be_a_vector(tmp_path: Path) -> None:
     metadata: Any = {field.name: (field.types[0], field.contents(), *field.types[1:2]) for field in fields}
     other = open_checkpoint(write_gguf(tmp_path / "other.gguf", tensors, metadata))
     assert other[f"blk.0.{gate}"].shape == (64,)
-    expected = dict(gguf_weights(open_checkpoint(file)))
-    assert all(np.array_equal(values, expected[key]) for key, values in gguf_weights(other))
+    expected, found = weights(file), weights(other.path)
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(values, expected[key]) for key, values in found.items())
 
 
 def test_bfloat16_norms_come_back_to_the_bit(tmp_path: Path) -> None:
