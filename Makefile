@@ -105,6 +105,7 @@ bench-quantize: $(READY) ## 660 M parameters as GGUFs and packed, beside llama.c
 	$(BIN)/python benchmarks/quantize.py
 	$(BIN)/python benchmarks/packed.py
 	$(BIN)/python benchmarks/nf4.py
+	$(BIN)/python benchmarks/gptq.py
 	$(BIN)/python benchmarks/packed_quality.py
 
 bench-model: $(READY) ## The Llama of 29 M parameters that other benchmarks measure on; trained once, in about an hour
