@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, TypeAlias, final
+from typing import ClassVar, Final, Protocol, TypeAlias, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,46 @@ from lineal.methods.method import Method, Reproducibility
 Int8: TypeAlias = NDArray[np.int8]
 Codes: TypeAlias = NDArray[np.int8] | NDArray[np.uint8]
 
+_Numbers = TypeVar("_Numbers", NDArray[np.float32], NDArray[np.float64])
+
+
+@final
+@dataclass(frozen=True)
+class Repeats:
+    """Columns that come from one number in several places: with grouped queries, each value reaches several heads.
+
+    Columns are [groups, repeats, width]: width numbers of a head, once for each of the heads that share them.
+    """
+
+    repeats: int
+    width: int
+
+    def mean(self, values: _Numbers) -> _Numbers:
+        """The mean of each number's columns, in each of them, [columns]."""
+        return self._spread(self._apart(values).mean(1, keepdims=True))
+
+    def greatest(self, values: _Numbers) -> _Numbers:
+        """The greatest of each number's columns, in each of them, [columns]."""
+        return self._spread(self._apart(values).max(1, keepdims=True))
+
+    def once(self, values: _Numbers) -> _Numbers:
+        """What stands in the first column of each number, [columns / repeats]."""
+        return np.ascontiguousarray(self._apart(values)[:, 0]).reshape(-1)
+
+    def spread(self, values: _Numbers) -> _Numbers:
+        """What stands once, [columns / repeats], in each of its columns, [columns]."""
+        return self._spread(values.reshape(-1, 1, self.width))
+
+    def _apart(self, values: _Numbers) -> _Numbers:
+        return values.reshape(-1, self.repeats, self.width)
+
+    def _spread(self, values: _Numbers) -> _Numbers:
+        return np.repeat(values, self.repeats, axis=1).reshape(-1)
+
+
+ONCE: Final = Repeats(1, 1)
+"""Every number arrives in one column."""
+
 
 @final
 @dataclass(frozen=True)
@@ -22,13 +62,15 @@ class SharedInput:
     """Linear layers that multiply the same vectors: queries, keys and values, say.
 
     layers: the published names of their weights, [rows, columns] each; expert: of a mixture, whose layers see only the
-    tokens that the router gives them; foldable: whether what stands before them can be divided by a vector (`fold`).
+    tokens that the router gives them; foldable: whether what stands before them can be divided by a vector (`fold`);
+    repeats: which columns such a vector must have one number for.
     """
 
     layers: tuple[str, ...]
     columns: int
     expert: int | None = None
     foldable: bool = False
+    repeats: Repeats = ONCE
 
 
 class Statistic(Protocol):
@@ -82,7 +124,8 @@ class Block(Protocol):
     def fold(self, shared: SharedInput, divisors: Float32) -> None:
         """Divide what stands before these layers, and so their inputs, by a vector [columns] of positive numbers.
 
-        The layers' own columns are multiplied by it, so that the block computes what it did.
+        The layers' own columns are multiplied by it, so that the block computes what it did. Raises MethodError where
+        columns that come from one number (`SharedInput.repeats`) would be divided by different ones.
         """
         ...
 

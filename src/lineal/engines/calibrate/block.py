@@ -97,6 +97,10 @@ class WalkedBlock:
     def fold(self, shared: SharedInput, divisors: Float32) -> None:
         if not shared.foldable or not (np.isfinite(divisors).all() and (divisors > 0).all()):
             raise MethodError(f"{self._method}: nothing positive to fold before {quoted(shared.layers[0])}")
+        if not np.array_equal(divisors, shared.repeats.spread(shared.repeats.once(divisors))):
+            raise MethodError(
+                f"{self._method}: columns of {quoted(shared.layers[0])} that share a value need one divisor"
+            )
         place = self._places[shared]
         for name in (*shared.layers, *names_before(place)):
             self._refuse_rounded(name)

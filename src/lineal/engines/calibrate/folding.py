@@ -8,15 +8,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, cast, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lineal.engines.calibrate.layer import Layer
 from lineal.methods.arrays import Float32
+from lineal.methods.calibrated import ONCE, Repeats
 
 _TOLERANCE = 1e-4
-_AHEAD = (("self_attn.o_proj", "v_proj", "qkv_proj", 3), (".down_proj", "up_proj", "gate_up_proj", 2))
-"""Layers, what makes their inputs, what that may be the last part of, and of how many of one height."""
+_OUTPUT, _VALUE, _JOINED = "self_attn.o_proj", "v_proj", "qkv_proj"
+_DOWN, _UP, _GATE_UP = ".down_proj", "up_proj", "gate_up_proj"
 
 
 @final
@@ -32,13 +34,15 @@ class Divided:
 @final
 @dataclass(frozen=True, eq=False)
 class Before:
-    """All that is divided together."""
+    """All that is divided together. repeats: in which of the layers' columns each of its numbers arrives."""
 
     parts: Sequence[Divided]
+    repeats: Repeats = ONCE
 
-    def divide(self, divisors: Tensor) -> None:
+    def divide(self, divisors: Float32) -> None:
+        once = torch.from_numpy(self.repeats.once(divisors))
         for part in self.parts:
-            by = divisors.view(-1, *(1,) * (part.rows.ndim - 1))
+            by = once.view(-1, *(1,) * (part.rows.ndim - 1))
             part.rows.add_(part.raised).div_(by).sub_(part.raised)
 
 
@@ -57,10 +61,9 @@ _Place = TypeVar("_Place", bound=Foldable)
 def fold(layer: Layer, place: Foldable, divisors: Float32) -> Iterable[str]:
     """Divide what stands before the layers, multiply their columns; the names of all tensors that are changed."""
     assert place.before is not None
-    by = torch.from_numpy(divisors)
-    place.before.divide(by)
+    place.before.divide(divisors)
     for name in place.layers:
-        layer.tensors[name].mul_(by)
+        layer.tensors[name].mul_(torch.from_numpy(divisors))
     return (*names_before(place), *place.layers)
 
 
@@ -73,11 +76,10 @@ def before_of(layer: Layer, norm: tuple[nn.Module, Tensor] | None, names: Sequen
     """What may stand before layers of these names. norm: that made the very tensor they see, and what it was given."""
     if norm is not None:
         return _of_norm(layer, *norm)
-    for after, ahead, joined, parts in _AHEAD:
-        place, found, _ = names[0].partition(f"{after}.weight")
-        if found and len(names) == 1:
-            at = place + after.rpartition(".")[0] + "."
-            return _last_rows(layer, at + ahead, columns, 1) or _last_rows(layer, at + joined, columns, parts)
+    for after, found in ((_OUTPUT, _values), (_DOWN, _ups)):
+        place, is_after, _ = names[0].partition(f"{after}.weight")
+        if is_after and len(names) == 1:
+            return found(layer, place + after.rpartition(".")[0] + ".", columns)
     return None
 
 
@@ -96,18 +98,25 @@ def tried(layer: Layer, states: Tensor, places: Sequence[_Place]) -> set[int]:
 
 
 def _is_unchanged(layer: Layer, states: Tensor, expected: Tensor, places: Sequence[Foldable]) -> bool:
-    """Whether the block computes what it did with every other column halved and doubled."""
+    """Whether the block computes what it did with half of the columns halved and doubled."""
     kept = {name: layer.tensors[name].clone() for place in places for name in _norms(place)}
-    divisors = [torch.ones(layer.tensors[place.layers[0]].shape[-1]) for place in places]
+    divisors = [_trial(layer, place) for place in places]
     for by, place in zip(divisors, places, strict=True):
-        by[1::2] = 2
-        _ = fold(layer, place, by.numpy())
+        _ = fold(layer, place, by)
     found = layer.run(states)
     for by, place in zip(divisors, places, strict=True):
-        _ = fold(layer, place, (1 / by).numpy())
+        _ = fold(layer, place, 1 / by)
     for name, values in kept.items():
         layer.tensors[name].copy_(values)
     return float((found - expected).abs().max()) <= _TOLERANCE * float(expected.abs().max())
+
+
+def _trial(layer: Layer, place: Foldable) -> Float32:
+    """1 and 2, exact in floating point, in an order without a period, which no other grouping of the columns keeps."""
+    assert place.before is not None
+    repeats = place.before.repeats
+    numbers = np.arange(layer.tensors[place.layers[0]].shape[-1] // repeats.repeats)
+    return repeats.spread(np.where(np.bitwise_count(numbers) % 2, 2, 1).astype(np.float32))
 
 
 def _norms(place: Foldable) -> list[str]:
@@ -115,12 +124,43 @@ def _norms(place: Foldable) -> list[str]:
     return [part.name for part in place.before.parts if part.raised] if place.before is not None else []
 
 
-def _last_rows(layer: Layer, path: str, columns: int, parts: int) -> Before | None:
-    weight, bias = (layer.tensors.get(f"{path}.{kind}") for kind in ("weight", "bias"))
-    if weight is None or len(weight) != parts * columns:
+def _values(layer: Layer, path: str, columns: int) -> Before | None:
+    """Values before the output of attention, [groups * width, ...]: a whole number of heads sees each of them."""
+    alone, joined = (layer.tensors.get(f"{path}{name}.weight") for name in (_VALUE, _JOINED))
+    if alone is not None:
+        return _last_rows(layer, path + _VALUE, len(alone), _repeats(layer, len(alone), columns))
+    if joined is None:
         return None
-    found = [Divided(f"{path}.weight", weight[-columns:])]
-    return Before([*found, Divided(f"{path}.bias", bias[-columns:])] if bias is not None else found)
+    height = (len(joined) - columns) // 2  # behind as many rows of queries as there are columns, and of keys as values
+    return _last_rows(layer, path + _JOINED, height, _repeats(layer, height, columns))
+
+
+def _repeats(layer: Layer, height: int, columns: int) -> Repeats | None:
+    """In which columns values of that height arrive, if each head's width divides them; None where that cannot be."""
+    if height == columns:
+        return ONCE
+    widths = {cast(object, getattr(module, "head_dim", None)) for module in layer.module.modules()} - {None}
+    width = widths.pop() if len(widths) == 1 else None
+    if type(width) is not int or height < 1 or columns % height or height % width:
+        return None
+    return Repeats(columns // height, width)
+
+
+def _ups(layer: Layer, path: str, columns: int) -> Before | None:
+    """Ups before a down, by themselves or behind as many gates."""
+    for name, parts in ((_UP, 1), (_GATE_UP, 2)):
+        weight = layer.tensors.get(f"{path}{name}.weight")
+        if weight is not None:
+            return _last_rows(layer, path + name, columns, ONCE) if len(weight) == parts * columns else None
+    return None
+
+
+def _last_rows(layer: Layer, path: str, height: int, repeats: Repeats | None) -> Before | None:
+    weight, bias = (layer.tensors.get(f"{path}.{kind}") for kind in ("weight", "bias"))
+    if weight is None or repeats is None:
+        return None
+    found = [Divided(f"{path}.weight", weight[-height:])]
+    return Before([*found, Divided(f"{path}.bias", bias[-height:])] if bias is not None else found, repeats)
 
 
 def _of_norm(layer: Layer, norm: nn.Module, given: Tensor) -> Before | None:

@@ -72,7 +72,9 @@ def places_of(layer: Layer, linear: Mapping[str, object], states: Tensor, *, fol
 
 
 def _folding(place: Place, *, can: bool) -> Place:
-    return replace(place, shared=replace(place.shared, foldable=can), before=place.before if can else None)
+    if place.before is None or not can:
+        return replace(place, before=None)
+    return replace(place, shared=replace(place.shared, foldable=True, repeats=place.before.repeats))
 
 
 def _watch(layer: Layer, mixtures: Sequence[Experts], states: Tensor) -> _Seen:

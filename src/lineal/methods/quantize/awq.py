@@ -53,7 +53,9 @@ class Awq(CalibratedRounding):
             if shared.foldable:
                 weights = [block.weight(name) for name in layers[shared]]
                 grid = self.grid(block.dtype(layers[shared][0]))
-                scales = column_scales(weights, one.sample.inputs, one.magnitudes.mean, grid, self.steps)
+                # where heads share a value, what it meets is all of them (the paper's code folds nothing there)
+                magnitudes = shared.repeats.mean(one.magnitudes.mean)
+                scales = column_scales(weights, one.sample.inputs, magnitudes, grid, self.steps)
                 block.fold(shared, scales)
                 one.sample.inputs[:] /= scales
         for shared, one in seen.items():

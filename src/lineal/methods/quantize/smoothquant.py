@@ -9,7 +9,7 @@ import numpy as np
 
 from lineal.errors import MethodError
 from lineal.methods.arrays import Float32
-from lineal.methods.calibrated import Block, CalibratedMethod, Rounded
+from lineal.methods.calibrated import ONCE, Block, CalibratedMethod, Repeats, Rounded
 from lineal.methods.input_statistics import ColumnMagnitudes
 from lineal.methods.quantize.packed_schemes import HEAD, Patterns, SchemeName, Storage, storage
 from lineal.methods.quantize.rounded import rounded
@@ -63,18 +63,20 @@ class SmoothQuant(CalibratedMethod):
         block.gather({shared: (magnitudes,) for shared, magnitudes in seen.items()})
         for shared, magnitudes in seen.items():
             weights = [block.weight(name) for name in layers[shared]]
-            block.fold(shared, smoothing(weights, magnitudes.greatest, self.alpha))
+            block.fold(shared, smoothing(weights, magnitudes.greatest, self.alpha, shared.repeats))
         for name in (name for names in layers.values() for name in names):
             yield rounded(name, block.weight(name), self.storage, block.dtype(name))
 
 
-def smoothing(weights: Sequence[Float32], greatest: Float32, alpha: float = 0.5) -> Float32:
+def smoothing(weights: Sequence[Float32], greatest: Float32, alpha: float = 0.5, repeats: Repeats = ONCE) -> Float32:
     """What inputs are divided by, [columns] (equation 4).
 
     weights: [rows, columns] each, of layers with the same inputs; greatest: magnitude of each input. An input that is
-    always 0, or that no weight sees, is divided by 1.
+    always 0, or that no weight sees, is divided by 1. repeats: columns that share a divisor: both maxima are over all
+    of them, as for one input that is seen in several places.
     """
-    largest = reduce(np.maximum, (np.abs(weight).max(0) for weight in weights))
+    largest = repeats.greatest(reduce(np.maximum, (np.abs(weight).max(0) for weight in weights)))
+    greatest = repeats.greatest(greatest)
     is_used = (greatest > 0) & (largest > 0)
     found = np.maximum(greatest, _LEAST) ** alpha / np.maximum(largest, _LEAST) ** (1 - alpha)
     return np.where(is_used, np.maximum(found, _LEAST), 1).astype(np.float32)
