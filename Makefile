@@ -108,7 +108,7 @@ bench-quantize: $(READY) ## 660 M parameters as GGUFs and packed, beside llama.c
 	$(BIN)/python benchmarks/gptq.py
 	$(BIN)/python benchmarks/packed_quality.py
 
-bench-model: $(READY) ## The Llama of 29 M parameters that other benchmarks measure on; trained once, in about an hour
+bench-model: $(READY) ## The Llama of 29 M parameters that other benchmarks measure on; trained once, in an hour or two
 	$(BIN)/python benchmarks/model.py
 
 bench-lineage: $(READY) ## A registry of a million models, and how long its answers take

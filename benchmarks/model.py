@@ -26,7 +26,7 @@ from lineal.methods.finetune.scratch import Scratch
 
 CONTEXT = 512
 TOKENS = 4_000_000
-"""Two and a half times the text; about an hour on two cores of any kind, since float32 is fast on all of them."""
+"""Two and a half times the text; an hour to two on two cores of any kind, since float32 is fast on all of them."""
 _LINEAL = Path(sys.executable).with_name("lineal")
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lineal-bench"
 _CONFIG: Mapping[str, Any] = {
@@ -65,7 +65,7 @@ def bench_model() -> BenchModel:
     """As it was trained; the program ends with what to do where it was not."""
     found = _place(TOKENS)
     if not (found.folder / "lineal.json").is_file():
-        raise SystemExit("the bench model is not here: `make bench-model` trains it, in about an hour")
+        raise SystemExit("the bench model is not here: `make bench-model` trains it, in an hour or two")
     return found
 
 
