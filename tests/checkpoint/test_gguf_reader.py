@@ -8,6 +8,7 @@ import pytest
 
 from lineal.checkpoint.content.hashing import hash_folder, recall_checkpoint
 from lineal.checkpoint.content.memory import HashMemory
+from lineal.checkpoint.quantized.counted import parameters_of
 from lineal.checkpoint.reader import Checkpoint, is_lone_file, open_checkpoint
 from lineal.errors import CheckpointError
 from tests.builders import make_checkpoint, random_tensors
@@ -95,4 +96,4 @@ def test_hashes_are_remembered_as_those_of_any_weights(tmp_path: Path) -> None:
 def test_bytes_are_those_of_the_file(tmp_path: Path) -> None:
     checkpoint: Checkpoint = open_checkpoint(random_gguf(tmp_path / "x.gguf"))
     assert bytes(checkpoint.read("output_norm.weight")) == random_values(1)["output_norm.weight"][0].tobytes()
-    assert checkpoint.parameters == sum(int(np.size(values)) for values, _ in random_values(1).values())
+    assert parameters_of(checkpoint) == sum(int(np.size(values)) for values, _ in random_values(1).values())

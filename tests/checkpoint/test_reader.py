@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lineal.checkpoint.quantized.counted import parameters_of
 from lineal.checkpoint.reader import open_checkpoint, read_json
 from lineal.errors import CheckpointError
 from tests.builders import Array, make_adapter, make_checkpoint, random_tensors, write_json, write_safetensors
@@ -35,7 +36,7 @@ def test_a_folder_is_a_mapping_from_names_to_tensors(tmp_path: Path, tensors: di
     assert len(checkpoint.weight_files) == shards
     assert set(checkpoint) == set(tensors)
     assert all(checkpoint.read(name) == tensors[name].tobytes() for name in checkpoint)
-    assert (checkpoint.parameters, checkpoint.tensor_bytes) == (15 + 4 + 1, 80)
+    assert (parameters_of(checkpoint), checkpoint.tensor_bytes) == (15 + 4 + 1, 80)
     assert checkpoint.config["model_type"] == "llama"
 
 

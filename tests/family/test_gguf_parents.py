@@ -11,6 +11,7 @@ import pytest
 from gguf import GGMLQuantizationType, GGUFReader
 from transformers import AutoTokenizer
 
+from lineal.checkpoint.quantized.counted import parameters_of
 from lineal.engines.inference.language_model import load_model, load_tokenizer
 from lineal.engines.stream import tensor_pass
 from lineal.family.build.one_off import derive, family_of_recipe
@@ -122,7 +123,7 @@ def test_a_plan_knows_what_comes_out_before_anything_is_built(session: Session, 
     local = built(session, model, tmp_path, "q8_0")
     text = f"models: {{x: {{merge: {{parents: [{local['q.gguf'].path}], method: passthrough}}}}}}"
     (plan,) = plan_family(session, read_family(write_family(tmp_path, text), session.knows), tmp_path / "other")
-    assert plan.parameters == local["same"].checkpoint.parameters
+    assert plan.parameters == parameters_of(local["same"].checkpoint)
     assert plan.tensor_bytes == local["same"].checkpoint.tensor_bytes
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lineal.checkpoint.quantized.counted import parameters_of
 from lineal.derivation import Prune, Step, derivation_from_json
 from lineal.errors import CheckpointError, MethodError, RecipeError
 from lineal.family.build.plan import plan_family
@@ -74,7 +75,7 @@ def test_the_plan_is_what_is_built_and_says_that_nothing_gets_smaller(session: S
     for name in ("lean", "leaner"):
         checkpoint = built[name].checkpoint
         assert (planned[name].parameters, planned[name].tensor_bytes) == (
-            checkpoint.parameters,
+            parameters_of(checkpoint),
             checkpoint.tensor_bytes,
         )
         assert planned[name].tensor_bytes == planned["mean"].tensor_bytes

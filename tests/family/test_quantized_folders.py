@@ -8,6 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from lineal.checkpoint.quantized.counted import parameters_of
 from lineal.family.build.plan import plan_family
 from lineal.family.build.run import run_family
 from lineal.family.file.read import read_family
@@ -61,7 +62,7 @@ def built(session: Session, at: Path, models: str) -> dict[str, LocalModel]:
     local = dict(run_family(session, family, at / "models"))
     for name, found in local.items():
         if (at / "models" / name).exists():
-            seen = (found.checkpoint.parameters, found.checkpoint.tensor_bytes)
+            seen = (parameters_of(found.checkpoint), found.checkpoint.tensor_bytes)
             assert (plans[name].parameters, plans[name].tensor_bytes) == seen, name
     return local
 

@@ -54,7 +54,7 @@ def test_a_manifest_is_sorted_by_the_bytes_of_names() -> None:
 
 def test_a_manifest_counts_parameters_and_bytes() -> None:
     manifest = manifest_of(golden_leaves(), {})
-    assert (manifest.parameters, manifest.tensor_bytes) == (6 + 1 + 0 + 3 + 1, 12 + 4 + 0 + 3 + 8)
+    assert (manifest.elements, manifest.tensor_bytes) == (6 + 1 + 0 + 3 + 1, 12 + 4 + 0 + 3 + 8)
 
 
 @pytest.mark.parametrize(

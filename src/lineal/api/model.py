@@ -9,6 +9,7 @@ from lineal.api.opened import RegistryPlace, opened
 from lineal.api.tensor import Tensor
 from lineal.checkpoint.content.hashing import FolderHashes
 from lineal.checkpoint.content.identity import Manifest
+from lineal.checkpoint.quantized.counted import parameters_of
 from lineal.checkpoint.reader import Form
 from lineal.derivation.hashes import format_hash
 from lineal.derivation.step import Role
@@ -55,8 +56,8 @@ class Model(Mapping[str, Tensor]):
 
     @property
     def parameters(self) -> int:
-        """How many numbers its tensors hold."""
-        return self._local.checkpoint.parameters
+        """How many numbers its weights have; where codes are stored, those of the weights that they stand for."""
+        return parameters_of(self._local.checkpoint)
 
     def __getitem__(self, name: str) -> Tensor:
         spec = self._local.checkpoint[name]

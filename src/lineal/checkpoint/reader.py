@@ -97,10 +97,6 @@ class Checkpoint(Mapping[str, TensorSpec]):
     def tensor_bytes(self) -> int:
         return sum(spec.byte_length for spec in self.specs.values())
 
-    @property
-    def parameters(self) -> int:
-        return sum(spec.elements for spec in self.specs.values())
-
     def read(self, name: str) -> bytearray:
         """All bytes of one tensor."""
         self.require_weights()

@@ -88,7 +88,8 @@ class LocalModel:
     @cached_property
     def record(self) -> ModelRecord:
         """What it is made of, as the registry keeps it."""
-        return ModelRecord(self.manifest, self.form, published=self.known_hashes.published)
+        hashes = self.known_hashes
+        return ModelRecord(self.manifest, self.form, published=hashes.published, counted=hashes.parameters)
 
 
 Inputs: TypeAlias = Sequence[tuple[Role, LocalModel]]

@@ -18,6 +18,7 @@ from lineal.checkpoint.headers.gguf_metadata import gguf_package
 from lineal.checkpoint.headers.safetensors import TensorSpec
 from lineal.checkpoint.inside import regular_files
 from lineal.checkpoint.package import CONFIGS, content_hash, licence_hash, package_paths
+from lineal.checkpoint.quantized.counted import parameters_of
 from lineal.checkpoint.reader import Checkpoint, open_checkpoint
 
 LINEAL_JSON = "lineal.json"
@@ -40,12 +41,14 @@ class FileHash:
 class FolderHashes:
     """What a model contains, by content; files and leaves together miss no byte.
 
-    published: the leaves of its tensors as its architecture is published; None where that is not known.
+    parameters: numbers of the weights that the tensors stand for; published: the leaves of its tensors as its
+    architecture is published; None where that is not known.
     """
 
     manifest: Manifest
     files: Mapping[str, FileHash]
     licence: bytes | None
+    parameters: int
     published: tuple[Leaf, ...] | None = None
 
     def differing(self, read: Mapping[str, bytes]) -> str | None:
@@ -93,7 +96,7 @@ def hash_checkpoint(
     leaves = tuple(leaf_of(spec, hashes.tensors[spec.name]) for spec in checkpoint.values())
     manifest = manifest_of(leaves, _package(checkpoint, files := hash_files(checkpoint, memory)))
     licence = None if checkpoint.lone else licence_hash(checkpoint.folder)
-    return FolderHashes(manifest, files, licence, published.leaves(manifest, hashes))
+    return FolderHashes(manifest, files, licence, parameters_of(checkpoint), published.leaves(manifest, hashes))
 
 
 def with_file(hashes: FolderHashes, folder: Path, name: str) -> FolderHashes:

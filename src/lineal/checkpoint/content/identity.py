@@ -60,8 +60,19 @@ class Manifest:
         return model_hash(self.weights_hash, self.package)
 
     @property
-    def parameters(self) -> int:
+    def elements(self) -> int:
+        """Numbers as they are stored; where some are codes, the weights that they stand for have others."""
         return sum(leaf.elements for leaf in self.leaves)
+
+    def may_stand_for(self, parameters: object) -> bool:
+        """Whether weights of so many numbers can be stored so: just as many, or where some are codes, any as small.
+
+        Leaves do not say of how many bits a code is; it has one at least.
+        """
+        if type(parameters) is not int:
+            return False
+        has_codes = any(leaf.dtype not in _FLOATS for leaf in self.leaves)
+        return parameters == self.elements or (has_codes and 0 <= parameters <= 8 * self.tensor_bytes)
 
     @property
     def tensor_bytes(self) -> int:
@@ -120,6 +131,8 @@ def _string(text: str) -> bytes:
     return len(encoded).to_bytes(4, "little") + encoded
 
 
+_FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
+"""What no code is stored as."""
 _LEAF = b"\x00" + _string("lineal.tensor.1")
 _MODEL = _string("lineal.model.1")
 _LAYOUT = _string("lineal.layout.1")

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.checkpoint.headers.safetensors import TensorSpec
-from lineal.checkpoint.layouts.turn import Turn
-from lineal.checkpoint.quantized.coded import Beside, Coded, Decoder, Float32, Quantized, Raw
+from lineal.checkpoint.quantized.coded import Beside, Coded, Decoder, Float32, PublishedOrder, Quantized, Raw
 from lineal.checkpoint.quantized.folder import QuantizedFolder
 from lineal.checkpoint.quantized.scaling import Blocks, shift_and_scale
 from lineal.kernels.kernel import kernel
@@ -24,35 +23,21 @@ _FLOATS = ("F16", "BF16", "F32")
 
 @final
 @dataclass(frozen=True)
-class AwqWeight:
+class AwqWeight(PublishedOrder):
     """A weight [outputs, inputs]; read whole, since its words run along the outputs of each input.
 
     words: I32 [inputs, outputs / 8]; zeros: I32 [groups, outputs / 8]; scales: [groups, outputs]; group: inputs that
     share a scale.
     """
 
-    spec: TensorSpec
     words: TensorSpec
     zeros: TensorSpec
     scales: TensorSpec
     group: int
-    dtype: str
-
-    @property
-    def is_streamed(self) -> bool:
-        return False
 
     @property
     def beside(self) -> tuple[TensorSpec, ...]:
         return (self.words, self.zeros, self.scales)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.spec.shape
-
-    @property
-    def turn(self) -> Turn | None:
-        return None
 
     @property
     def working_bytes(self) -> int:
@@ -132,4 +117,4 @@ def _weight(folder: QuantizedFolder, stem: str, words: TensorSpec) -> AwqWeight:
     if scales.dtype not in _FLOATS or scales.shape != (inputs // group, across * 8):
         raise folder.misfit(scales, f"scales of {quoted(words.name)} are {[inputs // group, across * 8]}")
     spec = TensorSpec(words.name, "CODES8", (across * 8, inputs), words.path, words.offset, words.byte_length)
-    return AwqWeight(spec, words, zeros, scales, group, folder.dtype)
+    return AwqWeight(spec, folder.dtype, words, zeros, scales, group)

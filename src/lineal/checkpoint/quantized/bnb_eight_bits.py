@@ -8,8 +8,7 @@ import numpy as np
 
 from lineal.checkpoint.codes.llm_int8 import STEP
 from lineal.checkpoint.headers.safetensors import TensorSpec
-from lineal.checkpoint.layouts.turn import Turn
-from lineal.checkpoint.quantized.coded import Beside, Coded, Decoder, Float32, Raw
+from lineal.checkpoint.quantized.coded import Beside, Coded, Decoder, Float32, PublishedOrder, Raw
 from lineal.checkpoint.quantized.folder import QuantizedFolder
 from lineal.checkpoint.quantized.scaling import Blocks, scale
 from lineal.errors import CheckpointError
@@ -21,30 +20,16 @@ _ROW_MAJOR = 0
 
 @final
 @dataclass(frozen=True)
-class Int8Weight:
+class Int8Weight(PublishedOrder):
     """A weight [rows, columns] of a byte each. largest: F32 [rows]; order: U8 [], how the codes lie, or None."""
 
     label: str
-    spec: TensorSpec
     largest: TensorSpec
     order: TensorSpec | None
-    dtype: str
-
-    @property
-    def is_streamed(self) -> bool:
-        return True
 
     @property
     def beside(self) -> tuple[TensorSpec, ...]:
         return (self.largest, *(() if self.order is None else (self.order,)))
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.spec.shape
-
-    @property
-    def turn(self) -> Turn | None:
-        return None
 
     @property
     def working_bytes(self) -> int:
@@ -79,4 +64,4 @@ def eight_bits(folder: QuantizedFolder, weight: str) -> Coded:
         raise folder.misfit(largest, f"the magnitudes of {quoted(weight)} are F32 [{codes.shape[0]}]")
     if order is not None and (order.dtype != "U8" or order.elements != 1):
         raise folder.misfit(order, "the order of the codes is one U8")
-    return Int8Weight(folder.label, replace(codes, dtype="CODES8"), largest, order, folder.dtype)
+    return Int8Weight(replace(codes, dtype="CODES8"), folder.dtype, folder.label, largest, order)

@@ -12,8 +12,7 @@ from lineal.checkpoint.codes import double_quantization
 from lineal.checkpoint.codes.double_quantization import Nested
 from lineal.checkpoint.codes.nf4 import BLOCK_SIZES, LEVELS, decode
 from lineal.checkpoint.headers.safetensors import TensorSpec
-from lineal.checkpoint.layouts.turn import Turn
-from lineal.checkpoint.quantized.coded import Beside, Coded, Decoder, Float32, Raw
+from lineal.checkpoint.quantized.coded import Beside, Coded, Decoder, Float32, PublishedOrder, Raw
 from lineal.checkpoint.quantized.folder import QuantizedFolder
 from lineal.errors import CheckpointError
 from lineal.shown import quoted
@@ -41,7 +40,7 @@ class State:
 
 @final
 @dataclass(frozen=True)
-class FourBitWeight:
+class FourBitWeight(PublishedOrder):
     """A weight of two codes a byte, over the flattened matrix; a scale (`absmax`) for each block of values.
 
     scales: absmax F32, or U8 where they are codes themselves: then levels and scales of these lie beside. table: the
@@ -49,29 +48,15 @@ class FourBitWeight:
     """
 
     label: str
-    spec: TensorSpec
     scales: TensorSpec
     table: TensorSpec
     stated: TensorSpec
     nested: tuple[TensorSpec, ...]
     state: State
-    dtype: str
-
-    @property
-    def is_streamed(self) -> bool:
-        return True
 
     @property
     def beside(self) -> tuple[TensorSpec, ...]:
         return (self.scales, self.table, self.stated, *self.nested)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.spec.shape
-
-    @property
-    def turn(self) -> Turn | None:
-        return None
 
     @property
     def working_bytes(self) -> int:
@@ -121,7 +106,7 @@ def four_bits(folder: QuantizedFolder, weight: str, kind: str) -> Coded:
         raise folder.misfit(scales, f"the scales of {blocks} blocks are {wanted}")
     nested = () if state.nested is None else _nested(folder, weight, -(-blocks // state.nested))
     spec = replace(codes, dtype="CODES4", shape=state.shape)
-    return FourBitWeight(folder.label, spec, scales, table, stated, nested, state, folder.dtype)
+    return FourBitWeight(spec, folder.dtype, folder.label, scales, table, stated, nested, state)
 
 
 def _nested(folder: QuantizedFolder, weight: str, blocks: int) -> tuple[TensorSpec, ...]:

@@ -1,6 +1,8 @@
 """A weight that is stored as codes: the tensors that it is made from, and the values of any stretch of it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -77,6 +79,34 @@ class Coded(Protocol):
         Raises CheckpointError, which names the tensor, where values are outside what the format allows.
         """
         ...
+
+
+@dataclass(frozen=True)
+class PublishedOrder(ABC):
+    """A weight whose codes are in the order and shape in which it is published, as those of most formats are.
+
+    spec, dtype: see `Coded`.
+    """
+
+    spec: TensorSpec
+    dtype: str
+
+    @property
+    @abstractmethod
+    def beside(self) -> tuple[TensorSpec, ...]: ...
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the tensor of the codes is not among those that are read whole."""
+        return all(one.name != self.spec.name for one in self.beside)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.spec.shape
+
+    @property
+    def turn(self) -> Turn | None:
+        return None
 
 
 class Quantized(NamedTuple):

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from lineal.checkpoint.codes.packed.values import look_up
 from lineal.checkpoint.headers.safetensors import TensorSpec
-from lineal.checkpoint.layouts.turn import Turn
-from lineal.checkpoint.quantized.coded import Beside, Coded, Decoder, Float32, Quantized, Raw
+from lineal.checkpoint.quantized.coded import Beside, Coded, Decoder, Float32, PublishedOrder, Quantized, Raw
 from lineal.checkpoint.quantized.folder import QuantizedFolder
 from lineal.checkpoint.quantized.scaling import Blocks, scale_by_column, shift_and_scale
 from lineal.errors import CheckpointError
@@ -29,7 +28,7 @@ _FORMATS = ("gptq", "gptq_v2")
 
 @final
 @dataclass(frozen=True)
-class GptqWeight:
+class GptqWeight(PublishedOrder):
     """A weight [outputs, inputs] of `bits` an integer; read whole, since its words run down the inputs.
 
     words: I32 [inputs * bits / 32, outputs]; zeros: I32 [groups, outputs * bits / 32]; scales: [groups, outputs];
@@ -38,32 +37,18 @@ class GptqWeight:
     """
 
     label: str
-    spec: TensorSpec
     words: TensorSpec
     zeros: TensorSpec
     scales: TensorSpec
     groups: TensorSpec | None
     group: int
     bits: int
-    dtype: str
     is_v1: bool
     symmetric: bool
 
     @property
-    def is_streamed(self) -> bool:
-        return False
-
-    @property
     def beside(self) -> tuple[TensorSpec, ...]:
         return (self.words, self.zeros, self.scales, *(() if self.groups is None else (self.groups,)))
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.spec.shape
-
-    @property
-    def turn(self) -> Turn | None:
-        return None
 
     @property
     def working_bytes(self) -> int:
@@ -180,12 +165,9 @@ def _weight(folder: QuantizedFolder, stem: str, words: TensorSpec, *, is_v1: boo
     bits = _bits(folder, words, zeros, groups)
     inputs = words.shape[0] * 32 // bits if groups is None else groups.shape[0]
     group = _group(folder, scales, inputs, stored=groups is not None)
+    spec = TensorSpec(words.name, "CODES8", (outputs, inputs), words.path, words.offset, words.byte_length)
     return GptqWeight(
-        *(
-            folder.label,
-            TensorSpec(words.name, "CODES8", (outputs, inputs), words.path, words.offset, words.byte_length),
-        ),
-        *(words, zeros, scales, groups, group, bits, folder.dtype),
+        *(spec, folder.dtype, folder.label, words, zeros, scales, groups, group, bits),
         is_v1=is_v1,
         symmetric=folder.settings.get("sym") is True,
     )

@@ -258,4 +258,4 @@ def _record(session: Session, request: Request, provenance: Provenance, place: P
 def _model_record(provenance: Provenance) -> ModelRecord:
     hashes = provenance.hashes
     licence = hashes.licence.hex() if hashes.licence else None
-    return ModelRecord(hashes.manifest, provenance.form, licence, published=hashes.published)
+    return ModelRecord(hashes.manifest, provenance.form, licence, published=hashes.published, counted=hashes.parameters)

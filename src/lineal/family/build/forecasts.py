@@ -1,9 +1,10 @@
 """What a derivation will make, from recipes and headers alone: the tensors, and the config where it has one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
+from lineal.checkpoint.quantized.counted import parameters_of
 from lineal.checkpoint.reader import Form
 from lineal.checkpoint.written.layout import Planned
 from lineal.engines.parents.model import full_model
@@ -14,12 +15,21 @@ from lineal.family.session import LocalModel
 @final
 @dataclass(frozen=True)
 class Forecast:
-    """What a model will consist of, whether it exists or not; base: in full, where it is an adapter or a GGUF."""
+    """What a model will consist of, whether it exists or not.
+
+    base: in full, where it is an adapter, a GGUF or codes; counted: its parameters, where its tensors are codes.
+    """
 
     tensors: Sequence[Planned]
     config: Mapping[str, Any]
     base: "Forecast | None" = None
     form: Form = "full"
+    counted: int | None = None
+
+    @property
+    def parameters(self) -> int:
+        """Numbers of the weights that the tensors stand for."""
+        return sum(tensor.elements for tensor in self.tensors) if self.counted is None else self.counted
 
     @property
     def in_full(self) -> "Forecast":
@@ -29,11 +39,13 @@ class Forecast:
 def of_local(local: LocalModel) -> Forecast:
     """A model that lies here, and what a merge would see of it."""
     config = {} if local.form == "gguf" else local.checkpoint.config
-    return Forecast(stored(local), config, _full_weights(local), local.form)
+    return replace(as_stored(local), config=config, base=_full_weights(local), form=local.form)
 
 
-def stored(local: LocalModel) -> list[Planned]:
-    return [Planned(spec.name, spec.dtype, spec.shape) for spec in local.checkpoint.values()]
+def as_stored(local: LocalModel) -> Forecast:
+    """A model that lies here, of which nothing is to be made."""
+    planned = [Planned(spec.name, spec.dtype, spec.shape) for spec in local.checkpoint.values()]
+    return Forecast(planned, {}, counted=parameters_of(local.checkpoint))
 
 
 def _full_weights(local: LocalModel) -> Forecast | None:

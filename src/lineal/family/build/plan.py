@@ -9,7 +9,7 @@ from typing import Literal, final
 
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import AnswerIsNo
-from lineal.family.build.forecasts import Forecast, of_local, stored
+from lineal.family.build.forecasts import Forecast, as_stored, of_local
 from lineal.family.build.makers.table import maker_of
 from lineal.family.build.preflight import foresee
 from lineal.family.build.run import FamilyRun
@@ -79,7 +79,7 @@ def _plan(run: FamilyRun, headers: Path, wanted: Iterable[str]) -> list[PlannedM
         elif recipe.name in parents:
             forecast = of_local(local)
         else:
-            forecast = Forecast(stored(local), {})  # nothing asks for more
+            forecast = as_stored(local)  # nothing asks for more
         forecasts[recipe.name] = forecast
         stream = None if local else foresee(run.session, recipe, {**run.models, **start.elsewhere})
         maker = maker_of(recipe.made_by) if recipe.method is not None else None
@@ -91,7 +91,7 @@ def _plan(run: FamilyRun, headers: Path, wanted: Iterable[str]) -> list[PlannedM
                 how=f"{recipe.kind}, {recipe.method.name}" if recipe.method else "original",
                 parents=tuple(reference.model for reference in recipe.inputs),
                 status=status,
-                parameters=sum(tensor.elements for tensor in forecast.tensors),
+                parameters=forecast.parameters,
                 tensor_bytes=sum(tensor.byte_length for tensor in forecast.tensors),
                 bytes_read=costs.bytes_read if costs else None,
                 memory_bytes=_PROGRAM_BYTES + held if held is not None else None,

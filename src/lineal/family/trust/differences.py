@@ -52,6 +52,9 @@ def record_faults(expected: Manifest, provenance: Provenance, found: FolderHashe
     yield from layout_faults(expected, provenance.layout_hash, found, record)
     if provenance.hashes.licence not in (None, found.licence):
         yield f"{record} holds the hash of other licence files than those that are here"
+    told, same = provenance.hashes.parameters, found.manifest.model_hash == provenance.hashes.manifest.model_hash
+    if same and told not in (found.parameters, found.manifest.elements):  # codes were once counted as stored
+        yield f"{record} tells of {told:,} parameters, here are {found.parameters:,}"
 
 
 def layout_faults(expected: Manifest, told: bytes | None, found: FolderHashes, by: str) -> Iterator[str]:

@@ -132,7 +132,7 @@ def _to_json(p: Provenance) -> dict[str, Json]:
         "weights_hash": format_hash(manifest.weights_hash),
         **layout,
         "form": p.form,
-        "parameters": manifest.parameters,
+        "parameters": p.hashes.parameters,
         "tensor_bytes": manifest.tensor_bytes,
         "derivation_id": format_hash(p.step.derivation_id),
         "derivation": p.step.derivation.to_json(),
@@ -158,10 +158,12 @@ def _from_json(record: Mapping[str, Any]) -> Provenance:
         raise ValueError("its tensors and package do not hash to its model_hash")
     files = {path: FileHash(int(f["size"]), parse_hash(f["hash"])) for path, f in record["files"].items()}
     licence = None if record["licence_hash"] is None else parse_hash(record["licence_hash"])
+    counted: Any = record["parameters"]
+    parameters = counted if manifest.may_stand_for(counted) else manifest.elements
     found = Provenance(
         step=Step.from_json(record["step"]),
         input_names=tuple(str(i["name"]) for i in record["inputs"]),
-        hashes=FolderHashes(manifest, files, licence),
+        hashes=FolderHashes(manifest, files, licence, parameters),
         form=_form(record["form"]),
         environment=dict(record["environment"]),
         told_layout=parse_hash(record["layout_hash"]) if "layout_hash" in record else None,

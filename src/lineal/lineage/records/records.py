@@ -32,7 +32,8 @@ METRIC = re.compile(r"[!-<>-~]+")
 class ModelRecord:
     """A model whose bytes were hashed: what it is made of. licence: the hash of its texts; stated: what it is.
 
-    published: its tensors as its architecture is published; None where that is not known.
+    published: its tensors as its architecture is published; None where that is not known. counted: the numbers of the
+    weights that its tensors stand for; None where that is as many as they hold.
     """
 
     manifest: Manifest
@@ -40,11 +41,16 @@ class ModelRecord:
     licence: str | None = None
     stated: StatedLicence | None = None
     published: tuple[Leaf, ...] | None = None
+    counted: int | None = None
 
     def __post_init__(self) -> None:
         _require_sorted(self.manifest.leaves)
         if self.published is not None and self.published is not self.manifest.leaves:
             _require_sorted(self.published)
+
+    @property
+    def parameters(self) -> int:
+        return self.manifest.elements if self.counted is None else self.counted
 
     @property
     def layout_hash(self) -> bytes | None:

@@ -51,7 +51,7 @@ def _story(provenance: Provenance) -> str:
     lines += [f"| {name} | {_code(str(value))} |" for name, value in step.options.items()]
     lines += [
         "",
-        f"Model hash `{format_hash(manifest.model_hash)}`, {manifest.parameters:,} parameters.",
+        f"Model hash `{format_hash(manifest.model_hash)}`, {provenance.hashes.parameters:,} parameters.",
         "`lineal.json` beside this card holds the full record; `lineal verify` checks it.",
     ]
     return "\n".join(lines) + "\n"

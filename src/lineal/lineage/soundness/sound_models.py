@@ -32,9 +32,11 @@ def _of_model(connection: Connection, digest: bytes) -> Iterator[str]:
             yield f"{format_hash(digest)[:11]}: its published tensors are known, but not its layout hash"
     except RegistryError as error:
         yield f"{format_hash(digest)[:11]}: {error}"
-    followed = (made_of.weights_hash, made_of.parameters, made_of.tensor_bytes)
-    names = ("hash of the weights", "parameters", "bytes of tensors")
-    recorded = (known.weights_hash, known.parameters, known.tensor_bytes)
-    for name, told, right in zip(names, recorded, followed, strict=True):
-        if told != right:
+    follows = {
+        "hash of the weights": known.weights_hash == made_of.weights_hash,
+        "parameters": made_of.may_stand_for(known.parameters),
+        "bytes of tensors": known.tensor_bytes == made_of.tensor_bytes,
+    }
+    for name, is_right in follows.items():
+        if not is_right:
             yield f"{format_hash(digest)[:11]}: its {name} do not follow from its tensors"

@@ -253,7 +253,7 @@ def _written(location: Path) -> str:
 
 def _model_row(model_hash: bytes, record: ModelRecord) -> tuple[object, ...]:
     made_of = record.manifest
-    told = model_hash, made_of.weights_hash, record.form, record.licence, made_of.parameters, made_of.tensor_bytes
+    told = model_hash, made_of.weights_hash, record.form, record.licence, record.parameters, made_of.tensor_bytes
     return *told, record.layout_hash
 
 

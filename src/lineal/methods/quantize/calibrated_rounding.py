@@ -3,33 +3,30 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from lineal.errors import MethodError
-from lineal.methods.calibrated import CalibratedMethod, SharedInput
+from lineal.methods.calibrated import SharedInput
+from lineal.methods.quantize.calibrated_packing import CalibratedPacking
 from lineal.methods.quantize.grid import Grid
-from lineal.methods.quantize.packed_schemes import HEAD, GroupSize, Patterns, SchemeName, Storage, storage
+from lineal.methods.quantize.packed_schemes import GroupSize, SchemeName, Storage, storage
 
 _HELD = 1 << 29
 """Bytes of second moments that are gathered side by side, if one is not more than that."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalibratedRounding(CalibratedMethod):
+class CalibratedRounding(CalibratedPacking):
     """scheme: what is stored, as vLLM's tools call it: whole numbers of 2 to 8 bits.
 
     group_size: columns that share a scale: 32, 64, 128 (where nothing is said), or channel: all of a row.
     symmetric: whether there are no zero points.
-    ignore: layers that stay as they are: names, or re: and a regular expression that begins as a name does. The output
-        head, where nothing is said; embeddings and routers always do. A head that does not is rounded to nearest.
-    """
 
-    kind: ClassVar = "quantize"
+    An output head that is not ignored is rounded to nearest.
+    """
 
     scheme: SchemeName = "w4a16"
     group_size: GroupSize | None = None
     symmetric: bool = True
-    ignore: Patterns = HEAD
 
     def __post_init__(self) -> None:
         super().__post_init__()

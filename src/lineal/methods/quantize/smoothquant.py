@@ -9,9 +9,10 @@ import numpy as np
 
 from lineal.errors import MethodError
 from lineal.methods.arrays import Float32
-from lineal.methods.calibrated import ONCE, Block, CalibratedMethod, Repeats, Rounded
+from lineal.methods.calibrated import ONCE, Block, Repeats, Rounded
 from lineal.methods.input_statistics import ColumnMagnitudes
-from lineal.methods.quantize.packed_schemes import HEAD, Patterns, SchemeName, Storage, storage
+from lineal.methods.quantize.calibrated_packing import CalibratedPacking
+from lineal.methods.quantize.packed_schemes import SchemeName
 from lineal.methods.quantize.rounded import rounded
 
 _LEAST: Final = np.float32(1e-5)
@@ -20,7 +21,7 @@ _LEAST: Final = np.float32(1e-5)
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class SmoothQuant(CalibratedMethod):
+class SmoothQuant(CalibratedPacking):
     """Divide each input of linear layers by max|input|^alpha / max|weight|^(1 - alpha), multiply the weights by it.
 
     Then round to nearest. The division is done in the norm, values or up projection before the layers, so that without
@@ -28,17 +29,13 @@ class SmoothQuant(CalibratedMethod):
 
     scheme: what is stored, for layers whose inputs are rounded token by token, too: w8a8 or fp8_dynamic.
     alpha: how much of the difficulty is moved, in [0, 1].
-    ignore: layers that stay as they are: names, or re: and a regular expression that begins as a name does. The output
-        head, where nothing is said; embeddings and routers always do.
     """
 
-    kind: ClassVar = "quantize"
     name: ClassVar = "smoothquant"
     paper: ClassVar = "https://arxiv.org/abs/2211.10438"
 
     scheme: SchemeName = "w8a8"
     alpha: float = 0.5
-    ignore: Patterns = HEAD
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,11 +46,6 @@ class SmoothQuant(CalibratedMethod):
             )
         if not 0 <= self.alpha <= 1:
             raise MethodError(f"smoothquant: alpha must be in [0, 1], got {self.alpha}")
-
-    @property
-    def storage(self) -> Storage:
-        """How weights are stored."""
-        return storage(self.name, self.scheme, None, symmetric=True)
 
     def work_on(self, block: Block) -> Iterator[Rounded]:
         layers = {shared: [*filter(block.is_packed, shared.layers)] for shared in block.shared_inputs}

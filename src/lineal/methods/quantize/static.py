@@ -9,17 +9,18 @@ import numpy as np
 
 from lineal.errors import MethodError
 from lineal.methods.arrays import Float32
-from lineal.methods.calibrated import Block, CalibratedMethod, Rounded
+from lineal.methods.calibrated import Block, Rounded
 from lineal.methods.quantize.activation_range import ActivationRange, Nearest, Observer
+from lineal.methods.quantize.calibrated_packing import CalibratedPacking
 from lineal.methods.quantize.grid import Grid, Ranges, scales_of
-from lineal.methods.quantize.packed_schemes import HEAD, Patterns, SchemeName, Storage, storage
+from lineal.methods.quantize.packed_schemes import SchemeName
 from lineal.methods.quantize.rounded import rounded
 from lineal.methods.quantize.small_floats import E4M3_LARGEST
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class StaticScales(CalibratedMethod):
+class StaticScales(CalibratedPacking):
     """Round weights to nearest, and store beside each layer one scale for its inputs, from what a text makes them.
 
     scheme: fp8 (one scale for a whole weight) or w8a8_static (one for each of its rows).
@@ -27,18 +28,14 @@ class StaticScales(CalibratedMethod):
         many of a hundred are not above; mse: that with the least mean square error; moving_average: of the largest
         magnitudes of portions of the samples, where a new one counts 0.01.
     percentile: for that observer, in (0, 100].
-    ignore: layers that stay as they are: names, or re: and a regular expression that begins as a name does. The output
-        head, where nothing is said; embeddings and routers always do.
     """
 
-    kind: ClassVar = "quantize"
     name: ClassVar = "static"
     paper: ClassVar = "https://arxiv.org/abs/1712.05877"
 
     scheme: SchemeName = "fp8"
     observer: Observer = "min_max"
     percentile: float = 99.99
-    ignore: Patterns = HEAD
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,11 +43,6 @@ class StaticScales(CalibratedMethod):
             raise MethodError(f"static: is for schemes with scales of inputs, fp8 and w8a8_static, not {self.scheme}")
         if not 0 < self.percentile <= 100:
             raise MethodError(f"static: percentile must be in (0, 100], got {self.percentile}")
-
-    @property
-    def storage(self) -> Storage:
-        """How weights are stored."""
-        return storage(self.name, self.scheme, None, symmetric=True)
 
     def work_on(self, block: Block) -> Iterator[Rounded]:
         layers = {shared: [*filter(block.is_packed, shared.layers)] for shared in block.shared_inputs}

@@ -78,7 +78,7 @@ class Calibrating(Maker):
     def forecast(self, method: CalibratedMethod, parents: Sequence[Forecast], labels: Sequence[str]) -> Forecast:
         parent = parents[0].in_full
         planned = packed_tensors(cast(StoresPacked, method), parent.tensors, parent.config, labels[-1])
-        return Forecast(planned, parent.config, parent)
+        return Forecast(planned, parent.config, parent, counted=parent.parameters)
 
     def working_bytes(self, plan: StreamPlan, threads: int) -> int | None:
         return _TORCH_BYTES + walk_bytes(plan)

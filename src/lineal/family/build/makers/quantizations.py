@@ -94,7 +94,8 @@ class Packing(Streaming):
 
     def forecast(self, method: RoundToNearest, parents: Sequence[Forecast], labels: Sequence[str]) -> Forecast:
         parent = parents[0].in_full
-        return Forecast(packed_tensors(method, parent.tensors, parent.config, labels[-1]), parent.config, parent)
+        planned = packed_tensors(method, parent.tensors, parent.config, labels[-1])
+        return Forecast(planned, parent.config, parent, counted=parent.parameters)
 
 
 class Coding(Streaming):
@@ -108,7 +109,8 @@ class Coding(Streaming):
 
     def forecast(self, method: BitsAndBytes, parents: Sequence[Forecast], labels: Sequence[str]) -> Forecast:
         parent = parents[0].in_full
-        return Forecast(bitsandbytes_tensors(method, parent.tensors, parent.config, labels[-1]), parent.config, parent)
+        planned = bitsandbytes_tensors(method, parent.tensors, parent.config, labels[-1])
+        return Forecast(planned, parent.config, parent, counted=parent.parameters)
 
 
 def most_weights(planned: Sequence[Planned]) -> str:
