@@ -15,7 +15,7 @@ from lineal.methods.method import Method, Reproducibility
 Int8: TypeAlias = NDArray[np.int8]
 Codes: TypeAlias = NDArray[np.int8] | NDArray[np.uint8]
 
-_Numbers = TypeVar("_Numbers", NDArray[np.float32], NDArray[np.float64])
+_Float = TypeVar("_Float", bound=np.floating)
 
 
 @final
@@ -29,26 +29,26 @@ class Repeats:
     repeats: int
     width: int
 
-    def mean(self, values: _Numbers) -> _Numbers:
+    def mean(self, values: NDArray[_Float]) -> NDArray[_Float]:
         """The mean of each number's columns, in each of them, [columns]."""
         return self._spread(self._apart(values).mean(1, keepdims=True))
 
-    def greatest(self, values: _Numbers) -> _Numbers:
+    def greatest(self, values: NDArray[_Float]) -> NDArray[_Float]:
         """The greatest of each number's columns, in each of them, [columns]."""
         return self._spread(self._apart(values).max(1, keepdims=True))
 
-    def once(self, values: _Numbers) -> _Numbers:
+    def once(self, values: NDArray[_Float]) -> NDArray[_Float]:
         """What stands in the first column of each number, [columns / repeats]."""
         return np.ascontiguousarray(self._apart(values)[:, 0]).reshape(-1)
 
-    def spread(self, values: _Numbers) -> _Numbers:
+    def spread(self, values: NDArray[_Float]) -> NDArray[_Float]:
         """What stands once, [columns / repeats], in each of its columns, [columns]."""
         return self._spread(values.reshape(-1, 1, self.width))
 
-    def _apart(self, values: _Numbers) -> _Numbers:
+    def _apart(self, values: NDArray[_Float]) -> NDArray[_Float]:
         return values.reshape(-1, self.repeats, self.width)
 
-    def _spread(self, values: _Numbers) -> _Numbers:
+    def _spread(self, values: NDArray[_Float]) -> NDArray[_Float]:
         return np.repeat(values, self.repeats, axis=1).reshape(-1)
 
 

@@ -105,7 +105,7 @@ def _is_unchanged(layer: Layer, states: Tensor, expected: Tensor, places: Sequen
         _ = fold(layer, place, by)
     found = layer.run(states)
     for by, place in zip(divisors, places, strict=True):
-        _ = fold(layer, place, 1 / by)
+        _ = fold(layer, place, np.reciprocal(by))
     for name, values in kept.items():
         layer.tensors[name].copy_(values)
     return float((found - expected).abs().max()) <= _TOLERANCE * float(expected.abs().max())
