@@ -39,6 +39,18 @@ def test_rows_that_are_no_whole_groups_are_named_with_a_way_out(
         planned(parent, **options)
 
 
+def test_what_stands_against_many_layers_is_told_once_with_the_first_of_them(tmp_path: Path) -> None:
+    parent = wide_llama(tmp_path / "mine", hidden_size=64, intermediate_size=96)
+    with pytest.raises(CheckpointError) as error:
+        planned(parent, scheme="w4a16")
+    way_out = "group_size 32 fits, or leave it as it is with ignore"
+    down, others = str(error.value).split(": ", 1)[1].split("; 'model")
+    assert down.startswith("'model.layers.0.mlp.down_proj.weight' [64, 96] has rows of 96, no whole groups of 128; ")
+    assert down.endswith(f"{way_out} (1 more like it)")
+    assert others.startswith(".layers.0.mlp.gate_proj.weight' [96, 64] has rows of 64, no whole groups of 128; ")
+    assert others.count("more like it") == 1
+
+
 @pytest.mark.parametrize("scheme", ["w4a16", "w8a8", "fp8_dynamic", "fp8_block", "nvfp4", "mxfp4"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_no_number_is_refused_with_its_place(tmp_path: Path, scheme: str, value: float) -> None:

@@ -15,8 +15,7 @@ from lineal.errors import MethodError
 from tests.engines.tiny_models import make_model, tokenizer, write_data
 
 OPTIONS: dict[str, Any] = {"samples": 24, "context": 32}
-WIDE = {"hidden_size": 64, "intermediate_size": 128, "num_key_value_heads": 2}
-"""As many keys as heads, so that values take scales, too."""
+WIDE = {"hidden_size": 64, "intermediate_size": 128}
 
 WAYS: dict[str, dict[str, Any]] = {
     "gptq": {"method": "gptq", "scheme": "w4a16", "group_size": 32},

@@ -11,13 +11,14 @@ from lineal.engines.parents.kept import kept
 from lineal.engines.parents.model import Model
 from lineal.engines.quantize.bitsandbytes_packing import DTYPES, EightBitPacking, FourBitPacking
 from lineal.engines.quantize.packed_plan import Chosen, chosen_layers
+from lineal.engines.quantize.refused_layers import refuse_layers
 from lineal.engines.stream.compound import Task
 from lineal.engines.stream.jobs import Job
 from lineal.engines.stream.packed import Packed, Packing
 from lineal.engines.stream.plan import StreamPlan
 from lineal.errors import CheckpointError
 from lineal.methods.quantize.bitsandbytes import BitsAndBytes
-from lineal.shown import listed, quoted
+from lineal.shown import quoted
 
 _EXPERTS: Final = r".*\.experts"
 """The expression that transformers knows the experts of a mixture by."""
@@ -90,22 +91,18 @@ def _task(method: BitsAndBytes, model: Model, whole: Planned, dtype: str, *, is_
 def _refuse(method: BitsAndBytes, layers: Mapping[str, tuple[tuple[int, ...], str]], label: str) -> None:
     if not layers:
         raise CheckpointError(f"{label}: nothing is left to quantize but experts, which stay as they are")
-    if faults := list(_faults(method, layers)):
-        raise CheckpointError(f"{label} cannot be stored as {method.scheme}: " + listed(faults))
 
-
-def _faults(method: BitsAndBytes, layers: Mapping[str, tuple[tuple[int, ...], str]]) -> Iterator[str]:
-    """Blocks run over rows, and bitsandbytes 0.50 reads those of divided rows with wrong scales on many a CPU."""
-    for name, (shape, dtype) in layers.items():
+    def fault(shape: tuple[int, ...], dtype: str) -> str | None:
+        """Blocks run over rows, and bitsandbytes 0.50 reads those of divided rows with wrong scales on many a CPU."""
         if dtype not in DTYPES:
-            yield f"{quoted(name)} is {dtype}, which is not quantized as it is ({', '.join(DTYPES)} are)"
-        elif method.scheme != "int8" and shape[1] % method.block_size:
-            fits = next((str(size) for size in (64, 32) if shape[1] % size == 0), None)
-            way_out = "leave it as it is with ignore" if fits is None else f"block_size {fits} fits"
-            rows = f"{quoted(name)} {list(shape)} has rows of {shape[1]}"
-            yield f"{rows}, no whole blocks of {method.block_size}; {way_out}"
-    if len({dtype for _, dtype in layers.values()}) > 1:
-        yield "its linear layers have several dtypes"
+            return f"is {dtype}, which is not quantized as it is ({', '.join(DTYPES)} are)"
+        if method.scheme == "int8" or shape[1] % method.block_size == 0:
+            return None
+        fits = next((str(size) for size in (64, 32) if shape[1] % size == 0), None)
+        way_out = "leave it as it is with ignore" if fits is None else f"block_size {fits} fits"
+        return f"has rows of {shape[1]}, no whole blocks of {method.block_size}; {way_out}"
+
+    refuse_layers(label, method.scheme, layers, fault)
 
 
 def _config(method: BitsAndBytes, dtype: str, ignored: Sequence[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from lineal.engines.merge.child_package import own_package, own_rules
 from lineal.engines.parents.kept import kept
 from lineal.engines.parents.model import Model
 from lineal.engines.quantize.compressed_tensors import quantization_config
+from lineal.engines.quantize.refused_layers import refuse_layers
 from lineal.engines.quantize.rounded_packing import RoundedPacking, layer_of
 from lineal.engines.stream.compound import Task
 from lineal.engines.stream.jobs import Job
@@ -22,7 +23,7 @@ from lineal.methods.quantize.grid import MIN_MAX, Clipping
 from lineal.methods.quantize.packed_schemes import BLOCK, GROUPS, Ignores, Storage, StoresPacked
 from lineal.methods.quantize.packed_schemes import HEAD as BY_DEFAULT
 from lineal.methods.streaming import StreamingMethod
-from lineal.shown import listed, quoted
+from lineal.shown import quoted
 
 _SCALES: Final = ("BF16", "F16", "F32")
 """The dtypes of weights, which scales are stored as, too."""
@@ -106,20 +107,15 @@ def _task(by: StreamingMethod, model: Model, name: str, packing: RoundedPacking 
 
 
 def _refuse(label: str, storage: Storage, layers: Mapping[str, tuple[tuple[int, ...], str]]) -> None:
-    if faults := list(_faults(storage, layers)):
-        raise CheckpointError(f"{label} cannot be stored as {storage.scheme.name}: " + listed(faults))
-
-
-def _faults(storage: Storage, layers: Mapping[str, tuple[tuple[int, ...], str]]) -> Iterator[str]:
-    span = storage.span
-    for name, (shape, dtype) in layers.items():
+    def fault(shape: tuple[int, ...], dtype: str) -> str | None:
         if dtype not in _SCALES:
-            yield f"{quoted(name)} is {dtype}, which is not quantized as it is ({', '.join(_SCALES)} are)"
-        elif isinstance(span, int) and shape[1] % span:
-            rows = f"rows of {shape[1]}, no whole groups of {span}"
-            yield f"{quoted(name)} {list(shape)} has {rows}; {_way_out(storage, shape[1])}"
-    if len({dtype for _, dtype in layers.values()}) > 1:
-        yield "its linear layers have several dtypes"
+            return f"is {dtype}, which is not quantized as it is ({', '.join(_SCALES)} are)"
+        span = storage.span
+        if isinstance(span, int) and shape[1] % span:
+            return f"has rows of {shape[1]}, no whole groups of {span}; {_way_out(storage, shape[1])}"
+        return None
+
+    refuse_layers(label, storage.scheme.name, layers, fault)
 
 
 def _way_out(storage: Storage, columns: int) -> str:
